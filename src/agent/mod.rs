@@ -1,0 +1,1 @@
+//! What runs on a source or target host: std threads over any Read and Write.

@@ -1,0 +1,1 @@
+//! Bytes to named chunks to solid frames; CPU only.

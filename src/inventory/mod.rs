@@ -1,0 +1,1 @@
+//! What there is to evacuate: settings, customers, hosts, workloads. Pure.

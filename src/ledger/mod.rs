@@ -1,0 +1,1 @@
+//! SQLite: what happened. The ledger alone decides what is done.

@@ -1,0 +1,3 @@
+//! The `evac` binary: parse, call, exit code.
+
+fn main() {}

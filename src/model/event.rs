@@ -1,0 +1,304 @@
+//! What a stage can report. Terminal, ledger, web and publisher read the same events.
+//!
+//! The enum is closed and carries only ids, sizes, counts and bounded text. Serialised with
+//! `"event": "snake_case_name"` it is also what `run --json` prints, a line each; of those lines
+//! only [`Event::Report`] is contract.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Bytes, HostId, PassNumber, RunNumber, WorkloadId};
+
+/// Receives events; must be cheap and must never block for long.
+pub trait EventSink: Send + Sync {
+    /// Takes one event.
+    fn emit(&self, event: &Event);
+}
+
+impl<F: Fn(&Event) + Send + Sync> EventSink for F {
+    fn emit(&self, event: &Event) {
+        self(event);
+    }
+}
+
+/// Why a host or workload could not be worked on. The words are contract: `reason/auth` selects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// No address answered.
+    Unreachable,
+    /// The address answered and said no.
+    Refused,
+    /// Nothing came for too long.
+    Timeout,
+    /// The host's key is not pinned.
+    HostKeyUnknown,
+    /// The host's key is not the pinned one, or is revoked.
+    HostKeyChanged,
+    /// None of our keys is accepted.
+    Auth,
+    /// Logged in, but `sudo -n` does not make us root.
+    Sudo,
+    /// No folder over there lets the agent start.
+    AgentPlace,
+    /// The far side broke the protocol or lied.
+    Protocol,
+    /// The connection ended in the middle.
+    Lost,
+    /// The source could not read what it should.
+    SourceError,
+    /// The disk over there is full.
+    SourceFull,
+    /// The landing disk is full.
+    LandingFull,
+    /// The landing disk failed.
+    LandingError,
+    /// The target refused or failed.
+    TargetError,
+    /// The operator stopped it.
+    Stopped,
+    /// The inventory entry is unusable.
+    Inventory,
+    /// A fault in evac itself.
+    Internal,
+}
+
+impl Reason {
+    /// The word as users type and read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+            Self::Timeout => "timeout",
+            Self::HostKeyUnknown => "host-key-unknown",
+            Self::HostKeyChanged => "host-key-changed",
+            Self::Auth => "auth",
+            Self::Sudo => "sudo",
+            Self::AgentPlace => "agent-place",
+            Self::Protocol => "protocol",
+            Self::Lost => "lost",
+            Self::SourceError => "source-error",
+            Self::SourceFull => "source-full",
+            Self::LandingFull => "landing-full",
+            Self::LandingError => "landing-error",
+            Self::TargetError => "target-error",
+            Self::Stopped => "stopped",
+            Self::Inventory => "inventory",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Is trying again, unchanged, likely to help?
+    pub fn is_temporary(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Refused | Self::Timeout | Self::Lost)
+    }
+
+    /// One sentence: what to do next.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Unreachable => "Check address, port and routing; evac knocks again by itself.",
+            Self::Refused => {
+                "The port is closed or filtered from here; ask the provider to open it."
+            }
+            Self::Timeout => "The host is up but silent; look at its console.",
+            Self::HostKeyUnknown => {
+                "Compare the key by another road, then `evac survey --trust-new`."
+            }
+            Self::HostKeyChanged => {
+                "This may be another machine or a rescue system: find out before removing the old key."
+            }
+            Self::Auth => "Set `user` or `identity` for this host, or install the key over there.",
+            Self::Sudo => "Allow `sudo -n` for this user over there, or log in as root.",
+            Self::AgentPlace => "Every writable folder is full or noexec; free one, e.g. /dev/shm.",
+            Self::Protocol => {
+                "The host sent what no evac agent sends; do not trust it, look at it."
+            }
+            Self::Lost => "The same command resumes where it stopped.",
+            Self::SourceError => "See the listed paths; `evac retry` reads them again.",
+            Self::SourceFull => "Free some megabytes over there; the agent needs them to start.",
+            Self::LandingFull => "Free or add space for the store; the same command resumes.",
+            Self::LandingError => "Look at the landing disk (dmesg), then `evac verify`.",
+            Self::TargetError => "Look at the target's message; the same command resumes.",
+            Self::Stopped => "The same command resumes.",
+            Self::Inventory => "Run `evac check` and mend the entry.",
+            Self::Internal => "Please report this with the log; the same command resumes.",
+        }
+    }
+}
+
+/// What one capture pass counted; they add up over segments and workloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// Entries of any kind.
+    pub entries: u64,
+    /// Regular files.
+    pub files: u64,
+    /// Bytes of file content named by the manifest.
+    pub raw_bytes: Bytes,
+    /// Payload that crossed the wire.
+    pub sent_bytes: Bytes,
+    /// Bytes of content that did not have to cross, because they were here already.
+    pub reused_bytes: Bytes,
+    /// Bytes appended to packs.
+    pub stored_bytes: Bytes,
+    /// Files opened at the source.
+    pub opened_files: u64,
+    /// Bytes read at the source.
+    pub read_bytes: Bytes,
+    /// Entries that were gone when read.
+    pub vanished: u64,
+    /// Files that changed while read.
+    pub fuzzy: u64,
+    /// Entries that could not be read.
+    pub unreadable: u64,
+}
+
+impl Tally {
+    /// Adds `other` to `self`.
+    pub fn add(&mut self, other: &Self) {
+        self.entries += other.entries;
+        self.files += other.files;
+        self.raw_bytes += other.raw_bytes;
+        self.sent_bytes += other.sent_bytes;
+        self.reused_bytes += other.reused_bytes;
+        self.stored_bytes += other.stored_bytes;
+        self.opened_files += other.opened_files;
+        self.read_bytes += other.read_bytes;
+        self.vanished += other.vanished;
+        self.fuzzy += other.fuzzy;
+        self.unreadable += other.unreadable;
+    }
+}
+
+/// Totals of one run; the last line of `run --json`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct RunReport {
+    /// Workloads sealed by this run or before it.
+    pub captured: u64,
+    /// Workloads that failed.
+    pub failed: u64,
+    /// Workloads stopped on the way; what is committed is restorable.
+    pub partial: u64,
+    /// Workloads left out on purpose.
+    pub skipped: u64,
+    /// See [`Tally::vanished`].
+    pub vanished: u64,
+    /// See [`Tally::fuzzy`].
+    pub fuzzy: u64,
+    /// Workloads or hosts refused by a guard rail.
+    pub refused: u64,
+    /// See [`Tally::opened_files`].
+    pub opened_files: u64,
+    /// See [`Tally::read_bytes`].
+    pub read_bytes: Bytes,
+    /// See [`Tally::sent_bytes`].
+    pub sent_bytes: Bytes,
+    /// See [`Tally::stored_bytes`].
+    pub stored_bytes: Bytes,
+    /// See [`Tally::reused_bytes`].
+    pub reused_bytes: Bytes,
+    /// Bytes of agent uploaded to sources.
+    pub agent_bytes: Bytes,
+    /// Wall time, seconds.
+    pub elapsed_s: f64,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A run began; sizes are estimates of what is left.
+    RunStarted { workloads: u64, hosts: u64, customers: u64, bytes: Bytes },
+    /// A host is being dialled.
+    HostDialled { host: HostId },
+    /// An agent answers on a host.
+    HostReady { host: HostId, rtt_ms: f64, agent_bytes: Bytes },
+    /// A host cannot be worked on; `retry_s` when evac tries again by itself.
+    HostFailed { host: HostId, reason: Reason, detail: String, retry_s: Option<u64> },
+    /// All work on a host is done, or put off.
+    HostDone { host: HostId },
+    /// A pass over a workload began or goes on.
+    CaptureStarted { host: HostId, workload: WorkloadId, pass: PassNumber, resumed: bool },
+    /// A sorted run inside a pass began; 0 is the walk, later ones are sweeps.
+    RunBegan { workload: WorkloadId, pass: PassNumber, run: RunNumber },
+    /// Payload arrived; for progress only, nothing is promised yet.
+    Received { host: HostId, workload: WorkloadId, sent_bytes: Bytes, raw_bytes: Bytes },
+    /// A segment is durable: this is the receipt.
+    SegmentCommitted {
+        workload: WorkloadId,
+        pass: PassNumber,
+        run: RunNumber,
+        segment: u64,
+        tally: Tally,
+    },
+    /// Something of a workload could not be taken, or was left out; listed, counted, not fatal.
+    LeftOut { workload: WorkloadId, path: String, why: String },
+    /// Sweep done and tallies agree: this pass is captured.
+    CaptureSealed { workload: WorkloadId, pass: PassNumber, tally: Tally },
+    /// A pass stopped on the way; what is committed is restorable.
+    CaptureStopped { workload: WorkloadId, reason: Reason, detail: String },
+    /// A workload failed for good until somebody acts.
+    CaptureFailed { workload: WorkloadId, reason: Reason, detail: String },
+    /// Every chunk of the newest sealed pass was read back and matched.
+    Verified { workload: WorkloadId, pass: PassNumber, checked_bytes: Bytes },
+    /// Verification found damage.
+    VerifyFailed { workload: WorkloadId, pass: PassNumber, bad_chunks: u64 },
+    /// A restore began or goes on.
+    RestoreStarted { workload: WorkloadId, pass: PassNumber, place: String },
+    /// So much of a restore is durable on the target.
+    RestoreProgress { workload: WorkloadId, entries: u64, bytes: Bytes },
+    /// A restore ended; `missing` entries could not be restored.
+    RestoreDone { workload: WorkloadId, pass: PassNumber, missing: u64 },
+    /// A restore failed.
+    RestoreFailed { workload: WorkloadId, reason: Reason, detail: String },
+    /// An operator said something about something.
+    Noted { what: String, text: String, by: String },
+    /// The run stops: no new work, what is under way is finished.
+    Draining,
+    /// Totals; always the last.
+    Report(RunReport),
+}
+
+impl Event {
+    /// The workload an event is about.
+    pub fn workload(&self) -> Option<&WorkloadId> {
+        match self {
+            Self::CaptureStarted { workload, .. }
+            | Self::RunBegan { workload, .. }
+            | Self::Received { workload, .. }
+            | Self::SegmentCommitted { workload, .. }
+            | Self::LeftOut { workload, .. }
+            | Self::CaptureSealed { workload, .. }
+            | Self::CaptureStopped { workload, .. }
+            | Self::CaptureFailed { workload, .. }
+            | Self::Verified { workload, .. }
+            | Self::VerifyFailed { workload, .. }
+            | Self::RestoreStarted { workload, .. }
+            | Self::RestoreProgress { workload, .. }
+            | Self::RestoreDone { workload, .. }
+            | Self::RestoreFailed { workload, .. } => Some(workload),
+            _ => None,
+        }
+    }
+}
+
+/// A customer's public word, folded from the states of its workloads (design, section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublicWord {
+    /// Nothing was begun.
+    Queued,
+    /// Being captured.
+    Copying,
+    /// Captured and sealed.
+    Copied,
+    /// Being written to its new place.
+    Restoring,
+    /// Restored, checks are running.
+    Testing,
+    /// Switched on, checks passed.
+    Online,
+    /// The customer must act.
+    WaitingForYou,
+    /// Something needs a colleague.
+    NeedsAttention,
+}

@@ -1,0 +1,22 @@
+//! The words everybody uses: identifiers, sizes, rates, times, paths, events. No I/O.
+//!
+//! **Invariant.** Nothing in here reads a file, a socket or the clock of the machine except
+//! [`clock::SystemClock`], which is handed in by the caller.
+
+pub mod clock;
+pub mod event;
+pub mod id;
+pub mod path;
+pub mod size;
+pub mod text;
+pub mod time;
+
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use event::{Event, EventSink, PublicWord, Reason, RunReport, Tally};
+pub use id::{
+    ChunkId, CustomerId, Domain, Generation, GroupId, HostId, InvalidId, PackId, PassNumber,
+    ResourceId, RunNumber, SiteId, TargetId, TierName, WorkloadId,
+};
+pub use path::{InvalidPath, TreePath};
+pub use size::{Bytes, ParseSizeError, Rate};
+pub use time::{Span, Timestamp};

@@ -1,0 +1,1 @@
+//! In what order, how many at once, who will not make it. Pure and deterministic.

@@ -1,0 +1,1 @@
+//! The ledger's truth as a page and as JSON.

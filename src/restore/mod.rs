@@ -1,0 +1,1 @@
+//! From manifests and packs back to trees.

@@ -1,0 +1,1 @@
+//! The bulk run: many hosts, one coordinator.

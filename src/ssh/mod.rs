@@ -1,0 +1,1 @@
+//! Nothing but bytes to and from a remote process.

@@ -1,0 +1,1 @@
+//! Chunks at rest: packs, index, manifests.

@@ -1,0 +1,1 @@
+//! The agent protocol: no sockets, no runtime.
