@@ -1,1 +1,3 @@
 //! SQLite: what happened. The ledger alone decides what is done.
+
+pub mod snapshot;

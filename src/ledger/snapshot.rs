@@ -1,0 +1,290 @@
+//! One consistent look at everything: what `status --json` prints, and what the page, the look-up
+//! and the terminal read.
+//!
+//! Field names are contract (design, section 5): fields are added, never changed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    Bytes, CustomerId, GroupId, HostId, PassNumber, PublicWord, Rate, Reason, TargetId, TierName,
+    Timestamp, WorkloadId,
+};
+
+/// Version of every JSON document evac writes.
+pub const SCHEMA: u32 = 1;
+
+/// Everything, as of one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Always [`SCHEMA`].
+    pub schema: u32,
+    /// When this was true.
+    pub as_of: Timestamp,
+    /// The current or next access window, if any is known.
+    pub window: Option<Window>,
+    /// What limits the run now, in words; `None` when nothing runs or nobody knows.
+    pub bottleneck: Option<String>,
+    /// Counts.
+    pub totals: Totals,
+    /// Failures grouped by cause.
+    pub reasons: Vec<ReasonGroup>,
+    /// Hosts in inventory order.
+    pub hosts: Vec<HostStatus>,
+    /// Customers in inventory order.
+    pub customers: Vec<CustomerStatus>,
+}
+
+/// An access window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// Start, if known.
+    pub opens: Option<Timestamp>,
+    /// End, if known.
+    pub closes: Option<Timestamp>,
+    /// Does evac stop at its end?
+    pub hard: bool,
+}
+
+/// Counts over the whole fleet.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Customers with at least one workload.
+    pub customers: u64,
+    /// Workloads.
+    pub workloads: u64,
+    /// Customers by public word.
+    pub by_state: BTreeMap<PublicWord, u64>,
+    /// Bytes of content under receipts.
+    pub bytes: Bytes,
+}
+
+/// Hosts that fail for the same reason.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReasonGroup {
+    /// Stable word.
+    pub reason: Reason,
+    /// Which hosts.
+    pub hosts: Vec<HostId>,
+    /// What to do next, one sentence.
+    pub hint: String,
+}
+
+/// Where a host's connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostState {
+    /// Nothing was tried.
+    Idle,
+    /// Being dialled.
+    Dialling,
+    /// An agent is at work.
+    Active,
+    /// All its work is done.
+    Done,
+    /// It cannot be worked on; see the error.
+    Failed,
+}
+
+/// One host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostStatus {
+    /// Which.
+    pub id: HostId,
+    /// Where its connection stands.
+    pub state: HostState,
+    /// Payload rate of late; `None` when not measured.
+    pub rate: Option<Rate>,
+    /// Round-trip time; `None` when not measured.
+    pub rtt_ms: Option<f64>,
+    /// Bulk connections in use.
+    pub lanes: u32,
+    /// zstd level in use; `None` when nothing is sent.
+    pub level: Option<i32>,
+    /// The latest failure, if it still stands.
+    pub error: Option<HostError>,
+}
+
+/// Why a host fails.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostError {
+    /// Stable word.
+    pub reason: Reason,
+    /// What was seen, bounded and printable.
+    pub detail: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// How well a thing does, apart from where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// As planned.
+    Ok,
+    /// Later than planned, or trying again.
+    Lagging,
+    /// Failed until somebody acts.
+    Error,
+}
+
+/// A hold is stronger than any command; never named in public.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// None.
+    #[default]
+    None,
+    /// An abuse complaint.
+    Abuse,
+    /// A legal matter.
+    Legal,
+    /// The customer asked for it.
+    Customer,
+}
+
+/// One customer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CustomerStatus {
+    /// Which.
+    pub id: CustomerId,
+    /// Its name, for colleagues; never public.
+    pub name: String,
+    /// Its tier.
+    pub tier: Option<TierName>,
+    /// How it may be counted in public.
+    pub group: Option<GroupId>,
+    /// One public word for all its workloads.
+    pub state: PublicWord,
+    /// The worst of its workloads.
+    pub health: Health,
+    /// A hold, if any.
+    pub hold: Hold,
+    /// Earliest honest estimate of completion of capture.
+    pub eta_low: Option<Timestamp>,
+    /// Latest honest estimate.
+    pub eta_high: Option<Timestamp>,
+    /// Its workloads.
+    pub workloads: Vec<WorkloadStatus>,
+}
+
+/// First axis of a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureState {
+    /// Not begun.
+    Planned,
+    /// A pass is under way.
+    Capturing,
+    /// A pass is sealed.
+    Captured,
+    /// A sealed pass was read back and matched.
+    Verified,
+    /// Stopped on the way; what is committed is restorable.
+    Partial,
+    /// Failed until somebody acts.
+    Failed,
+    /// Left out on purpose.
+    Skipped,
+}
+
+/// Second axis of a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestoreState {
+    /// Not begun.
+    None,
+    /// Being written.
+    Restoring,
+    /// Written and hashed.
+    Restored,
+    /// Passed its checks.
+    Gated,
+    /// Switched on.
+    Active,
+}
+
+/// What can be said of how consistent a capture is; never embellished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consistency {
+    /// Files as they were, one after the other.
+    Crash,
+    /// One instant.
+    Frozen,
+    /// By the application's own means.
+    Application,
+    /// Some files changed while they were read.
+    Fuzzy,
+}
+
+/// One workload.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkloadStatus {
+    /// Which.
+    pub id: WorkloadId,
+    /// The customer's own name for it.
+    pub label: Option<String>,
+    /// Where it is.
+    pub host: HostId,
+    /// Where it shall go.
+    pub target: Option<TargetId>,
+    /// One public word.
+    pub state: PublicWord,
+    /// How well it does.
+    pub health: Health,
+    /// Of the newest sealed pass; `None` before one is sealed.
+    pub consistency: Option<Consistency>,
+    /// First axis.
+    pub capture: CaptureStatus,
+    /// Second axis.
+    pub restore: RestoreStatus,
+    /// Estimated or measured size.
+    pub bytes: Bytes,
+    /// Of that, under receipts.
+    pub bytes_done: Bytes,
+    /// When the state last changed.
+    pub since: Option<Timestamp>,
+    /// Why it fails, if it does.
+    pub reason: Option<Reason>,
+    /// What happens, or must be done, next.
+    pub next: String,
+}
+
+/// First axis of a workload, with its pass.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CaptureStatus {
+    /// Where it stands.
+    pub state: CaptureState,
+    /// Number of the newest pass; `None` before the first.
+    pub pass: Option<PassNumber>,
+    /// When the newest sealed pass was sealed.
+    pub sealed_at: Option<Timestamp>,
+    /// Age of the data: seconds since then.
+    pub lag_s: Option<u64>,
+}
+
+/// Second axis of a workload, with its pass.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RestoreStatus {
+    /// Where it stands.
+    pub state: RestoreState,
+    /// Which pass was, or is being, restored.
+    pub of_pass: Option<PassNumber>,
+}
+
+/// Folds the two axes into the one word the public reads.
+pub fn public_word(capture: CaptureState, restore: RestoreState) -> PublicWord {
+    match (restore, capture) {
+        (RestoreState::Active, _) => PublicWord::Online,
+        (RestoreState::Gated | RestoreState::Restored, _) => PublicWord::Testing,
+        (RestoreState::Restoring, _) => PublicWord::Restoring,
+        (RestoreState::None, CaptureState::Planned | CaptureState::Skipped) => PublicWord::Queued,
+        (RestoreState::None, CaptureState::Capturing | CaptureState::Partial) => {
+            PublicWord::Copying
+        }
+        (RestoreState::None, CaptureState::Captured | CaptureState::Verified) => PublicWord::Copied,
+        (RestoreState::None, CaptureState::Failed) => PublicWord::NeedsAttention,
+    }
+}
