@@ -1,8 +1,8 @@
 //! One thread that writes, so that nobody else has to wait for a terminal or a pipe.
 //!
-//! [`Output::emit`] folds the event into a [`View`] and queues the line it gives, if any. The thread
-//! takes lines and the newest frame and hands them to a [`Face`] without holding the lock. A face
-//! that fails (the pipe's reader is gone) is not used again; the run goes on.
+//! [`Output::emit`] folds the event into a [`View`] and queues the line it gives, if any. The
+//! thread takes lines and the newest frame and hands them to a [`Face`] without holding the lock.
+//! A face that fails (the pipe's reader is gone) is not used again; the run goes on.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

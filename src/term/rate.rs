@@ -1,9 +1,9 @@
 //! How fast, and how long still: pure, with time passed in.
 //!
 //! The recent rate is an exponentially weighted mean over continuous time (time constant
-//! [`RECENT_S`]), divided by the weight seen so far so that a young estimate is not too low. What is
-//! left is said as a range between the recent and the overall rate, and not at all while there is
-//! nothing honest to say: in the first seconds, and while nothing moves.
+//! [`RECENT_S`]), divided by the weight seen so far so that a young estimate is not too low. What
+//! is left is said as a range between the recent and the overall rate, and not at all while there
+//! is nothing honest to say: in the first seconds, and while nothing moves.
 
 use std::time::Duration;
 

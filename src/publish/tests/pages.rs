@@ -85,7 +85,8 @@ fn a_promise_for_another_day_carries_its_date() {
     site.next_update = time("2030-03-04T23:30:00Z");
     let page = StatusPage::new(&snapshot(HALF_WAY), &site);
     let html = html(&page, "index.html");
-    let expected = "Next update by <time datetime=\"2030-03-04T23:30:00Z\">5 March 2030, 00:30\u{a0}CET</time>.";
+    let expected = "Next update by <time datetime=\"2030-03-04T23:30:00Z\">5 March 2030, \
+                    00:30\u{a0}CET</time>.";
     assert!(html.contains(expected), "{html}");
 }
 
