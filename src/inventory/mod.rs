@@ -1,6 +1,6 @@
 //! What there is to evacuate: customers, hosts, workloads, and the settings of the site.
 //!
-//! **Reading.** [`load`] reads `evac.toml`, `inventory.toml` and `inventory.d/*.toml` and yields
+//! **Reading.** [`read`] reads `evac.toml`, `inventory.toml` and `inventory.d/*.toml` and yields
 //! everything that is usable, plus every [`Problem`] at once. An entry with an error is set aside
 //! by name, with what cannot stand without it; the rest runs. `check` is strict: it prints the
 //! problems and fails when one is an error.
@@ -10,8 +10,20 @@
 //! A host that is captured has workloads: those written, or the split of [`default`]. Nothing here
 //! opens anything but the files it was given, and no time is read.
 
+mod check;
+mod check_people;
+mod check_settings;
+mod check_trees;
+pub mod default;
+pub mod document;
+pub mod exclude;
+mod fields;
+mod overlay;
+mod parse;
 pub mod problem;
+mod reading;
 pub mod settings;
+mod settings_parse;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +37,11 @@ use crate::model::{
     Bytes, CustomerId, GroupId, HostId, Rate, ResourceId, TargetId, TierName, TreePath, WorkloadId,
 };
 
+pub use document::SourceFile;
 pub use problem::{Entry, Problem, SetAside, Severity};
+pub use reading::{
+    INVENTORY_FILE, INVENTORY_FOLDER, Reading, SETTINGS_FILE, Unusable, read, read_files,
+};
 pub use settings::{Resource, ResourceKind, Settings, Window};
 
 /// Where an entry or a value was written.

@@ -18,6 +18,8 @@ pub const DEFAULT_HOSTS: u32 = 64;
 pub const DEFAULT_TIMEZONE: &str = "UTC";
 /// Language of pages, unless `site.languages` says otherwise.
 pub const DEFAULT_LANGUAGE: &str = "en";
+/// Languages that evac has texts in.
+pub const LANGUAGES: [&str; 2] = ["en", "nl"];
 /// File of pinned host keys, unless `ssh.known_hosts` says otherwise.
 pub const DEFAULT_KNOWN_HOSTS: &str = "known_hosts";
 /// Login, unless `ssh.user` or a host says otherwise.
