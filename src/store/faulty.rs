@@ -100,15 +100,12 @@ impl FaultyDisk {
             let draw = draw(seed, &name);
             let is_whole = state.whole.contains(&name);
             let left = survivor(live.get(&name), durable.get(&name), is_whole, draw);
-            match left {
-                Some(bytes) => {
-                    live.insert(name.clone(), bytes.clone());
-                    durable.insert(name, bytes);
-                }
-                None => {
-                    live.remove(&name);
-                    durable.remove(&name);
-                }
+            if let Some(bytes) = left {
+                live.insert(name.clone(), bytes.clone());
+                durable.insert(name, bytes);
+            } else {
+                live.remove(&name);
+                durable.remove(&name);
             }
         }
         let life = state.life + 1;

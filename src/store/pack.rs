@@ -18,7 +18,7 @@
 //! | | 3 | reserved | 0 |
 //! | | 16 | pack id | |
 //! | | 4 | frame count | |
-//! | | 12 + 32 *n* each | offset 4, length 4, chunk count *n* 4, ids 32 *n* | frames lie end to end |
+//! | | 12 + 32 *n* each | offset 4, length 4, chunk count *n* 4, ids 32 *n* | offsets rise, frames do not overlap |
 //! | | 16 | checksum over the footer before it | |
 //! | trailer | 4 | length of the footer | |
 //! | | 8 | magic `EVACSEAL` | |
@@ -162,8 +162,8 @@ pub fn footer_bytes(trailer: &[u8]) -> Option<u32> {
     (fields.array()? == TRAILER_MAGIC && fields.0.is_empty()).then_some(length)
 }
 
-/// The frames that an undamaged footer of `name` lists, provided they fill the pack from its
-/// header to `start`, where the footer begins.
+/// The frames that an undamaged footer of `name` lists, provided they lie one after the
+/// other between its header and `start`, where the footer begins.
 pub fn read_footer(name: &PackName, footer: &[u8], start: u32) -> Option<Vec<PackFrame>> {
     let (body, stated) = footer.split_at_checked(footer.len().checked_sub(CHECKSUM_BYTES)?)?;
     let mut fields = Fields(body);
@@ -180,7 +180,7 @@ pub fn read_footer(name: &PackName, footer: &[u8], start: u32) -> Option<Vec<Pac
     for _ in 0..count {
         let (offset, length) = (fields.u32()?, fields.u32()?);
         let chunks = fields.length()?;
-        if offset != end || length as usize > frame::FRAME_BYTES_MAX || chunks > frame::CHUNKS_MAX {
+        if offset < end || length as usize > frame::FRAME_BYTES_MAX || chunks > frame::CHUNKS_MAX {
             return None;
         }
         let ids = fields.bytes(chunks * ChunkId::LEN)?;

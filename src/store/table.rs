@@ -104,7 +104,7 @@ impl Table {
     }
 
     fn home(&self, id: &ChunkId) -> usize {
-        (u128::from(Slot::hash(id)) * self.capacity as u128 >> 64) as usize
+        ((u128::from(Slot::hash(id)) * self.capacity as u128) >> 64) as usize
     }
 
     /// The slot that holds `id`, or the one where it belongs.
