@@ -1,3 +1,7 @@
 //! The `evac` binary: parse, call, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    evac::cli::main(std::env::args_os()).into()
+}

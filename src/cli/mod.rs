@@ -1,1 +1,57 @@
-//! Parse, resolve, call, print.
+//! The command line: parse, resolve, call, print.
+//!
+//! [`args`] says what can be typed. [`site::Global`] resolves where and as whom. Every command is
+//! one file with one `run(&Global, &Args) -> Result<Exit, Failure>`; [`failure`] turns what went
+//! wrong into words, a hint and an exit code.
+//!
+//! **Invariants.** Results of queries and every JSON document go to stdout; progress, hints and
+//! errors go to stderr. A closed stdout ends nothing and is no failure. A command either says why
+//! it did not do what was asked, or exits 0.
+
+pub mod args;
+pub mod check;
+pub mod failure;
+pub mod find;
+pub mod fleet;
+pub mod init;
+pub mod ledger;
+pub mod print;
+pub mod publish;
+pub mod site;
+pub mod status;
+
+use std::ffi::OsString;
+
+use clap::Parser as _;
+
+pub use args::{Args, Command};
+pub use failure::{Exit, Failure};
+pub use site::Global;
+
+/// Runs the command that `arguments` name, the program's own name first.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let args = match Args::try_parse_from(arguments) {
+        Ok(args) => args,
+        Err(error) => {
+            // Nobody is left to tell when neither stdout nor stderr can be written.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    let done = Global::new(&args.global).and_then(|global| dispatch(&global, &args.command));
+    done.unwrap_or_else(|failure| {
+        print::tell(&failure.to_string());
+        failure.exit()
+    })
+}
+
+fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(args) => init::run(global, args),
+        Command::Check(args) => check::run(global, args),
+        Command::Status(args) => status::run(global, args),
+        Command::Find(args) => find::run(global, args),
+        Command::Publish(args) => publish::run(global, args),
+        Command::Ledger(args) => ledger::run(global, args),
+    }
+}

@@ -1,0 +1,251 @@
+//! What can be typed. One struct a command; its doc comment is its help.
+
+use std::path::PathBuf;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::model::{Span, Timestamp};
+
+/// Gets customers' servers out of a data centre while an access window is open.
+#[derive(Debug, Parser)]
+#[command(name = "evac", version, disable_help_subcommand = true)]
+#[command(after_help = "WHAT is the name of a customer, host, workload or group, or one of \
+customer/ID host/ID workload/ID[:/PATH] group/ID tier/NAME state/WORD reason/WORD @FILE.\n\
+Exit codes: 0 done, 1 something failed and is listed, 2 usage or invalid input, 3 stopped with \
+work left (the same command resumes), 4 refused, 130 second Ctrl-C.")]
+pub struct Args {
+    /// Where, and as whom.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes, before or after its name.
+#[derive(Debug, clap::Args)]
+pub struct GlobalArgs {
+    /// The site: a folder with settings, inventory, plans and state
+    #[arg(long, global = true, value_name = "DIR", env = "EVAC_SITE", default_value = ".")]
+    #[arg(hide_env_values = true)]
+    pub site: PathBuf,
+    /// Who you are; written on every event
+    #[arg(long = "as", global = true, value_name = "NAME", env = "EVAC_OPERATOR")]
+    #[arg(hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
+    pub by: Option<String>,
+    /// Print JSON on stdout, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Do not ask before working on many at once
+    #[arg(long, global = true)]
+    pub yes: bool,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "the doc comment of each struct is the help of its command")]
+pub enum Command {
+    Init(InitArgs),
+    Check(CheckArgs),
+    Status(StatusArgs),
+    Find(FindArgs),
+    Publish(PublishArgs),
+    Ledger(LedgerArgs),
+}
+
+/// Write a commented site into a folder
+#[derive(Debug, clap::Args)]
+pub struct InitArgs {
+    /// Where; without: the folder of --site
+    pub dir: Option<PathBuf>,
+}
+
+/// Evacuate a made-up site on this machine, in about a minute
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {}
+
+/// Write inventory from what you already have
+#[derive(Debug, clap::Args)]
+#[command(after_help = "The first line of a CSV file names its columns.\n\nExample:\n  \
+evac import csv customers.csv")]
+pub struct ImportArgs {
+    /// What kind of file it is
+    pub kind: ImportKind,
+    /// The file; `-` reads standard input
+    pub file: PathBuf,
+}
+
+/// Kinds of files that can be imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ImportKind {
+    /// A table with one customer, host or workload a line
+    Csv,
+}
+
+/// List every mistake in settings and inventory at once, offline
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {}
+
+/// Dial hosts: ways in, tools, sizes, and data that nobody listed
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  evac survey\n  evac survey --trust-new group/shared")]
+pub struct SurveyArgs {
+    /// Only these; without: every host
+    pub what: Vec<String>,
+    /// Pin the keys of hosts that are not known yet, and list them
+    #[arg(long)]
+    pub trust_new: bool,
+}
+
+/// Put the work in order, and say who will not make it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  evac plan\n  evac plan --window 6h\n  \
+evac plan --until 2030-03-05T04:00:00+01:00 --name night")]
+pub struct PlanArgs {
+    /// How long the window stays open, such as 6h or 1h30m
+    #[arg(long, value_name = "SPAN", conflicts_with = "until")]
+    pub window: Option<Span>,
+    /// When the window shuts, with its zone
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Timestamp>,
+    /// Written to plans/NAME.toml; without: the time of the plan
+    #[arg(long, value_name = "NAME", value_parser = plan_name)]
+    pub name: Option<String>,
+}
+
+/// Carry out a plan; the same command resumes
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Finished work is never done twice. The first Ctrl-C lets go tidily, the \
+second at once.\n\nExamples:\n  evac run                      survey, plan, go\n  \
+evac run plans/night.toml     follow this plan")]
+pub struct RunArgs {
+    /// A plan of `evac plan`; without: surveys, plans, goes
+    pub plan: Option<PathBuf>,
+}
+
+/// Show where everything stands
+#[derive(Debug, clap::Args)]
+pub struct StatusArgs {}
+
+/// Show the customer that a caller means: name, domain, address, number
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exits 1 when nobody matches.\n\nExamples:\n  evac find acme.example\n  \
+evac find 203.0.113.14")]
+pub struct FindArgs {
+    /// What the caller says, in any case; links and mail addresses too
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub text: String,
+}
+
+/// Hash again what is stored
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  evac verify\n  evac verify --deep customer/acme")]
+pub struct VerifyArgs {
+    /// Only these; without: everything
+    pub what: Vec<String>,
+    /// Read every stored byte, not only what the lists say
+    #[arg(long)]
+    pub deep: bool,
+}
+
+/// Write copies to their targets, or into a folder
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "With --to everything lands beneath DIR/WORKLOAD-ID/, at its source paths. \
+The same command resumes.\n\nExamples:\n  evac restore acme --to /srv/look\n  \
+evac restore workload/acme-site --include /etc/nginx --to /tmp/x\n  \
+evac restore customer/acme        to its target"
+)]
+pub struct RestoreArgs {
+    /// Only these; without: everything
+    pub what: Vec<String>,
+    /// Into this folder of this machine
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+    /// As it was at this time, with its zone; without: the newest copy
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Timestamp>,
+    /// Only this path and what is beneath it; may be repeated
+    #[arg(long, value_name = "PATH")]
+    pub include: Vec<PathBuf>,
+    /// Replace what is there and differs
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Allow a target's own `/` as the place to write
+    #[arg(long, conflicts_with = "to")]
+    pub in_place: bool,
+}
+
+/// Make the status page in state/status
+#[derive(Debug, clap::Args)]
+pub struct PublishArgs {}
+
+/// Care for the record of what is done
+#[derive(Debug, clap::Args)]
+pub struct LedgerArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: LedgerCommand,
+}
+
+/// What can be done with the ledger.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Write a sound copy of it to a file; a run may go on meanwhile
+    Backup {
+        /// Where to
+        file: PathBuf,
+    },
+    /// Stand by a rebuilt ledger after you looked at it
+    Confirm,
+}
+
+/// The far side of a connection
+#[derive(Debug, clap::Args)]
+#[command(hide = true)]
+pub struct AgentArgs {
+    /// Its own folder
+    #[arg(long)]
+    pub folder: PathBuf,
+    /// Number of its session
+    #[arg(long)]
+    pub generation: u64,
+}
+
+/// The name of a plan becomes the name of a file.
+fn plan_name(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if text.is_empty() || text.len() > 63 || text.starts_with('.') || !text.chars().all(allowed) {
+        return Err("use up to 63 letters, digits, dots, underscores and hyphens".into());
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_agrees_with_itself() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_after_the_command() {
+        for line in ["evac --site /s --json status", "evac status --json --site /s"] {
+            let args = Args::try_parse_from(line.split(' ')).unwrap();
+            assert!(args.global.json && args.global.site == PathBuf::from("/s"), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_plan_stays_in_its_folder() {
+        for bad in ["", ".", "../x", "a/b", ".hidden", "a b"] {
+            assert!(plan_name(bad).is_err(), "{bad}");
+        }
+        assert_eq!(plan_name("Night-2.b").unwrap(), "Night-2.b");
+    }
+}

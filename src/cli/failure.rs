@@ -1,0 +1,174 @@
+//! What went wrong, in words for people: message, causes, one sentence of what to do next, and an
+//! exit code. Stages return errors; the hints are only here.
+//!
+//! ```text
+//! error: no site in /srv/x
+//!   cause: No such file or directory (os error 2)
+//! hint: `evac init /srv/x` writes one.
+//! ```
+//!
+//! **Exit codes** are contract. Where several apply, 2 wins, then 4, 3, 1: [`Exit::and`].
+
+use std::error::Error;
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::model::text::bounded;
+
+mod stages;
+
+/// Longest line of a message; remote text may be in it.
+const LINE_CHARS_MAX: usize = 2_000;
+/// Longest chain of causes.
+const CAUSES_MAX: usize = 16;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Something failed and is listed.
+    Failed = 1,
+    /// Usage or invalid input; nothing was changed.
+    Usage = 2,
+    /// Stopped with work left; the same command resumes.
+    Stopped = 3,
+    /// Refused: hold, gate, guard rail, a run is already going.
+    Refused = 4,
+    /// Second Ctrl-C.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// The one to exit with where both apply.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        if self.rank() >= other.rank() { self } else { other }
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Stopped => 2,
+            Self::Refused => 3,
+            Self::Usage => 4,
+            Self::Interrupted => 5,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// What kind of failure it is; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// What was typed or written cannot be used; nothing was changed.
+    Usage,
+    /// A guard rail says no.
+    Refused,
+    /// It did not work.
+    Failed,
+    /// Stopped with work left; the same command resumes.
+    Stopped,
+    /// A fault in evac itself.
+    Internal,
+}
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub struct Failure {
+    /// Decides the exit code.
+    pub kind: Kind,
+    /// What did not work, and on what.
+    pub message: String,
+    /// Why, the nearest cause first.
+    pub causes: Vec<String>,
+    /// What to do next, one sentence.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure without causes and hint.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), causes: Vec::new(), hint: None }
+    }
+    /// What was typed or written cannot be used.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+    /// A guard rail says no.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(Kind::Refused, message)
+    }
+    /// It did not work.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Kind::Failed, message)
+    }
+    /// Stopped with work left.
+    pub fn stopped(message: impl Into<String>) -> Self {
+        Self::new(Kind::Stopped, message)
+    }
+    /// A fault in evac itself.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(Kind::Internal, message).hint("Please report this.")
+    }
+    /// A stage's error with its whole chain of causes.
+    pub fn of(kind: Kind, error: &dyn Error) -> Self {
+        let failure = Self::new(kind, error.to_string());
+        match error.source() {
+            Some(source) => failure.because(source),
+            None => failure,
+        }
+    }
+    /// A file or folder could not be used: "cannot write /srv/x/evac.toml".
+    pub fn io(action: &str, path: &Path, error: &std::io::Error) -> Self {
+        Self::failed(format!("cannot {action} {}", shown(path))).because(error)
+    }
+    /// The same, because of `cause` and all that caused it.
+    #[must_use]
+    pub fn because(mut self, cause: &dyn Error) -> Self {
+        let mut next = Some(cause);
+        while let Some(cause) = next.filter(|_| self.causes.len() < CAUSES_MAX) {
+            self.causes.push(cause.to_string());
+            next = cause.source();
+        }
+        self
+    }
+    /// The same, with what to do next.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+    /// What evac exits with because of it.
+    pub fn exit(&self) -> Exit {
+        match self.kind {
+            Kind::Usage => Exit::Usage,
+            Kind::Refused => Exit::Refused,
+            Kind::Failed | Kind::Internal => Exit::Failed,
+            Kind::Stopped => Exit::Stopped,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bounded = |text: &str| bounded(text, LINE_CHARS_MAX);
+        writeln!(f, "error: {}", bounded(&self.message))?;
+        for cause in &self.causes {
+            writeln!(f, "  cause: {}", bounded(cause))?;
+        }
+        self.hint.iter().try_for_each(|hint| writeln!(f, "hint: {}", bounded(hint)))
+    }
+}
+
+/// A path as people can read it.
+pub fn shown(path: &Path) -> String {
+    crate::model::text::printable(path.as_os_str().as_encoded_bytes())
+}

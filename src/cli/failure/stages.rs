@@ -1,0 +1,163 @@
+//! The error of every stage as a [`Failure`]: its kind, and what to do next.
+
+use crate::cli::failure::{Failure, Kind};
+use crate::inventory::Unusable;
+use crate::inventory::what::WhatError;
+use crate::ledger::{LedgerError, LockError};
+use crate::publish::PublishError;
+use crate::ssh::SshError;
+use crate::store::{CommitError, DiskError, DiskErrorKind, KeyError, StoreError};
+
+impl From<Unusable> for Failure {
+    fn from(error: Unusable) -> Self {
+        let failure = Self::of(Kind::Usage, &error);
+        match error {
+            Unusable::Settings { first } if first.hint.is_empty() => {
+                failure.hint("`evac check` lists every mistake.")
+            }
+            Unusable::Settings { first } => {
+                failure.hint(format!("{} `evac check` lists every mistake.", first.hint))
+            }
+            Unusable::NoHosts => failure.hint(
+                "List hosts in inventory.toml or `evac import csv FILE`; `evac check` says what \
+                 was set aside.",
+            ),
+        }
+    }
+}
+
+impl From<WhatError> for Failure {
+    fn from(error: WhatError) -> Self {
+        let failure = Self::of(Kind::Usage, &error);
+        match error {
+            WhatError::Ambiguous { .. } => failure.hint("Write one of these forms."),
+            WhatError::Unknown { .. } => {
+                failure.hint("`evac find TEXT` looks in names, domains and addresses.")
+            }
+            WhatError::Nested { .. } => failure.hint("Write its words into the first list."),
+            WhatError::Form { .. } | WhatError::Path { .. } | WhatError::File { .. } => failure,
+        }
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        match &error {
+            LockError::Held { .. } => Self::of(Kind::Refused, &error)
+                .hint("Wait for it, or end it there; `evac status` and `find` work meanwhile."),
+            LockError::Io { .. } => Self::of(Kind::Failed, &error)
+                .hint("The state folder must be writable by whoever runs evac."),
+        }
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        let (kind, hint) = match &error {
+            LedgerError::Newer { .. } => {
+                (Kind::Refused, "Use the evac that wrote it, or a newer one.")
+            }
+            LedgerError::Older { .. } => {
+                (Kind::Refused, "Run a command that writes with this evac first.")
+            }
+            LedgerError::Foreign { .. } => {
+                (Kind::Refused, "Move it away; evac keeps its own file there.")
+            }
+            LedgerError::NetworkFileSystem { .. } => {
+                (Kind::Refused, "Move the site, or its folder `state`, to a local disk.")
+            }
+            LedgerError::NotEmpty { .. } => {
+                (Kind::Refused, "Move it away first, and keep it; it may know more.")
+            }
+            LedgerError::Damaged { .. } | LedgerError::Database { .. } => (
+                Kind::Failed,
+                "Look at the disk (dmesg); a backup, or `evac ledger rebuild`, replaces a damaged \
+                 ledger.",
+            ),
+            LedgerError::Io { .. } => {
+                (Kind::Failed, "Check space and permissions; the same command goes on.")
+            }
+            LedgerError::ReadOnly { .. }
+            | LedgerError::Illegal(_)
+            | LedgerError::Receipt { .. }
+            | LedgerError::NotOpen { .. }
+            | LedgerError::NoRestoration { .. }
+            | LedgerError::TooLong { .. } => (Kind::Internal, "Please report this."),
+        };
+        Self::of(kind, &error).hint(hint)
+    }
+}
+
+impl From<DiskError> for Failure {
+    fn from(error: DiskError) -> Self {
+        let (kind, hint) = of_disk(error.kind);
+        Self::of(kind, &error).hint(hint)
+    }
+}
+
+fn of_disk(kind: DiskErrorKind) -> (Kind, &'static str) {
+    match kind {
+        DiskErrorKind::Full => {
+            (Kind::Stopped, "Free or add space for the store; the same command resumes.")
+        }
+        DiskErrorKind::NotFound => {
+            (Kind::Failed, "`evac verify` says what is missing and whom it concerns.")
+        }
+        DiskErrorKind::Exists | DiskErrorKind::Failed => {
+            (Kind::Failed, "Look at the landing disk (dmesg), then `evac verify`.")
+        }
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        let hint = match &error {
+            KeyError::Io { .. } => "The key files must be readable by whoever runs evac.",
+            KeyError::Damaged { .. } | KeyError::Missing { .. } => {
+                "Put the file back from a copy; without it nothing stored with it can be checked."
+            }
+        };
+        Self::of(Kind::Failed, &error).hint(hint)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Disk(error) => error.into(),
+            StoreError::Key(error) => error.into(),
+            StoreError::Frame { .. } | StoreError::NoDomain { .. } => {
+                Self::of(Kind::Failed, &error).hint("`evac verify` says whom it concerns.")
+            }
+            StoreError::NoPack => Self::of(Kind::Internal, &error).hint("Please report this."),
+        }
+    }
+}
+
+impl From<SshError> for Failure {
+    fn from(error: SshError) -> Self {
+        Self::of(Kind::Failed, &error).hint(error.reason().hint())
+    }
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        let (kind, hint) = match &error {
+            PublishError::Text { .. } | PublishError::Template { .. } => {
+                (Kind::Internal, "Please report this.")
+            }
+            PublishError::Io { .. } => (Kind::Failed, "Check space and permissions."),
+            PublishError::Foreign { .. } => {
+                (Kind::Refused, "Move it elsewhere; evac replaces that folder as a whole.")
+            }
+        };
+        Self::of(kind, &error).hint(hint)
+    }
+}
+
+impl From<CommitError> for Failure {
+    fn from(error: CommitError) -> Self {
+        let (kind, hint) = of_disk(error.source.kind);
+        Self::of(kind, &error).hint(hint)
+    }
+}

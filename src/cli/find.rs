@@ -1,0 +1,85 @@
+//! `evac find`: who is it that calls, where does he stand, and what to read out to him.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::cli::args::FindArgs;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::print;
+use crate::cli::site::Global;
+use crate::inventory::Settings;
+use crate::ledger::snapshot::{CustomerStatus, SCHEMA, Snapshot};
+use crate::ledger::{Found, Say, find};
+use crate::model::Timestamp;
+use crate::term::{self, Style};
+
+/// More customers than this are counted, not shown to people.
+const SHOWN_MAX: usize = 10;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    as_of: Timestamp,
+    customers: Vec<Match<'a>>,
+}
+
+/// A customer as `status` has it, and why it is here.
+#[derive(Serialize)]
+struct Match<'a> {
+    #[serde(flatten)]
+    customer: &'a CustomerStatus,
+    matched_by: &'static str,
+    matched: &'a str,
+    say: &'a BTreeMap<String, Say>,
+}
+
+/// Shows the customers that a text may mean.
+pub fn run(global: &Global, args: &FindArgs) -> Result<Exit, Failure> {
+    let loaded = global.load()?;
+    let (view, snapshot) = global.open_read_only()?.look(&loaded, global.now())?;
+    let found = find(&view, &snapshot, &args.text);
+    let matches: Vec<_> = found.iter().filter_map(|found| matched(found, &snapshot)).collect();
+    let is_empty = matches.is_empty();
+    if global.json {
+        let as_of = snapshot.as_of;
+        print::document(&Document { schema: SCHEMA, as_of, customers: matches })?;
+    } else if is_empty {
+        let hint = "Try the domain, an address, or the number in your billing system.";
+        return Err(Failure::failed(format!("nobody matches `{}`", args.text)).hint(hint));
+    } else {
+        print::result(&text(&matches, &loaded.settings, print::style()))?;
+    }
+    Ok(if is_empty { Exit::Failed } else { Exit::Done })
+}
+
+fn matched<'a>(found: &'a Found, snapshot: &'a Snapshot) -> Option<Match<'a>> {
+    let customer = snapshot.customers.get(found.customer)?;
+    let Found { matched_by, matched, say, .. } = found;
+    Some(Match { customer, matched_by, matched, say })
+}
+
+fn text(matches: &[Match<'_>], settings: &Settings, style: Style) -> String {
+    let mut text = String::new();
+    for (index, found) in matches.iter().take(SHOWN_MAX).enumerate() {
+        if index > 0 {
+            text.push('\n');
+        }
+        text.push_str(&term::customer(found.customer, style));
+        let _ = writeln!(text, "  found by {}: {}", found.matched_by, found.matched);
+        for language in &settings.site.languages {
+            if let Some(say) = found.say.get(language) {
+                let _ = writeln!(text, "  say ({language}), to anyone:");
+                let _ = writeln!(text, "    {}", say.anyone);
+                let _ = writeln!(text, "  say ({language}), to a verified caller:");
+                let _ = writeln!(text, "    {}", say.verified);
+            }
+        }
+    }
+    if matches.len() > SHOWN_MAX {
+        let more = matches.len() - SHOWN_MAX;
+        let _ = writeln!(text, "\nand {more} more customers; say it more exactly");
+    }
+    text
+}

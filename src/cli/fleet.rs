@@ -1,0 +1,143 @@
+//! Inventory and ledger put together: one snapshot that status, find, plan and publish read.
+
+use std::collections::BTreeSet;
+
+use serde::de::DeserializeOwned;
+
+use crate::cli::failure::Failure;
+use crate::cli::site::{Loaded, Reading};
+use crate::inventory::what::{self, Selection, Standing};
+use crate::inventory::{Customer, Host, Inventory, Settings, Workload};
+use crate::ledger::snapshot::{CaptureState, RestoreState, Snapshot, Window};
+use crate::ledger::view::{CustomerView, FleetView, HostView, WorkloadView};
+use crate::model::{HostId, PublicWord, Reason, Timestamp, WorkloadId};
+
+/// What the inventory says, as the ledger wants to know it. `uncovered` are hosts on which a
+/// survey found data that nobody named.
+pub fn fleet_view(
+    inventory: &Inventory,
+    settings: &Settings,
+    running: bool,
+    uncovered: &BTreeSet<HostId>,
+) -> FleetView {
+    let windows = settings.windows.iter();
+    FleetView {
+        customers: inventory.customers.iter().map(customer).collect(),
+        hosts: (inventory.hosts.iter().filter(|host| host.capture))
+            .map(|host| self::host(host, uncovered.contains(&host.id)))
+            .collect(),
+        windows: windows
+            .map(|window| Window { opens: window.opens, closes: window.closes, hard: window.hard })
+            .collect(),
+        running,
+        timezone: Some(settings.site.timezone.clone()),
+    }
+}
+
+fn customer(customer: &Customer) -> CustomerView {
+    CustomerView {
+        id: customer.id.clone(),
+        name: customer.name.clone(),
+        tier: customer.tier.clone(),
+        group: customer.group.clone(),
+        hold: customer.hold,
+        labels: customer.labels.clone(),
+        domains: customer.domains.clone(),
+    }
+}
+
+fn host(host: &Host, uncovered: bool) -> HostView {
+    HostView {
+        id: host.id.clone(),
+        address: host.address.clone(),
+        uncovered,
+        workloads: host.workloads.iter().map(workload).collect(),
+    }
+}
+
+fn workload(workload: &Workload) -> WorkloadView {
+    let addresses = workload.addresses.iter().flat_map(|change| [change.old, change.new]);
+    WorkloadView {
+        id: workload.id.clone(),
+        customer: workload.customer.clone(),
+        label: workload.label.clone(),
+        target: workload.target.clone(),
+        estimate: workload.bytes,
+        addresses: addresses.flatten().map(|address| address.to_string()).collect(),
+    }
+}
+
+impl Reading {
+    /// Everything as of `now`, and the view it was folded from.
+    pub fn look(&self, loaded: &Loaded, now: Timestamp) -> Result<(FleetView, Snapshot), Failure> {
+        let uncovered = self.uncovered(&loaded.inventory)?;
+        let running = self.running.is_some();
+        let view = fleet_view(&loaded.inventory, &loaded.settings, running, &uncovered);
+        let snapshot = self.ledger.snapshot(&view, now)?;
+        Ok((view, snapshot))
+    }
+
+    fn uncovered(&self, inventory: &Inventory) -> Result<BTreeSet<HostId>, Failure> {
+        let mut uncovered = BTreeSet::new();
+        for host in &inventory.hosts {
+            let facts = self.ledger.facts(&host.id)?;
+            if facts.is_some_and(|facts| has_uncovered(&facts.json)) {
+                uncovered.insert(host.id.clone());
+            }
+        }
+        Ok(uncovered)
+    }
+}
+
+/// `uncovered` of a survey's facts is a list of what was found.
+fn has_uncovered(facts: &serde_json::Value) -> bool {
+    facts["uncovered"].as_array().is_some_and(|found| !found.is_empty())
+}
+
+impl Loaded {
+    /// What `words` name, by inventory and by where things stand in `snapshot`.
+    pub fn select<W: AsRef<str>>(
+        &self,
+        words: &[W],
+        snapshot: &Snapshot,
+    ) -> Result<Selection, Failure> {
+        Ok(what::select(words, &self.inventory, &|standing| standing_at(standing, snapshot))?)
+    }
+}
+
+/// Workloads that stand at a word of either axis, or at a public one; `None` for no such word.
+fn standing_at(standing: Standing<'_>, snapshot: &Snapshot) -> Option<Vec<WorkloadId>> {
+    let workloads = snapshot.customers.iter().flat_map(|customer| &customer.workloads);
+    match standing {
+        Standing::State(text) => {
+            let (capture, restore) = (word::<CaptureState>(text), word::<RestoreState>(text));
+            let public = word::<PublicWord>(text);
+            (capture.is_some() || restore.is_some() || public.is_some()).then(|| {
+                workloads
+                    .filter(|workload| {
+                        capture == Some(workload.capture.state)
+                            || restore == Some(workload.restore.state)
+                            || public == Some(workload.state)
+                    })
+                    .map(|workload| workload.id.clone())
+                    .collect()
+            })
+        }
+        Standing::Reason(text) => {
+            let reason = word::<Reason>(text)?;
+            let hosts: BTreeSet<&HostId> = (snapshot.hosts.iter())
+                .filter(|host| host.error.as_ref().is_some_and(|error| error.reason == reason))
+                .map(|host| &host.id)
+                .collect();
+            let fails = workloads.filter(|workload| {
+                workload.reason == Some(reason) || hosts.contains(&workload.host)
+            });
+            Some(fails.map(|workload| workload.id.clone()).collect())
+        }
+    }
+}
+
+/// A word of a closed list, as documents write it.
+fn word<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
+}

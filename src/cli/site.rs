@@ -1,0 +1,273 @@
+//! Where and as whom: the site's folder, what its files say, and its state.
+//!
+//! **The state folder** (0700) is made by the first command that writes. Readers work before it
+//! exists and while a run holds the lock. Where there are packs but no ledger, nothing begins a
+//! new one in silence: the record would claim that nothing was ever done.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::cli::args::GlobalArgs;
+use crate::cli::failure::{Failure, shown};
+use crate::cli::print;
+use crate::inventory::{self, Inventory, Problem, SETTINGS_FILE, SetAside, Settings};
+use crate::ledger::lock::Holder;
+use crate::ledger::{Ledger, StateLock};
+use crate::model::text::bounded;
+use crate::model::{Clock, SystemClock, Timestamp};
+use crate::store::{Disk, KeyRing, LocalDisk, OpenReport, Store, Writer};
+
+/// Folder of everything that evac keeps for itself.
+pub const STATE_FOLDER: &str = "state";
+/// Folder of plans.
+pub const PLANS_FOLDER: &str = "plans";
+/// The record of what is done, in the state folder.
+const LEDGER_FILE: &str = "ledger.db";
+/// What was taken, in the state folder.
+const STORE_FOLDER: &str = "store";
+/// The keys that name chunks, in the state folder.
+const KEYS_FOLDER: &str = "keys";
+/// The rendered page, in the state folder.
+const STATUS_FOLDER: &str = "status";
+/// Longest name of an operator.
+const OPERATOR_CHARS_MAX: usize = 80;
+/// Entries set aside that are told one by one.
+const TOLD_MAX: usize = 5;
+
+/// What every command knows.
+#[derive(Clone)]
+pub struct Global {
+    /// The site's folder, absolute.
+    pub site: PathBuf,
+    /// Who gives the command.
+    pub by: String,
+    /// JSON on stdout?
+    pub json: bool,
+    /// Do not ask before bulk work?
+    pub yes: bool,
+    /// The machine's clocks.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What the site's files say.
+pub struct Loaded {
+    /// The settings; without mistakes.
+    pub settings: Settings,
+    /// Whatever is usable.
+    pub inventory: Inventory,
+    /// Every mistake.
+    pub problems: Vec<Problem>,
+    /// What the rest runs without.
+    pub set_aside: Vec<SetAside>,
+}
+
+/// The state, to write; nobody else writes meanwhile. Dropping it lets go of the lock last.
+pub struct Writing {
+    /// What happened.
+    pub ledger: Arc<Ledger>,
+    /// The keys that name chunks.
+    pub keys: Arc<KeyRing>,
+    /// Where packs and manifests lie.
+    pub disk: Arc<dyn Disk>,
+    /// What was taken.
+    pub store: Store,
+    /// Adds to it.
+    pub writer: Writer,
+    /// What was found while opening it.
+    pub report: OpenReport,
+    /// The right to write.
+    pub lock: StateLock,
+}
+
+/// The state, to read.
+pub struct Reading {
+    /// What happened; an empty one when nothing did.
+    pub ledger: Ledger,
+    /// Who writes now, if anybody does.
+    pub running: Option<Holder>,
+}
+
+impl Global {
+    /// Resolves the flags.
+    pub fn new(args: &GlobalArgs) -> Result<Self, Failure> {
+        let site = std::path::absolute(&args.site)
+            .map_err(|error| Failure::io("find the folder", &args.site, &error))?;
+        let by = args.by.clone().unwrap_or_else(operator);
+        Ok(Self {
+            site,
+            by: bounded(&by, OPERATOR_CHARS_MAX),
+            json: args.json,
+            yes: args.yes,
+            clock: Arc::new(SystemClock::default()),
+        })
+    }
+
+    /// Wall time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The folder of everything that evac keeps for itself.
+    pub fn state(&self) -> PathBuf {
+        self.site.join(STATE_FOLDER)
+    }
+
+    /// The record of what is done.
+    pub fn ledger_path(&self) -> PathBuf {
+        self.state().join(LEDGER_FILE)
+    }
+
+    /// What was taken.
+    pub fn store_path(&self) -> PathBuf {
+        self.state().join(STORE_FOLDER)
+    }
+
+    /// The keys that name chunks.
+    pub fn keys_path(&self) -> PathBuf {
+        self.state().join(KEYS_FOLDER)
+    }
+
+    /// The rendered page.
+    pub fn status_path(&self) -> PathBuf {
+        self.state().join(STATUS_FOLDER)
+    }
+
+    /// Reads settings and inventory, which must name a host; tells what is set aside.
+    pub fn load(&self) -> Result<Loaded, Failure> {
+        let reading = self.read_files()?;
+        reading.usable()?;
+        tell_set_aside(&reading.set_aside);
+        Ok(loaded(reading))
+    }
+
+    /// Reads settings and inventory, which may still be empty.
+    pub fn load_settings(&self) -> Result<Loaded, Failure> {
+        let reading = self.read_files()?;
+        if !reading.settings_ok() {
+            reading.usable()?;
+        }
+        Ok(loaded(reading))
+    }
+
+    /// Reads settings and inventory, whatever mistakes they have.
+    pub fn read_files(&self) -> Result<inventory::Reading, Failure> {
+        let settings = self.site.join(SETTINGS_FILE);
+        match fs::metadata(&settings) {
+            Ok(_) => Ok(inventory::read(&self.site)),
+            Err(error) => {
+                let site = shown(&self.site);
+                let message = format!("no {SETTINGS_FILE} in {site}");
+                let failure = match error.kind() {
+                    ErrorKind::NotFound => Failure::usage(message),
+                    _ => Failure::usage(message).because(&error),
+                };
+                Err(failure
+                    .hint(format!("`evac init {site}` writes one; --site DIR names another.")))
+            }
+        }
+    }
+
+    /// Makes the state folder where it is missing, closed to others.
+    pub fn make_state(&self) -> Result<PathBuf, Failure> {
+        let state = self.state();
+        let fail = |error: std::io::Error| Failure::io("make the folder", &state, &error);
+        match DirBuilder::new().mode(0o700).create(&state) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(fail(error)),
+            _ => {}
+        }
+        let mode = fs::metadata(&state).map_err(fail)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            fs::set_permissions(&state, Permissions::from_mode(0o700)).map_err(|error| {
+                Failure::io("close to others the folder", &state, &error)
+                    .hint("It holds keys and customers' data; nobody else may look into it.")
+            })?;
+        }
+        Ok(state)
+    }
+
+    /// Takes the right to write the state, or says who has it.
+    pub fn lock_state(&self) -> Result<StateLock, Failure> {
+        let state = self.make_state()?;
+        Ok(StateLock::acquire(&state, &self.by, self.now())?)
+    }
+
+    /// Opens the ledger to write; the caller holds the lock.
+    pub fn open_ledger(&self, _held: &StateLock) -> Result<Ledger, Failure> {
+        self.refuse_lost_ledger()?;
+        Ok(Ledger::open(&self.ledger_path())?.with_clock(Arc::clone(&self.clock)))
+    }
+
+    /// Opens everything to write.
+    pub fn open_for_writing(&self) -> Result<Writing, Failure> {
+        let lock = self.lock_state()?;
+        let ledger = Arc::new(self.open_ledger(&lock)?);
+        let keys = Arc::new(KeyRing::open(&self.keys_path())?);
+        let disk: Arc<dyn Disk> = Arc::new(LocalDisk::open(&self.store_path())?);
+        let (store, writer, report) = Store::open(Arc::clone(&disk), Arc::clone(&keys))?;
+        Ok(Writing { ledger, keys, disk, store, writer, report, lock })
+    }
+
+    /// Opens the ledger to read, beside whoever writes it; before there is one it is empty.
+    pub fn open_read_only(&self) -> Result<Reading, Failure> {
+        let path = self.ledger_path();
+        let ledger = if is_there(&path)? {
+            Ledger::open_read_only(&path)?
+        } else {
+            self.refuse_lost_ledger()?;
+            Ledger::in_memory()?
+        };
+        let running = StateLock::holder(&self.state())?;
+        Ok(Reading { ledger: ledger.with_clock(Arc::clone(&self.clock)), running })
+    }
+
+    /// Opens the store to read, beside whoever writes it; `None` before anything was stored.
+    pub fn open_store_read_only(&self) -> Result<Option<(Store, OpenReport)>, Failure> {
+        if !is_there(&self.store_path())? {
+            return Ok(None);
+        }
+        let keys = Arc::new(KeyRing::open(&self.keys_path())?);
+        let disk = Arc::new(LocalDisk::open(&self.store_path())?);
+        Ok(Some(Store::open_read_only(disk, keys)?))
+    }
+
+    /// Packs without a ledger are the rest of a loss, not a beginning.
+    fn refuse_lost_ledger(&self) -> Result<(), Failure> {
+        let (ledger, packs) = (self.ledger_path(), self.store_path().join("packs"));
+        if is_there(&ledger)? || fs::read_dir(&packs).map_or(true, |mut some| some.next().is_none())
+        {
+            return Ok(());
+        }
+        let what = format!("{} is missing, and the store holds data", shown(&ledger));
+        let hint = "Put a backup of it there, or `evac ledger rebuild` makes one from the store.";
+        Err(Failure::refused(what).hint(hint))
+    }
+}
+
+/// Whoever is at the keyboard, when nobody was named.
+fn operator() -> String {
+    let names = ["SUDO_USER", "LOGNAME", "USER"];
+    let known = names.iter().find_map(|name| std::env::var(name).ok().filter(|by| !by.is_empty()));
+    known.unwrap_or_else(|| "unknown".into())
+}
+
+fn loaded(reading: inventory::Reading) -> Loaded {
+    let inventory::Reading { settings, inventory, problems, set_aside, .. } = reading;
+    Loaded { settings, inventory, problems, set_aside }
+}
+
+fn tell_set_aside(set_aside: &[SetAside]) {
+    for aside in set_aside.iter().take(TOLD_MAX) {
+        print::tell(&format!("warning: {} is set aside: {}", aside.entry, aside.why));
+    }
+    if set_aside.len() > TOLD_MAX {
+        let more = set_aside.len() - TOLD_MAX;
+        print::tell(&format!("warning: {more} more are set aside; `evac check` lists them"));
+    }
+}
+
+fn is_there(path: &Path) -> Result<bool, Failure> {
+    path.try_exists().map_err(|error| Failure::io("look at", path, &error))
+}
