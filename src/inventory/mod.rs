@@ -17,7 +17,7 @@ mod check_trees;
 pub mod default;
 pub mod document;
 pub mod exclude;
-mod fields;
+pub(crate) mod fields;
 mod overlay;
 mod parse;
 pub mod problem;
