@@ -18,6 +18,7 @@ pub mod default;
 pub mod document;
 pub mod exclude;
 pub(crate) mod fields;
+pub mod import;
 mod overlay;
 mod parse;
 pub mod problem;

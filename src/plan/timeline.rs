@@ -236,7 +236,7 @@ fn grid(axis: &Axis, height: f64, svg: &mut String) {
 
 fn row(index: usize, host: &HostId, bars: &[&Planned], axis: &Axis, svg: &mut String) {
     let y = TOP + index as f64 * ROW;
-    if index % 2 == 0 {
+    if index.is_multiple_of(2) {
         let _ = writeln!(
             svg,
             "<rect x=\"0\" y=\"{y}\" width=\"{WIDTH}\" height=\"{ROW}\" fill=\"#000\" \
