@@ -36,14 +36,14 @@ impl SourceFile {
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) value: Value,
-    pub(super) origin: Origin,
+pub(crate) struct Node {
+    pub(crate) value: Value,
+    pub(crate) origin: Origin,
 }
 
 /// What TOML can hold.
 #[derive(Debug, Clone)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Text(String),
     Integer(i64),
     Float(f64),
@@ -56,7 +56,7 @@ pub(super) enum Value {
 
 impl Value {
     /// The kind in words, for "expected …, found …".
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a text",
             Self::Integer(_) => "a whole number",
@@ -71,23 +71,23 @@ impl Value {
 
 /// Keys in the order of their lines.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Table(pub(super) Vec<Field>);
+pub(crate) struct Table(pub(crate) Vec<Field>);
 
 /// One key of a table.
 #[derive(Debug, Clone)]
-pub(super) struct Field {
-    pub(super) key: String,
+pub(crate) struct Field {
+    pub(crate) key: String,
     /// Where the key stands.
-    pub(super) origin: Origin,
-    pub(super) node: Node,
+    pub(crate) origin: Origin,
+    pub(crate) node: Node,
 }
 
 impl Table {
-    pub(super) fn get(&self, key: &str) -> Option<&Field> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Field> {
         self.0.iter().find(|field| field.key == key)
     }
     /// Sets a key as `field` has it, replacing what was there.
-    pub(super) fn set(&mut self, field: Field) {
+    pub(crate) fn set(&mut self, field: Field) {
         match self.0.iter_mut().find(|known| known.key == field.key) {
             Some(known) => *known = field,
             None => self.0.push(field),
@@ -96,7 +96,7 @@ impl Table {
 }
 
 /// Parses one file; with a syntax error the file as a whole is set aside.
-pub(super) fn parse(file: &SourceFile, problems: &mut Vec<Problem>) -> Option<Table> {
+pub(crate) fn parse(file: &SourceFile, problems: &mut Vec<Problem>) -> Option<Table> {
     let text = match &file.text {
         Ok(text) => text,
         Err(why) => {

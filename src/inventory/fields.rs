@@ -16,7 +16,7 @@ use crate::model::text::{bounded, closest};
 const SHOWN_MAX: usize = 80;
 
 /// A table being read.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     table: &'a Table,
     origin: Origin,
     /// What the table is, for messages: `host`, `[ssh]`.
@@ -27,7 +27,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         table: &'a Table,
         origin: &Origin,
         what: &'static str,
@@ -37,26 +37,26 @@ impl<'a> Fields<'a> {
     }
 
     /// Problems from here on set `entry` aside.
-    pub(super) fn of(mut self, entry: Option<Entry>) -> Self {
+    pub(crate) fn of(mut self, entry: Option<Entry>) -> Self {
         self.entry = entry;
         self
     }
 
-    pub(super) fn entry(&self) -> Option<Entry> {
+    pub(crate) fn entry(&self) -> Option<Entry> {
         self.entry.clone()
     }
 
-    pub(super) fn error(&mut self, origin: &Origin, what: impl Into<String>, hint: &str) {
+    pub(crate) fn error(&mut self, origin: &Origin, what: impl Into<String>, hint: &str) {
         let entry = self.entry.clone();
         self.problems.push(Problem { entry, ..Problem::error(origin, what).hint(hint) });
     }
 
     /// The problems noted so far, for a nested table.
-    pub(super) fn problems(&mut self) -> &mut Vec<Problem> {
+    pub(crate) fn problems(&mut self) -> &mut Vec<Problem> {
         self.problems
     }
 
-    pub(super) fn raw(&mut self, key: &'static str) -> Option<&'a Field> {
+    pub(crate) fn raw(&mut self, key: &'static str) -> Option<&'a Field> {
         self.asked.push(key);
         self.table.get(key)
     }
@@ -67,7 +67,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A text, with where it stands.
-    pub(super) fn placed_text(&mut self, key: &'static str) -> Option<(&'a str, &'a Origin)> {
+    pub(crate) fn placed_text(&mut self, key: &'static str) -> Option<(&'a str, &'a Origin)> {
         let field = self.raw(key)?;
         self.text_of(key, &field.node, "a text in quotes")
     }
@@ -87,12 +87,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
+    pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
         self.placed_text(key).map(|(text, _)| text.to_owned())
     }
 
     /// A text that must not be empty.
-    pub(super) fn needed_text(&mut self, key: &'static str, hint: &str) -> Option<String> {
+    pub(crate) fn needed_text(&mut self, key: &'static str, hint: &str) -> Option<String> {
         match self.placed_text(key) {
             Some((text, _)) if !text.trim().is_empty() => Some(text.to_owned()),
             Some((_, origin)) => {
@@ -117,7 +117,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A text with a type of its own.
-    pub(super) fn parse<T>(&mut self, key: &'static str) -> Option<T>
+    pub(crate) fn parse<T>(&mut self, key: &'static str) -> Option<T>
     where
         T: FromStr,
         T::Err: Display,
@@ -127,7 +127,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The texts of a list, with where they stand.
-    pub(super) fn placed_texts(&mut self, key: &'static str) -> Vec<(&'a str, &'a Origin)> {
+    pub(crate) fn placed_texts(&mut self, key: &'static str) -> Vec<(&'a str, &'a Origin)> {
         let Some(field) = self.raw(key) else { return Vec::new() };
         let Value::Array(nodes) = &field.node.value else {
             self.expected(key, &field.node, "a list of texts such as [\"a\", \"b\"]");
@@ -136,12 +136,12 @@ impl<'a> Fields<'a> {
         nodes.iter().filter_map(|node| self.text_of(key, node, "a list of texts")).collect()
     }
 
-    pub(super) fn texts(&mut self, key: &'static str) -> Vec<String> {
+    pub(crate) fn texts(&mut self, key: &'static str) -> Vec<String> {
         self.placed_texts(key).into_iter().map(|(text, _)| text.to_owned()).collect()
     }
 
     /// An id that must be there.
-    pub(super) fn needed_id<T>(&mut self, key: &'static str, hint: &str) -> Option<T>
+    pub(crate) fn needed_id<T>(&mut self, key: &'static str, hint: &str) -> Option<T>
     where
         T: FromStr,
         T::Err: Display,
@@ -156,12 +156,12 @@ impl<'a> Fields<'a> {
     }
 
     /// `port`, if it is written.
-    pub(super) fn port(&mut self) -> Option<u16> {
+    pub(crate) fn port(&mut self) -> Option<u16> {
         self.integer("port", 1, 65_535).and_then(|port| u16::try_from(port).ok())
     }
 
     /// The items of a list, each with a type of its own.
-    pub(super) fn parse_list<T>(&mut self, key: &'static str) -> Vec<T>
+    pub(crate) fn parse_list<T>(&mut self, key: &'static str) -> Vec<T>
     where
         T: FromStr,
         T::Err: Display,
@@ -170,7 +170,7 @@ impl<'a> Fields<'a> {
         texts.into_iter().filter_map(|(text, at)| self.parse_at(key, text, at)).collect()
     }
 
-    pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, key: &'static str) -> Option<bool> {
         let field = self.raw(key)?;
         if let Value::Boolean(boolean) = field.node.value {
             return Some(boolean);
@@ -180,7 +180,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A whole number from `min` to `max`.
-    pub(super) fn integer(&mut self, key: &'static str, min: u32, max: u32) -> Option<u32> {
+    pub(crate) fn integer(&mut self, key: &'static str, min: u32, max: u32) -> Option<u32> {
         let field = self.raw(key)?;
         let Value::Integer(integer) = field.node.value else {
             self.expected(key, &field.node, "a whole number");
@@ -195,7 +195,7 @@ impl<'a> Fields<'a> {
     }
 
     /// One of a few words.
-    pub(super) fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
+    pub(crate) fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
         let (text, origin) = self.placed_text(key)?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(*value);
@@ -209,7 +209,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A table of this table, with where it begins.
-    pub(super) fn table(&mut self, key: &'static str) -> Option<(&'a Table, &'a Origin)> {
+    pub(crate) fn table(&mut self, key: &'static str) -> Option<(&'a Table, &'a Origin)> {
         let field = self.raw(key)?;
         self.table_of(key, &field.node, "a table")
     }
@@ -228,7 +228,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The tables of a list: `[[key]]` or `key = [{…}]`.
-    pub(super) fn tables(&mut self, key: &'static str) -> Vec<(&'a Table, &'a Origin)> {
+    pub(crate) fn tables(&mut self, key: &'static str) -> Vec<(&'a Table, &'a Origin)> {
         let Some(field) = self.raw(key) else { return Vec::new() };
         let Value::Array(nodes) = &field.node.value else {
             self.expected(key, &field.node, &format!("a list of tables; write [[{key}]]"));
@@ -238,7 +238,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A table of texts.
-    pub(super) fn text_map(&mut self, key: &'static str) -> BTreeMap<String, String> {
+    pub(crate) fn text_map(&mut self, key: &'static str) -> BTreeMap<String, String> {
         let Some((table, _)) = self.table(key) else { return BTreeMap::new() };
         let pairs = table.0.iter().filter_map(|field| {
             let (text, _) = self.text_of(&field.key, &field.node, "a text in quotes")?;
@@ -248,7 +248,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A table of weights: finite numbers from zero up.
-    pub(super) fn weights(&mut self, key: &'static str) -> Vec<(&'a str, f64, &'a Origin)> {
+    pub(crate) fn weights(&mut self, key: &'static str) -> Vec<(&'a str, f64, &'a Origin)> {
         let Some((table, _)) = self.table(key) else { return Vec::new() };
         let mut weights = Vec::new();
         for field in &table.0 {
@@ -268,7 +268,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Notes every key that nobody asked for.
-    pub(super) fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         let unknown = self.table.0.iter().filter(|field| !self.asked.contains(&&*field.key));
         for field in unknown.collect::<Vec<_>>() {
             let what = format!("{} has no key `{}`", self.what, bounded(&field.key, SHOWN_MAX));
@@ -279,7 +279,7 @@ impl<'a> Fields<'a> {
 }
 
 /// "did you mean", where one of `known` is close enough.
-pub(super) fn suggestion<'a>(
+pub(crate) fn suggestion<'a>(
     unknown: &str,
     known: impl IntoIterator<Item = &'a (impl AsRef<str> + ?Sized + 'a)>,
 ) -> String {

@@ -20,7 +20,7 @@ pub fn value(jobs: &[Job], capacities: &[Capacity], window_s: Option<u64>) -> f6
     let mut jobs: Vec<_> = jobs.iter().filter(possible).collect();
     let all: f64 = jobs.iter().map(|job| job.value).sum();
     let Some(window) = window_s else { return all };
-    jobs.sort_by(|a, b| (b.value * a.bytes).total_cmp(&(a.value * b.bytes)));
+    jobs.sort_by(|a, b| b.density().total_cmp(&a.density()));
     let bounds = capacities.iter().enumerate().map(|(index, capacity)| {
         let mut budget = capacity.rate * window as f64;
         let gain = |job: &&Job| {

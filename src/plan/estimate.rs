@@ -30,6 +30,13 @@ pub struct Job {
     pub passes: Vec<usize>,
 }
 
+impl Job {
+    /// Value per byte; of nothing to move, infinite.
+    pub fn density(&self) -> f64 {
+        if self.bytes > 0.0 { self.value / self.bytes } else { f64::INFINITY }
+    }
+}
+
 /// A place in the order of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {

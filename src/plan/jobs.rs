@@ -102,6 +102,13 @@ impl<'a> Work<'a> {
         self.capacities.len() - 1
     }
 
+    /// The capacities without what headers take: for a bound that nothing can beat.
+    pub(super) fn full_capacities(&self) -> Vec<Capacity> {
+        let full =
+            |capacity: &Capacity| Capacity { rate: capacity.rate / PAYLOAD_SHARE, ..*capacity };
+        self.capacities.iter().map(full).collect()
+    }
+
     pub(super) fn planned(
         &self,
         step: &Step,

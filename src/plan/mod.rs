@@ -21,10 +21,14 @@ pub mod timeline;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod timeline_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+
+pub use file::PlanFile;
 
 use crate::inventory::{Class, Inventory, Settings};
 use crate::model::{
@@ -209,6 +213,41 @@ pub fn plan(inventory: &Inventory, settings: &Settings, facts: &Facts, options: 
     let (starts_at, window_s) = window(settings, options);
     let work = jobs::Work::of(inventory, settings, facts, options.only.as_ref());
     let chosen = order::best(&work, window_s);
+    document(work, chosen, facts, options, (starts_at, window_s))
+}
+
+/// Makes a plan of the order that `file` gives; workloads it does not name are not in it.
+pub fn follow(
+    inventory: &Inventory,
+    settings: &Settings,
+    facts: &Facts,
+    options: &Options,
+    file: &PlanFile,
+) -> Plan {
+    let (starts_at, window_s) = window(settings, options);
+    let places: BTreeMap<_, _> =
+        file.work.iter().enumerate().map(|(place, line)| (&line.id, (place, line.level))).collect();
+    let only = places.keys().map(|id| (*id).clone()).collect();
+    let work = jobs::Work::of(inventory, settings, facts, Some(&only));
+    let mut steps: Vec<_> = work
+        .workloads
+        .iter()
+        .enumerate()
+        .map(|(job, workload)| (places[&workload.id], job))
+        .collect();
+    steps.sort_unstable();
+    let steps = steps.into_iter().map(|((_, level), job)| estimate::Step { job, level }).collect();
+    let chosen = order::outcome(&work, steps, window_s);
+    document(work, chosen, facts, options, (starts_at, window_s))
+}
+
+fn document(
+    work: jobs::Work<'_>,
+    chosen: order::Outcome,
+    facts: &Facts,
+    options: &Options,
+    (starts_at, window_s): (Timestamp, Option<u64>),
+) -> Plan {
     let workloads: Vec<_> = (chosen.steps.iter().zip(&chosen.flows))
         .map(|(step, flow)| work.planned(step, *flow, window_s))
         .collect();
@@ -219,7 +258,7 @@ pub fn plan(inventory: &Inventory, settings: &Settings, facts: &Facts, options: 
         window_s,
         value_total: workloads.iter().map(|planned| planned.value).sum(),
         value_by_deadline: chosen.value,
-        value_bound: bound::value(&work.jobs, &work.capacities, window_s),
+        value_bound: bound::value(&work.jobs, &work.full_capacities(), window_s),
         customers_complete: customers_complete(&workloads, window_s),
         at_risk: at_risk(&work, &workloads, window_s),
         needs: needs(&work, &workloads, window_s),

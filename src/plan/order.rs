@@ -8,13 +8,15 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use crate::inventory::{Inventory, Settings};
+use crate::inventory::{Class, Inventory, Settings};
 use crate::model::{CustomerId, WorkloadId};
 use crate::plan::estimate::{Flow, Step, flows};
 use crate::plan::jobs::Work;
 
 /// How often what does not fit is moved behind what does.
 const ROUNDS: usize = 6;
+/// How many late workloads are tried early.
+const RESCUES: usize = 16;
 /// Values closer than this, relatively, are equal.
 const TIE: f64 = 1e-9;
 
@@ -72,6 +74,25 @@ pub(super) fn best(work: &Work<'_>, window_s: Option<u64>) -> Outcome {
             order = moved;
         }
     }
+    rescue(work, best, window_s)
+}
+
+/// A long workload that starts late never makes it, however idle the lines are at the end. Tries
+/// the most valuable of those that are late right behind the identities.
+fn rescue(work: &Work<'_>, mut best: Outcome, window_s: Option<u64>) -> Outcome {
+    let (_, mut late) = split(&best, window_s);
+    late.sort_by(|a, b| work.jobs[*b].value.total_cmp(&work.jobs[*a].value));
+    for job in late.into_iter().take(RESCUES) {
+        let mut order: Vec<_> = best.steps.iter().map(|step| step.job).collect();
+        order.retain(|other| *other != job);
+        let is_identity = |job: &usize| work.workloads[*job].class == Class::Identity;
+        let at = order.iter().position(|job| !is_identity(job)).unwrap_or(order.len());
+        order.insert(at, job);
+        let tried = outcome(work, strict(&order), window_s);
+        if tried.value > best.value * (1.0 + TIE) {
+            best = tried;
+        }
+    }
     best
 }
 
@@ -109,10 +130,9 @@ fn usual(work: &Work<'_>) -> Vec<usize> {
     })
 }
 
-/// More value per byte first.
+/// More value per byte first; what is done already, before everything.
 fn density(work: &Work<'_>, a: usize, b: usize) -> Ordering {
-    let (a, b) = (&work.jobs[a], &work.jobs[b]);
-    (b.value * a.bytes).total_cmp(&(a.value * b.bytes))
+    work.jobs[b].density().total_cmp(&work.jobs[a].density())
 }
 
 fn sorted(work: &Work<'_>, compare: impl Fn(usize, usize) -> Ordering) -> Vec<usize> {
