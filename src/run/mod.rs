@@ -1,1 +1,3 @@
 //! The bulk run: many hosts, one coordinator.
+
+pub mod coordinator;
