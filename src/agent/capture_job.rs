@@ -12,6 +12,7 @@ use crate::agent::session::{Budget, Stop};
 use crate::agent::walk_job::{RunKind, WalkJob};
 use crate::agent::{AHEAD_BYTES_MAX, HELD_BYTES_MAX};
 use crate::capture::Beneath;
+use crate::chunk::Cutter;
 use crate::model::{ChunkId, Reason, TreePath};
 use crate::wire::source::Source;
 use crate::wire::{BaseEntry, CaptureOrder, ToAgent, ToLanding, WireError};
@@ -47,10 +48,15 @@ struct Reread {
 
 impl CaptureJob {
     /// Starts the walk.
-    pub fn start(mut order: CaptureOrder, skip: &[(u64, u64)], outbox: &Outbox) -> Self {
+    pub fn start(
+        mut order: CaptureOrder,
+        skip: &[(u64, u64)],
+        outbox: &Outbox,
+    ) -> Result<Self, WireError> {
         order.skip.extend_from_slice(skip);
         let order = Arc::new(order);
-        let naming = Naming { cutting: order.cutting, key: order.key.clone() };
+        let cutter = Cutter::new(&order.cutting).map_err(WireError::Unexpected)?;
+        let naming = Naming { cutter, key: order.key.clone() };
         let held = Arc::new(Budget::new(HELD_BYTES_MAX));
         let workers = std::thread::available_parallelism().map_or(1, |count| count.get().min(4));
         let packer = Packer::start(order.key.domain(), order.level, workers, outbox, &held);
@@ -70,7 +76,7 @@ impl CaptureJob {
             rereads,
         };
         job.walk(RunKind::Walk);
-        job
+        Ok(job)
     }
 
     fn walk(&self, kind: RunKind) {

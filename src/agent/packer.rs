@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::agent::outbox::{Disconnected, Outbox};
 use crate::agent::session::Budget;
-use crate::chunk::frame::FrameBuilder;
+use crate::chunk::FrameBuilder;
 use crate::model::Domain;
 use crate::wire::ToLanding;
 use crate::wire::source::Piece;
@@ -66,7 +66,7 @@ fn group(pieces: &Receiver<Piece>, groups: &SyncSender<Vec<Piece>>) {
             Ok(piece) => {
                 bytes += piece.bytes.len();
                 group.push(piece);
-                bytes >= crate::chunk::frame::RAW_TARGET_BYTES
+                bytes >= crate::chunk::RAW_TARGET_BYTES
                     || group.len() >= crate::chunk::frame::CHUNKS_MAX
             }
             Err(_) => true,

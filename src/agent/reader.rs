@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::agent::outbox::Disconnected;
 use crate::capture::content::{Finished, OpenError, open_for_reading};
 use crate::capture::{Beneath, Entry};
-use crate::chunk::{Cutter, Cutting, DomainKey};
+use crate::chunk::{Cutter, DomainKey};
 use crate::model::ChunkId;
 use crate::wire::source::Piece;
 
@@ -20,7 +20,7 @@ const BUFFER_BYTES: usize = 4 << 20;
 #[derive(Debug, Clone)]
 pub struct Naming {
     /// How to cut.
-    pub cutting: Cutting,
+    pub cutter: Cutter,
     /// How to name.
     pub key: DomainKey,
 }
@@ -90,7 +90,6 @@ pub fn read_file(
     take: &mut dyn FnMut(u64, Piece) -> ControlFlow<()>,
 ) -> Result<Finished, OpenError> {
     let mut reading = open_for_reading(tree, entry)?;
-    let cutter = Cutter::new(&naming.cutting);
     let mut buffer = vec![0_u8; BUFFER_BYTES.min(reading.size().max(1) as usize)];
     let mut at = from;
     'file: while let Some((start, end)) = reading.next_data(at) {
@@ -103,7 +102,7 @@ pub fn read_file(
             filled += got;
             let is_end = got < room || offset + filled as u64 == end;
             let mut cut_to = 0;
-            while let Some(length) = cutter.cut(&buffer[cut_to..filled], is_end) {
+            while let Some(length) = naming.cutter.cut(&buffer[cut_to..filled], is_end) {
                 let bytes = buffer[cut_to..cut_to + length].to_vec();
                 let piece = Piece { id: naming.key.name(&bytes), bytes };
                 if take(offset, piece).is_break() {

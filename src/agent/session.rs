@@ -168,7 +168,7 @@ impl Session {
             ToAgent::Capture(order) => {
                 self.granted(Grant::Read, "reading")?;
                 self.end_job();
-                let job = CaptureJob::start(*order, &self.skip, &self.outbox);
+                let job = CaptureJob::start(*order, &self.skip, &self.outbox)?;
                 self.job = Job::Capture(job);
                 Ok(())
             }

@@ -13,7 +13,7 @@ use crate::agent::offers::Offers;
 use crate::agent::outbox::{Disconnected, Outbox};
 use crate::agent::reader::{Naming, Readers, SMALL_BYTES_MAX, Small, read_file};
 use crate::agent::session::Budget;
-use crate::agent::sweep::{Base, Compared};
+use crate::agent::sweep::{Base, Compared, place};
 use crate::capture::content::{Finished, OpenError};
 use crate::capture::walk::{Found, Step, Walk, WalkOptions};
 use crate::capture::{Beneath, Content, Cursor, Entry, Fingerprint, Kind, Record};
@@ -123,8 +123,9 @@ impl WalkJob {
         let mut vanished = 0;
         while let Some(step) = walk.next() {
             if let Some(base) = &mut base {
-                let gone = base.gone_before(&step)?;
-                self.forget(gone, keep_gone, slots)?;
+                while let Some(path) = place(&step).map_or(Ok(None), |at| base.next_gone(Some(at)))? {
+                    self.forget(path, keep_gone, slots)?;
+                }
                 if base.compare(&step)? == Compared::Same {
                     continue;
                 }
@@ -137,28 +138,26 @@ impl WalkJob {
             }
         }
         if let Some(mut base) = base {
-            let gone = base.gone_at_end()?;
-            self.forget(gone, keep_gone, slots)?;
+            while let Some(path) = base.next_gone(None)? {
+                self.forget(path, keep_gone, slots)?;
+            }
         }
         Ok(())
     }
 
+    /// A name of the base is gone: said, unless such names keep moving and are kept.
     fn forget(
         &self,
-        gone: Vec<TreePath>,
+        path: TreePath,
         keep: bool,
         slots: &SyncSender<Slot>,
     ) -> Result<(), Disconnected> {
-        for path in gone {
-            if keep {
-                let why = "it keeps moving: kept as it was captured".to_owned();
-                send(slots, Slot::LeftOut(path, why))?;
-            } else {
-                self.outbox.send(&ToLanding::LinkForget { path: path.clone() })?;
-                send(slots, Slot::Gone(path))?;
-            }
+        if keep {
+            let why = "it keeps moving: kept as it was captured".to_owned();
+            return send(slots, Slot::LeftOut(path, why));
         }
-        Ok(())
+        self.outbox.send(&ToLanding::LinkForget { path: path.clone() })?;
+        send(slots, Slot::Gone(path))
     }
 
     fn step(
@@ -298,13 +297,20 @@ impl WalkJob {
     fn offer_entry(&self, entry: Entry, offers: &mut Offers) -> Result<(), Disconnected> {
         let path = entry.path.clone();
         if let Kind::File { .. } = entry.kind {
-            return self.offer_file(&entry, 0, offers);
+            return self.offer_file(&entry, 0, 0, offers);
         }
         offers.push(Record::Node(entry))?;
         offers.done_with(&path)
     }
 
-    fn offer_file(&self, entry: &Entry, from: u64, offers: &mut Offers) -> Result<(), Disconnected> {
+    /// Reads `entry` from `from` on; an earlier session had offered it up to `begun`.
+    fn offer_file(
+        &self,
+        entry: &Entry,
+        from: u64,
+        begun: u64,
+        offers: &mut Offers,
+    ) -> Result<(), Disconnected> {
         let fingerprint = entry.fingerprint();
         let mut broken = Ok(());
         let mut is_begun = from > 0;
@@ -321,7 +327,12 @@ impl WalkJob {
                 begin_file(entry, &mut is_begun, offers)?;
                 end_file(&entry.path, &finished, offers)
             }
-            Err(error) => cannot_open(&entry.path, error, offers),
+            Err(error) => {
+                if begun > 0 {
+                    offers.push(Record::End { size: begun, content: Content::Cut })?;
+                }
+                cannot_open(&entry.path, error, offers)
+            }
         }
     }
 
@@ -335,10 +346,10 @@ impl WalkJob {
     ) -> Result<(), Disconnected> {
         match crate::capture::look_at(&self.tree, path) {
             Ok(entry) if entry.fingerprint() == fingerprint => {
-                self.offer_file(&entry, offset, offers)
+                self.offer_file(&entry, offset, offset, offers)
             }
             Ok(entry) if matches!(entry.kind, Kind::File { .. }) => {
-                self.offer_file(&entry, 0, offers)
+                self.offer_file(&entry, 0, offset, offers)
             }
             // It is gone or something else: close what was begun; the sweep sees to it.
             _ => {
