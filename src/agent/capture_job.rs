@@ -187,9 +187,8 @@ fn start_rereads(
         let tree = tree?;
         while let Ok(Reread { ticket, path, offset, length, id }) = queue.recv() {
             let entry = crate::capture::look_at(&tree, &path);
-            let piece = entry
-                .ok()
-                .and_then(|entry| read_again(&tree, &entry, offset, length, id, &naming));
+            let piece =
+                entry.ok().and_then(|entry| read_again(&tree, &entry, offset, length, id, &naming));
             let sent: Result<(), Disconnected> = match piece {
                 Some(piece) => held.acquire(u64::from(length)).and_then(|()| packer.push(piece)),
                 None => outbox.send(&ToLanding::RereadGone { ticket }),

@@ -152,9 +152,10 @@ mod tests {
             .spawn()
             .unwrap();
         let probe = || {
-            OpenOptions::new().write(true).open(&lock).is_ok_and(|file| {
-                flock(&file, FlockOperation::NonBlockingLockExclusive).is_err()
-            })
+            OpenOptions::new()
+                .write(true)
+                .open(&lock)
+                .is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_err())
         };
         while !probe() {
             std::thread::yield_now();

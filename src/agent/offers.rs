@@ -113,8 +113,7 @@ impl Offers {
         self.total.read_bytes += tally.read_bytes;
         self.total.vanished += tally.vanished;
         self.total.gone += tally.gone;
-        let number =
-            self.source.lock().expect("no holder of this lock panics").offer(pieces);
+        let number = self.source.lock().expect("no holder of this lock panics").offer(pieces);
         let cursor = self.cursor.clone();
         self.outbox.send(&ToLanding::Offer { number, records, cursor, tally })
     }

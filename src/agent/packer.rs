@@ -11,6 +11,8 @@ use crate::model::Domain;
 use crate::wire::ToLanding;
 use crate::wire::source::Piece;
 
+/// A frame is full with this much content: measured, larger ones gain nothing.
+const FRAME_RAW_BYTES: usize = 1 << 20;
 /// A frame that is not full leaves after this long: what is wanted must never wait for company.
 const PATIENCE: Duration = Duration::from_millis(20);
 
@@ -23,7 +25,13 @@ pub struct Packer {
 impl Packer {
     /// Starts the threads: one that groups, `workers` that compress. They end when the last
     /// `Packer` is dropped or the connection is gone.
-    pub fn start(domain: Domain, level: i32, workers: usize, outbox: &Outbox, held: &Arc<Budget>) -> Self {
+    pub fn start(
+        domain: Domain,
+        level: i32,
+        workers: usize,
+        outbox: &Outbox,
+        held: &Arc<Budget>,
+    ) -> Self {
         // Pieces are at most a mebibyte and are counted in `held`; the bound only caps the count.
         let (sender, pieces) = sync_channel::<Piece>(16_384);
         let (group_sender, groups) = sync_channel::<Vec<Piece>>(1);
@@ -62,12 +70,12 @@ fn group(pieces: &Receiver<Piece>, groups: &SyncSender<Vec<Piece>>) {
         } else {
             pieces.recv_timeout(PATIENCE)
         };
+        let is_last = matches!(received, Err(RecvTimeoutError::Disconnected));
         let is_over = match received {
             Ok(piece) => {
                 bytes += piece.bytes.len();
                 group.push(piece);
-                bytes >= crate::chunk::RAW_TARGET_BYTES
-                    || group.len() >= crate::chunk::frame::CHUNKS_MAX
+                bytes >= FRAME_RAW_BYTES || group.len() >= crate::chunk::frame::CHUNKS_MAX
             }
             Err(_) => true,
         };
@@ -77,7 +85,7 @@ fn group(pieces: &Receiver<Piece>, groups: &SyncSender<Vec<Piece>>) {
                 return;
             }
         }
-        if received == Err(RecvTimeoutError::Disconnected) {
+        if is_last {
             return;
         }
     }

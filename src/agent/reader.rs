@@ -62,10 +62,7 @@ impl Readers {
     }
 
     /// Has `entry` read; the content comes out of the receiver.
-    pub fn read(
-        &self,
-        entry: Entry,
-    ) -> Result<Receiver<Result<Small, OpenError>>, Disconnected> {
+    pub fn read(&self, entry: Entry) -> Result<Receiver<Result<Small, OpenError>>, Disconnected> {
         let (sender, receiver) = sync_channel(1);
         self.errands.send((entry, sender)).map_err(|_| Disconnected)?;
         Ok(receiver)
@@ -135,4 +132,3 @@ pub fn read_again(
     let got = reading.read_at(&mut bytes, offset);
     (got == bytes.len() && naming.key.name(&bytes) == id).then_some(Piece { id, bytes })
 }
-

@@ -1,13 +1,13 @@
 //! One session: hears the landing site, keeps the job, ends cleanly.
 
 use std::io::{Read, Write};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Condvar, Mutex};
 use std::thread::JoinHandle;
 
+use crate::agent::AgentError;
 use crate::agent::capture_job::CaptureJob;
 use crate::agent::outbox::{Disconnected, Outbox, write_all};
 use crate::agent::write::PlaceJob;
-use crate::agent::AgentError;
 use crate::model::Reason;
 use crate::wire::{AgentFacts, Decoder, Grant, MAGIC, ToAgent, ToLanding, VERSION, WireError};
 

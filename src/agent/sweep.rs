@@ -62,10 +62,7 @@ impl Base {
     }
 
     /// The next name of the base that stands before `path` and is gone; `None` for the end.
-    pub fn next_gone(
-        &mut self,
-        path: Option<&TreePath>,
-    ) -> Result<Option<TreePath>, Disconnected> {
+    pub fn next_gone(&mut self, path: Option<&TreePath>) -> Result<Option<TreePath>, Disconnected> {
         loop {
             let is_before = |entry: &BaseEntry| path.is_none_or(|path| entry.path < *path);
             if !self.peek()?.is_some_and(is_before) {

@@ -70,8 +70,7 @@ impl WalkJob {
     /// Runs to the end, or until the connection is gone.
     pub fn run(self, kind: RunKind) {
         let (sender, slots) = sync_channel(WINDOW_ENTRIES);
-        let mut offers =
-            Offers::new(self.outbox.clone(), self.held.clone(), self.source.clone());
+        let mut offers = Offers::new(self.outbox.clone(), self.held.clone(), self.source.clone());
         let walked = std::thread::scope(|scope| {
             let job = &self;
             let walker = scope.spawn(move || job.walk(kind, &sender));
@@ -123,7 +122,9 @@ impl WalkJob {
         let mut vanished = 0;
         while let Some(step) = walk.next() {
             if let Some(base) = &mut base {
-                while let Some(path) = place(&step).map_or(Ok(None), |at| base.next_gone(Some(at)))? {
+                while let Some(path) =
+                    place(&step).map_or(Ok(None), |at| base.next_gone(Some(at)))?
+                {
                     self.forget(path, keep_gone, slots)?;
                 }
                 if base.compare(&step)? == Compared::Same {
@@ -376,11 +377,7 @@ fn send(slots: &SyncSender<Slot>, slot: Slot) -> Result<(), Disconnected> {
     slots.send(slot).map_err(|_| Disconnected)
 }
 
-fn begin_file(
-    entry: &Entry,
-    is_begun: &mut bool,
-    offers: &mut Offers,
-) -> Result<(), Disconnected> {
+fn begin_file(entry: &Entry, is_begun: &mut bool, offers: &mut Offers) -> Result<(), Disconnected> {
     if *is_begun {
         return Ok(());
     }

@@ -21,7 +21,11 @@ pub struct RunChecker {
 
 impl RunChecker {
     /// For a run over `roots`; `resumed_within`: a file whose first pieces are here already.
-    pub fn new(roots: Vec<TreePath>, run: RunNumber, resumed_within: Option<(TreePath, u64)>) -> Self {
+    pub fn new(
+        roots: Vec<TreePath>,
+        run: RunNumber,
+        resumed_within: Option<(TreePath, u64)>,
+    ) -> Self {
         let (last, open_file) = match resumed_within {
             Some((path, offset)) => (Some(path), Some(offset)),
             None => (None, None),
@@ -79,7 +83,11 @@ impl RunChecker {
             }
             Record::End { size, .. } => match self.open_file.take() {
                 Some(end) if *size >= end => {}
-                _ => return Err(WireError::Unexpected("an end without a file, or before its pieces")),
+                _ => {
+                    return Err(WireError::Unexpected(
+                        "an end without a file, or before its pieces",
+                    ));
+                }
             },
             Record::Gone { path } => {
                 if self.run == RunNumber(0) {
@@ -106,7 +114,9 @@ impl RunChecker {
                 return Err(WireError::Unexpected("entries out of order"));
             }
             if !self.last_is_directory && !again && path.is_within(last) {
-                return Err(WireError::Unexpected("an entry beneath something that is no directory"));
+                return Err(WireError::Unexpected(
+                    "an entry beneath something that is no directory",
+                ));
             }
         }
         self.last = Some(path.clone());

@@ -45,7 +45,8 @@ pub fn encode<M: Message>(message: &M) -> Vec<u8> {
     if let Some(frame) = message.as_frame() {
         bytes.extend_from_slice(frame);
     } else {
-        let body = postcard::to_stdvec(message).expect("messages hold nothing postcard cannot write");
+        let body =
+            postcard::to_stdvec(message).expect("messages hold nothing postcard cannot write");
         if M::bound(kind).is_some_and(|bound| bound.plain_bytes.is_some()) {
             bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
             let squeezed = zstd::bulk::compress(&body, LIST_LEVEL)
@@ -105,7 +106,7 @@ impl<M: Message> Decoder<M> {
             self.make_room(HEAD_BYTES + length);
             return Ok(None);
         };
-        let message = decode_body(kind, bound, body)?;
+        let message: M = decode_body(kind, bound, body)?;
         message.check().map_err(|what| WireError::OutOfBounds { kind, what })?;
         self.start += HEAD_BYTES + length;
         Ok(Some(message))
@@ -142,7 +143,8 @@ fn decode_body<M: Message>(kind: u8, bound: Bound, body: &[u8]) -> Result<M, Wir
     } else {
         body
     };
-    let (message, rest) = postcard::take_from_bytes::<M>(postcard_bytes).map_err(|_| malformed())?;
+    let (message, rest) =
+        postcard::take_from_bytes::<M>(postcard_bytes).map_err(|_| malformed())?;
     if rest.is_empty() && message.kind() == kind { Ok(message) } else { Err(malformed()) }
 }
 

@@ -20,7 +20,6 @@ pub(super) struct Waiter {
 pub(super) struct Claim {
     /// Who was asked first and still lives; `None` once it ended and nobody inherited.
     pub(super) holder: Option<SessionId>,
-    pub(super) length: u32,
     /// When somebody was last asked for it.
     pub(super) asked_at: Duration,
     /// It was received and is being appended.

@@ -93,7 +93,6 @@ impl Coordinator {
         }
         let claim = Claim {
             holder: Some(id),
-            length,
             asked_at: self.now,
             has_arrived: false,
             waiters: vec![waiter],

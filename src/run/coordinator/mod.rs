@@ -28,7 +28,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::capture::{Cursor, Record};
-use crate::model::{Bytes, ChunkId, Event, HostId, PassNumber, Reason, RunNumber, Tally, TreePath, WorkloadId};
+use crate::model::{
+    Bytes, ChunkId, Event, HostId, PassNumber, Reason, RunNumber, Tally, TreePath, WorkloadId,
+};
 use crate::wire::{ToAgent, ToLanding, WireError};
 
 use claims::Claims;

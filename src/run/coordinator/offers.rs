@@ -71,11 +71,7 @@ impl Coordinator {
         }
     }
 
-    fn close_segment(
-        session: &mut Session,
-        id: SessionId,
-        out: &mut Vec<Command>,
-    ) {
+    fn close_segment(session: &mut Session, id: SessionId, out: &mut Vec<Command>) {
         let (workload, pass) = (session.workload().clone(), session.pass());
         let closed = session.segment.close(workload, pass);
         session.uncommitted += 1;
@@ -107,6 +103,8 @@ impl Coordinator {
         let is_settled = session.offers.is_empty()
             && session.segment.is_empty()
             && session.uncommitted == 0
+            // What another host sent in its stead still comes: it must find its session.
+            && session.wanted_bytes == 0
             && !session.is_sealing;
         if !is_settled {
             return;

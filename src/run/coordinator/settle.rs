@@ -52,8 +52,7 @@ impl Coordinator {
     }
 
     fn satisfy(&mut self, waiter: Waiter) -> bool {
-        let offer =
-            self.sessions.get_mut(&waiter.session).and_then(|s| s.offer_mut(waiter.offer));
+        let offer = self.sessions.get_mut(&waiter.session).and_then(|s| s.offer_mut(waiter.offer));
         if let Some(offer) = offer {
             offer.awaited = offer.awaited.saturating_sub(1);
             true
