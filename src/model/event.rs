@@ -242,14 +242,15 @@ pub enum Event {
     Verified { workload: WorkloadId, pass: PassNumber, checked_bytes: Bytes },
     /// Verification found damage.
     VerifyFailed { workload: WorkloadId, pass: PassNumber, bad_chunks: u64 },
-    /// A restore began or goes on.
+    /// A restore began or goes on. Its `place` tells a copy in a folder from the customer's new
+    /// home: only the latter moves the public word.
     RestoreStarted { workload: WorkloadId, pass: PassNumber, place: String },
     /// So much of a restore is durable on the target.
-    RestoreProgress { workload: WorkloadId, entries: u64, bytes: Bytes },
+    RestoreProgress { workload: WorkloadId, place: String, entries: u64, bytes: Bytes },
     /// A restore ended; `missing` entries could not be restored.
-    RestoreDone { workload: WorkloadId, pass: PassNumber, missing: u64 },
+    RestoreDone { workload: WorkloadId, pass: PassNumber, place: String, missing: u64 },
     /// A restore failed.
-    RestoreFailed { workload: WorkloadId, reason: Reason, detail: String },
+    RestoreFailed { workload: WorkloadId, place: String, reason: Reason, detail: String },
     /// An operator said something about something.
     Noted { what: String, text: String, by: String },
     /// The run stops: no new work, what is under way is finished.
