@@ -1,1 +1,80 @@
 //! Nothing but bytes to and from a remote process.
+//!
+//! The way in, top down: a [`Dialler`] paces dials, keeps bastions and stops after refused logins;
+//! `connect` opens the socket, agrees on keys and checks the host's; `auth` logs in;
+//! a [`Connection`] runs commands. [`probe`] and [`deploy`] are the two things evac does over there by
+//! shell: looking round and placing the agent. [`embedded`] is a small SSH host in this process, for
+//! the demonstration and the tests.
+//!
+//! **Promises.**
+//! - Host keys are strict ([`hosts`]): an unknown or changed key never gets a login attempt.
+//! - No bare connections: every dial means to log in (sshd counts the others against us).
+//! - A refused login is never repeated by itself; after two for a user and host, none is tried until
+//!   somebody acts ([`Dialler::reset`]).
+//! - Every channel that was opened is closed, also when its owner is dropped.
+//! - What the far side says is bounded before it is kept and made printable before it is shown.
+//! - Nothing here waits for ever: connecting, logging in, opening a channel and writing all have an
+//!   end. Reading has none: silence is judged by whoever knows what should come.
+
+mod auth;
+mod channel;
+mod connect;
+mod connection;
+pub mod dial;
+mod fault;
+pub mod hosts;
+mod keyring;
+mod wire;
+
+use std::path::PathBuf;
+
+pub use channel::{Exec, ExecReader, ExecWriter, Exit};
+pub use connect::Purpose;
+pub use connection::{Connection, Output};
+pub use dial::{DialLimits, Dialler};
+pub use fault::SshError;
+pub use hosts::{HostName, KnownHosts, Place, Verdict};
+pub use keyring::{Ask, Keyring, NobodyThere, agent_socket};
+
+/// A login on a machine, and the way there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Name or address, as the last hop before it resolves it.
+    pub address: String,
+    /// Port of its sshd.
+    pub port: u16,
+    /// Whom to log in as.
+    pub user: String,
+    /// Private key files, tried in order. A certificate `NAME-cert.pub` beside a key goes first;
+    /// where only `NAME.pub` exists, the ssh-agent is asked to sign.
+    pub identities: Vec<PathBuf>,
+    /// Socket of an ssh-agent ([`agent_socket`]); what it holds is tried after `identities`.
+    pub agent: Option<PathBuf>,
+    /// The machine to go through, which may have one itself.
+    pub jump: Option<Box<Endpoint>>,
+    /// Stands for the address in `known_hosts` (OpenSSH's `HostKeyAlias`).
+    pub host_key_alias: Option<String>,
+    /// The one key to accept, as `TYPE BASE64` or `SHA256:…`; `known_hosts` then only revokes.
+    pub host_key: Option<String>,
+    /// Files of pinned keys, read in order.
+    pub known_hosts: Vec<PathBuf>,
+}
+
+impl Endpoint {
+    /// How `known_hosts` files name this host.
+    pub fn host_name(&self) -> HostName {
+        match &self.host_key_alias {
+            Some(alias) => HostName::alias(alias),
+            None => HostName::new(&self.address, self.port),
+        }
+    }
+
+    /// The sshd meant, told apart from one with the same address behind another bastion.
+    pub fn sshd(&self) -> String {
+        let here = format!("{}:{}", self.address.to_lowercase(), self.port);
+        match &self.jump {
+            Some(jump) => format!("{here} via {}", jump.sshd()),
+            None => here,
+        }
+    }
+}

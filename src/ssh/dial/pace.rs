@@ -1,0 +1,277 @@
+//! How often we knock: pure, times are passed in.
+//!
+//! sshd drops connections at random from the tenth unauthenticated one (MaxStartups 10:30:100),
+//! punishes clients that only look (PerSourcePenalties, up to ten minutes), and fail2ban shuts out
+//! after five failures. So: few at once, a little apart, long silence when turned away, and none at
+//! all after two refused logins.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// The figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DialLimits {
+    /// Connections to one sshd that are not logged in yet.
+    pub per_sshd: usize,
+    /// The same over all.
+    pub total: usize,
+    /// Pause between dials to one sshd; up to as much again is added at random.
+    pub gap: Duration,
+    /// First pause after a failure; it doubles with each, and the real one is random below it.
+    pub backoff_base: Duration,
+    /// Longest such pause.
+    pub backoff_cap: Duration,
+    /// Dials before giving up.
+    pub tries: u32,
+    /// Silence towards an sshd that turned us away once, twice, more often.
+    pub holds: [Duration; 3],
+    /// Refused logins of a user on a host before none is tried any more.
+    pub refusals: u32,
+}
+
+impl Default for DialLimits {
+    fn default() -> Self {
+        Self {
+            per_sshd: 4,
+            total: 64,
+            gap: Duration::from_millis(100),
+            backoff_base: Duration::from_secs(1),
+            backoff_cap: Duration::from_secs(60),
+            tries: 8,
+            holds: [Duration::from_secs(20), Duration::from_secs(60), Duration::from_secs(600)],
+            refusals: 2,
+        }
+    }
+}
+
+/// May a dial begin?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Yes; it is counted until [`Pace::done`].
+    Go,
+    /// Ask again after this long.
+    Wait(Duration),
+    /// Ask again when another dial is done.
+    Full,
+    /// Not before [`Pace::reset`]: so many logins were refused.
+    Open(u32),
+}
+
+/// How a dial went, as far as the next one is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Logged in.
+    LoggedIn,
+    /// sshd answered and refused the login.
+    LoginRefused,
+    /// "Not allowed at this time".
+    NotAllowed,
+    /// Cut before the banner: a ban, or chance.
+    CutBeforeBanner,
+    /// Anything else; says nothing about sshd's patience.
+    Other,
+}
+
+#[derive(Debug, Default)]
+struct Sshd {
+    under_way: usize,
+    next_at: Duration,
+    held_until: Duration,
+    cuts: u32,
+    turned_away: usize,
+}
+
+/// The state of all our knocking.
+#[derive(Debug)]
+pub struct Pace {
+    limits: DialLimits,
+    sshds: HashMap<String, Sshd>,
+    refused: HashMap<(String, String), u32>,
+    under_way: usize,
+}
+
+impl Pace {
+    /// Nothing was dialled yet.
+    pub fn new(limits: DialLimits) -> Self {
+        Self { limits, sshds: HashMap::new(), refused: HashMap::new(), under_way: 0 }
+    }
+
+    /// May `user` be logged in at `sshd` now? `random` lies between 0 and 1.
+    pub fn ask(&mut self, sshd: &str, user: &str, now: Duration, random: f64) -> Turn {
+        let refused = self.refused.get(&(sshd.to_owned(), user.to_owned())).copied().unwrap_or(0);
+        if refused >= self.limits.refusals {
+            return Turn::Open(refused);
+        }
+        let state = self.sshds.entry(sshd.to_owned()).or_default();
+        let not_before = state.next_at.max(state.held_until);
+        if now < not_before {
+            return Turn::Wait(not_before.saturating_sub(now));
+        }
+        // A login that may be the last one allowed is not tried twice at once.
+        let doubtful = refused > 0 && state.under_way > 0;
+        if state.under_way >= self.limits.per_sshd
+            || self.under_way >= self.limits.total
+            || doubtful
+        {
+            return Turn::Full;
+        }
+        state.under_way += 1;
+        self.under_way += 1;
+        state.next_at = now + self.limits.gap.mul_f64(1.0 + random.clamp(0.0, 1.0));
+        Turn::Go
+    }
+
+    /// A dial that was let go has ended.
+    pub fn done(&mut self, sshd: &str, user: &str, outcome: Outcome, now: Duration) {
+        let state = self.sshds.entry(sshd.to_owned()).or_default();
+        state.under_way = state.under_way.saturating_sub(1);
+        self.under_way = self.under_way.saturating_sub(1);
+        let login = (sshd.to_owned(), user.to_owned());
+        match outcome {
+            Outcome::LoggedIn => {
+                (state.cuts, state.turned_away) = (0, 0);
+                self.refused.remove(&login);
+            }
+            Outcome::LoginRefused => {
+                (state.cuts, state.turned_away) = (0, 0);
+                *self.refused.entry(login).or_default() += 1;
+            }
+            Outcome::NotAllowed => state.hold(&self.limits, now),
+            Outcome::CutBeforeBanner => {
+                state.cuts += 1;
+                if state.cuts >= 2 {
+                    state.hold(&self.limits, now);
+                }
+            }
+            Outcome::Other => {}
+        }
+    }
+
+    /// How long before try number `tries + 1`: a random part of a pause that doubles, or the rest
+    /// of the silence this sshd is owed. `None`: no more tries.
+    pub fn pause(&self, sshd: &str, tries: u32, now: Duration, random: f64) -> Option<Duration> {
+        if tries >= self.limits.tries {
+            return None;
+        }
+        let doubled = 2_u32.saturating_pow(tries.saturating_sub(1));
+        let longest = self.limits.backoff_base.saturating_mul(doubled).min(self.limits.backoff_cap);
+        let held = self.sshds.get(sshd).map_or(Duration::ZERO, |state| state.held_until);
+        Some(longest.mul_f64(random.clamp(0.0, 1.0)).max(held.saturating_sub(now)))
+    }
+
+    /// Somebody acted: logins of `user` at `sshd` may be tried again.
+    pub fn reset(&mut self, sshd: &str, user: &str) {
+        self.refused.remove(&(sshd.to_owned(), user.to_owned()));
+        if let Some(state) = self.sshds.get_mut(sshd) {
+            (state.cuts, state.turned_away, state.held_until) = (0, 0, Duration::ZERO);
+        }
+    }
+}
+
+impl Sshd {
+    fn hold(&mut self, limits: &DialLimits, now: Duration) {
+        // Dials that were under way together are turned away together: that is one time.
+        if now < self.held_until {
+            return;
+        }
+        let step = self.turned_away.min(limits.holds.len() - 1);
+        self.held_until = now + limits.holds[step];
+        self.turned_away += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    fn pace() -> Pace {
+        Pace::new(DialLimits { gap: Duration::ZERO, ..DialLimits::default() })
+    }
+
+    #[test]
+    fn at_most_four_at_one_sshd_and_sixty_four_in_all() {
+        let mut pace = pace();
+        for _ in 0..4 {
+            assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
+        }
+        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Full);
+        for host in 0..60 {
+            assert_eq!(pace.ask(&format!("h{host}"), "root", S, 0.0), Turn::Go);
+        }
+        assert_eq!(pace.ask("z", "root", S, 0.0), Turn::Full);
+        pace.done("a", "root", Outcome::LoggedIn, S);
+        assert_eq!(pace.ask("z", "root", S, 0.0), Turn::Go);
+    }
+
+    #[test]
+    fn dials_to_one_sshd_are_apart() {
+        let mut pace = Pace::new(DialLimits::default());
+        assert_eq!(pace.ask("a", "root", S, 0.5), Turn::Go);
+        assert_eq!(pace.ask("a", "root", S, 0.5), Turn::Wait(Duration::from_millis(150)));
+        assert_eq!(pace.ask("b", "root", S, 0.5), Turn::Go);
+        assert_eq!(pace.ask("a", "root", S + Duration::from_millis(150), 0.5), Turn::Go);
+    }
+
+    #[test]
+    fn two_refused_logins_open_the_breaker_until_somebody_acts() {
+        let mut pace = pace();
+        for _ in 0..2 {
+            assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
+            pace.done("a", "root", Outcome::LoginRefused, S);
+        }
+        assert_eq!(pace.ask("a", "root", 1_000_000 * S, 0.0), Turn::Open(2));
+        assert_eq!(pace.ask("a", "backup", S, 0.0), Turn::Go, "another user is another matter");
+        pace.reset("a", "root");
+        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
+    }
+
+    #[test]
+    fn a_refused_login_is_not_tried_twice_at_once() {
+        let mut pace = pace();
+        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
+        pace.done("a", "root", Outcome::LoginRefused, S);
+        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
+        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Full);
+    }
+
+    #[test]
+    fn an_sshd_that_turns_us_away_is_left_alone_longer_each_time() {
+        let mut pace = pace();
+        let mut now = S;
+        for hold in [20, 60, 600, 600] {
+            assert_eq!(pace.ask("a", "root", now, 0.0), Turn::Go);
+            pace.done("a", "root", Outcome::NotAllowed, now);
+            pace.done("a", "root", Outcome::NotAllowed, now);
+            assert_eq!(pace.ask("a", "root", now, 0.0), Turn::Wait(hold * S));
+            assert_eq!(pace.pause("a", 1, now, 0.0), Some(hold * S));
+            now += hold * S;
+        }
+        assert_eq!(pace.ask("a", "root", now, 0.0), Turn::Go);
+        pace.done("a", "root", Outcome::LoggedIn, now);
+        assert_eq!(pace.ask("a", "root", now, 0.0), Turn::Go);
+        pace.done("a", "root", Outcome::NotAllowed, now);
+        assert_eq!(pace.ask("a", "root", now, 0.0), Turn::Wait(20 * S), "a login makes good");
+    }
+
+    #[test]
+    fn one_cut_before_the_banner_may_be_chance() {
+        let mut pace = pace();
+        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
+        pace.done("a", "root", Outcome::CutBeforeBanner, S);
+        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
+        pace.done("a", "root", Outcome::CutBeforeBanner, S);
+        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Wait(20 * S));
+    }
+
+    #[test]
+    fn pauses_double_are_random_and_end() {
+        let pace = pace();
+        let longest = |tries| pace.pause("a", tries, S, 1.0).map(|pause| pause.as_secs());
+        let all: Vec<_> = (1..=8).map(longest).collect();
+        let expected = [Some(1), Some(2), Some(4), Some(8), Some(16), Some(32), Some(60), None];
+        assert_eq!(all, expected);
+        assert_eq!(pace.pause("a", 7, S, 0.0), Some(Duration::ZERO));
+    }
+}
