@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::inventory::Hold;
 use crate::model::{
     Bytes, CustomerId, GroupId, HostId, PassNumber, PublicWord, Rate, Reason, TargetId, TierName,
     Timestamp, WorkloadId,
@@ -127,21 +128,6 @@ pub enum Health {
     Lagging,
     /// Failed until somebody acts.
     Error,
-}
-
-/// A hold is stronger than any command; never named in public.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Hold {
-    /// None.
-    #[default]
-    None,
-    /// An abuse complaint.
-    Abuse,
-    /// A legal matter.
-    Legal,
-    /// The customer asked for it.
-    Customer,
 }
 
 /// One customer.

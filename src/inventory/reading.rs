@@ -1,0 +1,188 @@
+//! From files to what can be worked with: read, check, set aside.
+//!
+//! **Setting aside.** An entry with an error goes, and with it what cannot stand without it: a
+//! host's workloads, a customer's workloads, hosts that are reached through it. Every one is named
+//! with the reason.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::inventory::document::{FILE_BYTES_MAX, SourceFile};
+use crate::inventory::overlay::{Overlay, Places};
+use crate::inventory::{
+    Entry, Host, Inventory, Origin, Problem, SetAside, Settings, check, check_settings, parse,
+    settings_parse,
+};
+use crate::model::CustomerId;
+
+/// Name of the file of settings.
+pub const SETTINGS_FILE: &str = "evac.toml";
+/// Name of the inventory that people write.
+pub const INVENTORY_FILE: &str = "inventory.toml";
+/// Folder of further inventory files, read in name order after [`INVENTORY_FILE`].
+pub const INVENTORY_FOLDER: &str = "inventory.d";
+
+/// What a site's files say.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The settings; only to be used when [`Reading::settings_ok`].
+    pub settings: Settings,
+    /// Whatever is usable.
+    pub inventory: Inventory,
+    /// Every mistake, in the order of files and lines.
+    pub problems: Vec<Problem>,
+    /// What the rest runs without.
+    pub set_aside: Vec<SetAside>,
+    settings_ok: bool,
+}
+
+/// Why nothing can be done with a site.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// The settings have mistakes; they concern everything, so nothing is guessed.
+    #[error("the settings have mistakes: {first}")]
+    Settings {
+        /// The first of [`Reading::problems`] in them.
+        first: Box<Problem>,
+    },
+    /// Zero hosts is never "nothing to do".
+    #[error("the inventory holds no usable host")]
+    NoHosts,
+}
+
+/// Reads all files of the folder `site`. Never fails: whatever is wrong is among the problems.
+pub fn read(site: &Path) -> Reading {
+    let settings = file(site, SETTINGS_FILE);
+    let mut files = Vec::new();
+    if site.join(INVENTORY_FILE).exists() {
+        files.push(file(site, INVENTORY_FILE));
+    }
+    let folder = std::fs::read_dir(site.join(INVENTORY_FOLDER)).into_iter().flatten();
+    let mut names: Vec<_> = folder
+        .filter_map(|item| item.ok()?.file_name().into_string().ok())
+        .filter(|name| !name.starts_with('.'))
+        .filter(|name| Path::new(name).extension().is_some_and(|kind| kind == "toml"))
+        .collect();
+    names.sort_unstable();
+    files.extend(names.iter().map(|name| file(site, &format!("{INVENTORY_FOLDER}/{name}"))));
+    read_files(&settings, &files)
+}
+
+fn file(site: &Path, name: &str) -> SourceFile {
+    let path = site.join(name);
+    let read = || match std::fs::metadata(&path)?.len() {
+        len if len > FILE_BYTES_MAX => Err(std::io::Error::other("it is larger than 32 MiB")),
+        _ => std::fs::read_to_string(&path),
+    };
+    SourceFile {
+        name: name.into(),
+        text: read().map_err(|error| format!("cannot read it: {error}")),
+    }
+}
+
+/// The pure part of [`read`]: texts in, everything they say out.
+pub fn read_files(settings: &SourceFile, files: &[SourceFile]) -> Reading {
+    let mut problems = Vec::new();
+    let parsed = settings_parse::settings(settings, &mut problems);
+    problems.extend(parsed.as_ref().map(check_settings::settings).unwrap_or_default());
+    let settings_ok = !problems.iter().any(Problem::is_error);
+    let known = parsed.is_some();
+    let settings = parsed.unwrap_or_else(|| Settings::named(""));
+    let overlay = Overlay::of(files, &mut problems);
+    let places = overlay.places();
+    let draft = parse::inventory(&overlay, &settings.targets, &mut problems);
+    if known {
+        // Without settings every reference to them would be called unknown.
+        problems.extend(check::inventory(&draft, &settings, &places));
+    }
+    let (inventory, set_aside) = set_aside(draft, &places, &problems);
+    if overlay.hosts.is_empty() {
+        let origin = Origin { file: INVENTORY_FILE.into(), line: 0 };
+        let hint = "List hosts there, or `evac import` them.";
+        problems.push(Problem::error(&origin, "no host is written down").hint(hint));
+    }
+    problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    problems.dedup();
+    Reading { settings, inventory, problems, set_aside, settings_ok }
+}
+
+impl Reading {
+    /// Is there no error at all? This is what `check` answers.
+    pub fn is_ok(&self) -> bool {
+        !self.problems.iter().any(Problem::is_error)
+    }
+    /// Can the settings be used, whatever the inventory is like?
+    pub fn settings_ok(&self) -> bool {
+        self.settings_ok
+    }
+    /// Can work be done? Entries that were set aside do not prevent it.
+    pub fn usable(&self) -> Result<(), Unusable> {
+        if !self.settings_ok {
+            let in_settings =
+                |problem: &&Problem| problem.is_error() && problem.file == SETTINGS_FILE;
+            if let Some(first) = self.problems.iter().find(in_settings) {
+                return Err(Unusable::Settings { first: Box::new(first.clone()) });
+            }
+        }
+        if self.inventory.hosts.is_empty() { Err(Unusable::NoHosts) } else { Ok(()) }
+    }
+}
+
+/// Entries set aside so far, with the first reason of each.
+type Aside = BTreeMap<Entry, SetAside>;
+
+fn add(aside: &mut Aside, entry: Entry, origin: Origin, why: String) {
+    aside.entry(entry.clone()).or_insert(SetAside { entry, origin, why });
+}
+
+/// Takes out of `draft` what has an error, and what cannot stand without it.
+fn set_aside(
+    mut draft: Inventory,
+    places: &Places,
+    problems: &[Problem],
+) -> (Inventory, Vec<SetAside>) {
+    let mut aside = Aside::new();
+    for problem in problems.iter().filter(|problem| problem.is_error()) {
+        if let Some(entry) = &problem.entry {
+            add(&mut aside, entry.clone(), places.of(entry), problem.to_string());
+        }
+    }
+    unreachable_hosts(&draft, &mut aside);
+    draft.hosts.retain(|host| !aside.contains_key(&Entry::Host(host.id.to_string())));
+    for host in &mut draft.hosts {
+        orphaned_workloads(host, &mut aside);
+    }
+    let is_good = |id: &CustomerId| !aside.contains_key(&Entry::Customer(id.to_string()));
+    draft.customers.retain(|customer| is_good(&customer.id));
+    (draft, aside.into_values().collect())
+}
+
+/// Hosts whose way in leads through one that is set aside, however long the way.
+fn unreachable_hosts(draft: &Inventory, aside: &mut Aside) {
+    loop {
+        let cut_off = draft.hosts.iter().find_map(|host| {
+            let entry = Entry::Host(host.id.to_string());
+            let jump = Entry::Host(host.jump.as_ref()?.to_string());
+            let is_new = aside.contains_key(&jump) && !aside.contains_key(&entry);
+            is_new
+                .then(|| (entry, host.origin.clone(), format!("{jump}, its way in, is set aside")))
+        });
+        let Some((entry, origin, why)) = cut_off else { break };
+        add(aside, entry, origin, why);
+    }
+}
+
+/// Workloads whose owner is set aside, and those with mistakes of their own.
+fn orphaned_workloads(host: &mut Host, aside: &mut Aside) {
+    let is_bad =
+        |aside: &Aside, id: &CustomerId| aside.contains_key(&Entry::Customer(id.to_string()));
+    for workload in &host.workloads {
+        if is_bad(aside, &workload.customer) {
+            let why = format!("customer/{}, its owner, is set aside", workload.customer);
+            let entry = Entry::Workload(workload.id.to_string());
+            add(aside, entry, workload.origin.clone(), why);
+        }
+    }
+    host.customer = host.customer.take().filter(|customer| !is_bad(aside, customer));
+    host.workloads.retain(|w| !aside.contains_key(&Entry::Workload(w.id.to_string())));
+}

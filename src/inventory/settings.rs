@@ -1,0 +1,193 @@
+//! `evac.toml`: the settings of a site, with every default in one place.
+//!
+//! Only `site.name` is needed. Paths are kept as written; [`resolve`] makes them absolute.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::inventory::{Class, Dedup, Origin, Target};
+use crate::model::{Rate, ResourceId, TierName, Timestamp};
+
+/// Weight of a customer without a tier.
+pub const DEFAULT_WEIGHT: f64 = 1.0;
+/// Hosts worked on at once, unless `limits.hosts` says otherwise.
+pub const DEFAULT_HOSTS: u32 = 64;
+/// Time zone in which people are told times, unless `site.timezone` says otherwise.
+pub const DEFAULT_TIMEZONE: &str = "UTC";
+/// Language of pages, unless `site.languages` says otherwise.
+pub const DEFAULT_LANGUAGE: &str = "en";
+/// Languages that evac has texts in.
+pub const LANGUAGES: [&str; 2] = ["en", "nl"];
+/// File of pinned host keys, unless `ssh.known_hosts` says otherwise.
+pub const DEFAULT_KNOWN_HOSTS: &str = "known_hosts";
+/// Login, unless `ssh.user` or a host says otherwise.
+pub const DEFAULT_USER: &str = "root";
+/// SSH port, unless a host or target says otherwise.
+pub const DEFAULT_PORT: u16 = 22;
+
+/// The settings of a site.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// `[site]`.
+    pub site: Site,
+    /// `[[window]]`, in the order written; none: nobody knows.
+    pub windows: Vec<Window>,
+    /// `[ssh]`.
+    pub ssh: Ssh,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[[uplink]]` and `[[resource]]`.
+    pub resources: Vec<Resource>,
+    /// `[tiers]`: weight by name.
+    pub tiers: BTreeMap<TierName, f64>,
+    /// `[classes]`: how a customer's weight is shared among its workloads.
+    pub classes: ClassWeights,
+    /// `store.dedup`.
+    pub dedup: Dedup,
+    /// `[[target]]`.
+    pub targets: Vec<Target>,
+}
+
+/// Who we are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// The company, as its customers know it.
+    pub name: String,
+    /// IANA name of the zone in which people are told times.
+    pub timezone: String,
+    /// Languages of pages, the first is the default.
+    pub languages: Vec<String>,
+}
+
+/// An access window; what nobody knows is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Start.
+    pub opens: Option<Timestamp>,
+    /// End.
+    pub closes: Option<Timestamp>,
+    /// Does evac stop at its end? Otherwise it copies as long as hosts answer.
+    pub hard: bool,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// How hosts are reached unless they say otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ssh {
+    /// Login; not root: `sudo -n` is used.
+    pub user: String,
+    /// Private keys to try, as written; empty: ssh-agent and the usual files.
+    pub identity: Vec<PathBuf>,
+    /// Pinned host keys, as written; relative to the site.
+    pub known_hosts: PathBuf,
+}
+
+/// What evac may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// What the landing site can take in; `None`: not limited.
+    pub landing: Option<Rate>,
+    /// Hosts at once.
+    pub hosts: u32,
+}
+
+/// What kind of choke point a resource is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceKind {
+    /// A line out of the data centre.
+    Uplink,
+    /// A machine that carries guests.
+    Hypervisor,
+    /// A disk or array that several hosts share.
+    Disk,
+    /// A host that others are reached through.
+    Bastion,
+}
+
+/// A shared choke point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// Its id.
+    pub id: ResourceId,
+    /// What it is.
+    pub kind: ResourceKind,
+    /// What passes; `None`: not known, not limited.
+    pub rate: Option<Rate>,
+    /// How many hosts may use it at once; `None`: not limited.
+    pub readers: Option<u32>,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// Weight of each class.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClassWeights(pub [f64; 5]);
+
+impl Default for ClassWeights {
+    /// Identity 5, database 4, mail 3, web 2, bulk 1.
+    fn default() -> Self {
+        Self([5.0, 4.0, 3.0, 2.0, 1.0])
+    }
+}
+
+impl ClassWeights {
+    /// The weight of `class`.
+    pub fn of(&self, class: Class) -> f64 {
+        self.0[class as usize]
+    }
+}
+
+impl Settings {
+    /// The settings of a site that writes only its name.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            site: Site {
+                name: name.into(),
+                timezone: DEFAULT_TIMEZONE.into(),
+                languages: vec![DEFAULT_LANGUAGE.into()],
+            },
+            windows: Vec::new(),
+            ssh: Ssh {
+                user: DEFAULT_USER.into(),
+                identity: Vec::new(),
+                known_hosts: DEFAULT_KNOWN_HOSTS.into(),
+            },
+            limits: Limits { landing: None, hosts: DEFAULT_HOSTS },
+            resources: Vec::new(),
+            tiers: BTreeMap::new(),
+            classes: ClassWeights::default(),
+            dedup: Dedup::default(),
+            targets: Vec::new(),
+        }
+    }
+
+    /// The resource of this id.
+    pub fn resource(&self, id: &ResourceId) -> Option<&Resource> {
+        self.resources.iter().find(|resource| resource.id == *id)
+    }
+
+    /// The weight of a customer of this tier.
+    pub fn weight(&self, tier: Option<&TierName>) -> f64 {
+        tier.and_then(|tier| self.tiers.get(tier)).copied().unwrap_or(DEFAULT_WEIGHT)
+    }
+
+    /// The window that is open at `now`, else the next one; an unknown end never passes.
+    pub fn window_at(&self, now: Timestamp) -> Option<&Window> {
+        self.windows
+            .iter()
+            .filter(|window| window.closes.is_none_or(|closes| closes > now))
+            .min_by_key(|window| window.opens.map_or(i64::MIN, Timestamp::as_second))
+    }
+}
+
+/// A path of the settings made absolute: `~/` is `home`, anything relative lies in `site`.
+pub fn resolve(written: &Path, site: &Path, home: Option<&Path>) -> PathBuf {
+    match (written.strip_prefix("~"), home) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => site.join(written),
+    }
+}

@@ -1,0 +1,192 @@
+//! Reads `evac.toml`. As much as possible is kept of a broken file, so that one slip is not
+//! followed by complaints about everything that refers to it.
+
+use std::path::PathBuf;
+
+use crate::inventory::document::{SourceFile, Table, parse};
+use crate::inventory::fields::{Fields, suggestion};
+use crate::inventory::settings::{
+    ClassWeights, DEFAULT_HOSTS, DEFAULT_KNOWN_HOSTS, DEFAULT_LANGUAGE, DEFAULT_PORT,
+    DEFAULT_TIMEZONE, DEFAULT_USER, LANGUAGES, Limits, Resource, ResourceKind, Settings, Site, Ssh,
+    Window,
+};
+use crate::inventory::{Class, Dedup, Origin, Problem, Target};
+use crate::model::{TierName, Timestamp};
+
+const KINDS: [(&str, ResourceKind); 4] = [
+    ("uplink", ResourceKind::Uplink),
+    ("hypervisor", ResourceKind::Hypervisor),
+    ("disk", ResourceKind::Disk),
+    ("bastion", ResourceKind::Bastion),
+];
+const DEDUPS: [(&str, Dedup); 3] =
+    [("fleet", Dedup::Fleet), ("customer", Dedup::Customer), ("host", Dedup::Host)];
+
+/// The settings of `file`; `None` when it cannot be read as TOML.
+pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option<Settings> {
+    let table = parse(file, problems)?;
+    let whole = Origin { line: 1, ..file.origin() };
+    let mut fields = Fields::new(&table, &whole, "evac.toml", problems);
+    let site = site(&mut fields, &whole);
+    let windows = fields.tables("window");
+    let windows = windows.iter().map(|(table, at)| window(table, at, fields.problems())).collect();
+    let ssh = ssh(&mut fields);
+    let limits = limits(&mut fields);
+    let mut resources = Vec::new();
+    for (table, at) in fields.tables("uplink") {
+        resources.extend(resource(table, at, Some(ResourceKind::Uplink), fields.problems()));
+    }
+    for (table, at) in fields.tables("resource") {
+        resources.extend(resource(table, at, None, fields.problems()));
+    }
+    let tiers = fields.weights("tiers").into_iter().collect::<Vec<_>>();
+    let tiers = tiers.into_iter().filter_map(|(name, weight, at)| {
+        let tier = TierName::new(name).map_err(|error| fields.error(at, error.to_string(), ""));
+        Some((tier.ok()?, weight))
+    });
+    let tiers = tiers.collect();
+    let classes = classes(&mut fields);
+    let dedup = store(&mut fields);
+    let targets = fields.tables("target");
+    let targets =
+        targets.iter().filter_map(|(table, at)| target(table, at, fields.problems())).collect();
+    fields.finish();
+    Some(Settings { site, windows, ssh, limits, resources, tiers, classes, dedup, targets })
+}
+
+fn site(fields: &mut Fields<'_>, whole: &Origin) -> Site {
+    const HINT: &str = "Write the name your customers know: [site] name = \"Example Hosting\".";
+    let mut site = Settings::named("").site;
+    let Some((table, at)) = fields.table("site") else {
+        fields.error(whole, "there is no `site.name`", HINT);
+        return site;
+    };
+    let mut fields = Fields::new(table, at, "[site]", fields.problems());
+    site.name = fields.needed_text("name", HINT).unwrap_or_default();
+    if let Some((zone, at)) = fields.placed_text("timezone") {
+        if jiff::tz::TimeZone::get(zone).is_ok() {
+            zone.clone_into(&mut site.timezone);
+        } else {
+            fields.error(at, format!("time zone `{zone}` is unknown"), &zone_hint(zone));
+        }
+    }
+    let languages: Vec<_> = fields.placed_texts("languages");
+    for (language, at) in &languages {
+        if !LANGUAGES.contains(language) {
+            let hint = format!("evac has texts in: {}.", LANGUAGES.join(", "));
+            fields.error(at, format!("language `{language}` is unknown"), &hint);
+        }
+    }
+    site.languages = languages.into_iter().map(|(language, _)| language.to_owned()).collect();
+    if site.languages.is_empty() {
+        site.languages = vec![DEFAULT_LANGUAGE.into()];
+    }
+    fields.finish();
+    site
+}
+
+fn zone_hint(zone: &str) -> String {
+    let names: Vec<_> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+    let hint = suggestion(zone, &names);
+    if hint.is_empty() {
+        return format!("Write a name such as Europe/Amsterdam or {DEFAULT_TIMEZONE}.");
+    }
+    hint
+}
+
+fn window(table: &Table, at: &Origin, problems: &mut Vec<Problem>) -> Window {
+    let mut fields = Fields::new(table, at, "[[window]]", problems);
+    let window = Window {
+        opens: fields.parse::<Timestamp>("opens"),
+        closes: fields.parse::<Timestamp>("closes"),
+        hard: fields.boolean("hard").unwrap_or(false),
+        origin: at.clone(),
+    };
+    fields.finish();
+    window
+}
+
+fn ssh(fields: &mut Fields<'_>) -> Ssh {
+    let mut ssh = Settings::named("").ssh;
+    let Some((table, at)) = fields.table("ssh") else { return ssh };
+    let mut fields = Fields::new(table, at, "[ssh]", fields.problems());
+    ssh.user = fields.text("user").unwrap_or_else(|| DEFAULT_USER.into());
+    ssh.identity = fields.texts("identity").into_iter().map(PathBuf::from).collect();
+    ssh.known_hosts =
+        fields.text("known_hosts").unwrap_or_else(|| DEFAULT_KNOWN_HOSTS.into()).into();
+    fields.finish();
+    ssh
+}
+
+fn limits(fields: &mut Fields<'_>) -> Limits {
+    let mut limits = Settings::named("").limits;
+    let Some((table, at)) = fields.table("limits") else { return limits };
+    let mut fields = Fields::new(table, at, "[limits]", fields.problems());
+    limits.landing = fields.parse("landing");
+    limits.hosts = fields.integer("hosts", 1, 10_000).unwrap_or(DEFAULT_HOSTS);
+    fields.finish();
+    limits
+}
+
+fn resource(
+    table: &Table,
+    at: &Origin,
+    kind: Option<ResourceKind>,
+    problems: &mut Vec<Problem>,
+) -> Option<Resource> {
+    let what = if kind.is_some() { "[[uplink]]" } else { "[[resource]]" };
+    let mut fields = Fields::new(table, at, what, problems);
+    let id = fields.needed_id("id", "Give it an id that hosts name in `uplink` or `uses`.");
+    let kind = kind.or_else(|| {
+        let kind = fields.word("kind", &KINDS);
+        if kind.is_none() && table.get("kind").is_none() {
+            let hint = "Write kind = \"uplink\", \"hypervisor\", \"disk\" or \"bastion\".";
+            fields.error(at, "[[resource]] has no `kind`", hint);
+        }
+        kind
+    });
+    let rate = fields.parse("rate");
+    let readers = fields.integer("readers", 1, 10_000);
+    fields.finish();
+    let kind = kind.unwrap_or(ResourceKind::Hypervisor);
+    Some(Resource { id: id?, kind, rate, readers, origin: at.clone() })
+}
+
+fn classes(fields: &mut Fields<'_>) -> ClassWeights {
+    let mut classes = ClassWeights::default();
+    for (name, weight, at) in fields.weights("classes") {
+        if let Some(class) = Class::ALL.into_iter().find(|class| class.word() == name) {
+            classes.0[class as usize] = weight;
+        } else {
+            let hint = suggestion(name, &Class::ALL.map(Class::word));
+            fields.error(at, format!("there is no class `{name}`"), &hint);
+        }
+    }
+    classes
+}
+
+fn store(fields: &mut Fields<'_>) -> Dedup {
+    let Some((table, at)) = fields.table("store") else { return Dedup::default() };
+    let mut fields = Fields::new(table, at, "[store]", fields.problems());
+    let dedup = fields.word("dedup", &DEDUPS).unwrap_or_default();
+    fields.finish();
+    dedup
+}
+
+fn target(table: &Table, at: &Origin, problems: &mut Vec<Problem>) -> Option<Target> {
+    let mut fields = Fields::new(table, at, "[[target]]", problems);
+    let id = fields.needed_id("id", "Give it an id that hosts name in `target`.");
+    let address = fields.needed_text("address", "Write the address or name to dial.");
+    let port = fields.port();
+    let user = fields.text("user");
+    let capacity = fields.parse("capacity");
+    fields.finish();
+    Some(Target {
+        id: id?,
+        address: address.unwrap_or_default(),
+        port: port.unwrap_or(DEFAULT_PORT),
+        user,
+        capacity,
+        origin: at.clone(),
+    })
+}
