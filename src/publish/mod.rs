@@ -1,1 +1,44 @@
-//! The ledger's truth as a page and as JSON.
+//! The ledger's truth for everybody: a static page in every language of the site, and JSON in the
+//! shape that Atlassian Statuspage made a habit.
+//!
+//! The road is one way and short: [`page::StatusPage`] folds a snapshot to what may be public,
+//! [`render`] makes all files of it in memory, [`folder`] puts them in place in one step.
+//!
+//! **Invariants.** [`page::StatusPage`] has no field that could hold a customer, host or workload,
+//! so no template and no document can name one. Customers under a hold are in no count. Equal
+//! input gives equal bytes. Nothing in a page is fetched from elsewhere and nothing is a script.
+//! A reader of the folder sees one whole page or another, never a mixture.
+
+pub mod api;
+mod dates;
+pub mod folder;
+pub mod locale;
+pub mod page;
+pub mod render;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use folder::{Outcome, publish_folder};
+pub use locale::{Language, UnknownLanguage};
+pub use page::{Site, StatusPage};
+pub use render::{Rendered, render};
+
+/// Why a page could not be made or put in place.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// A text is asked for that a language does not have, or its arguments do not fit.
+    #[error("text `{key}` cannot be said in `{language}`: {why}")]
+    Text { language: &'static str, key: String, why: String },
+    /// A template has a fault.
+    #[error("template `{name}` cannot be rendered")]
+    Template { name: &'static str, source: Box<minijinja::Error> },
+    /// A file or folder could not be read, written or moved.
+    #[error("cannot {action} {}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    /// The folder holds something that evac did not write.
+    #[error("{} holds `{found}`, which evac did not write", path.display())]
+    Foreign { path: PathBuf, found: String },
+}

@@ -1,0 +1,105 @@
+# English. Every language has exactly these messages with these variables.
+
+language-name = English
+
+## Times
+time-of-day = { $clock } { $zone }
+date-and-time = { $day } { $month ->
+    [1] January
+    [2] February
+    [3] March
+    [4] April
+    [5] May
+    [6] June
+    [7] July
+    [8] August
+    [9] September
+    [10] October
+    [11] November
+   *[12] December
+} { $year }, { $clock } { $zone }
+
+as-of = As of { $local } ({ $utc })
+as-of-utc = As of { $utc }
+next-update = Next update by { $time }. If it is later than that, we are late.
+
+## Head
+page-title = { $headline } – { $name }
+skip-to-figures = Skip to the figures
+languages = Language
+status = Status
+
+## The one figure
+headline-none = No figures yet
+headline-copied = { $total ->
+    [one] { $done } of { $total } customer copied
+   *[other] { $done } of { $total } customers copied
+}
+headline-online = { $total ->
+    [one] { $done } of { $total } customer online
+   *[other] { $done } of { $total } customers online
+}
+also-copied = { $done ->
+    [one] The data of { $done } customer is out of the data centre.
+   *[other] The data of { $done } customers is out of the data centre.
+}
+
+stage-none = We are at work. The first figures come with the next update.
+stage-copying = We are bringing every customer’s data out of the data centre. Then we put it on new servers, and check each one before we switch it on.
+stage-returning = We are putting the data on new servers, and check each one before we switch it on.
+stage-done = Every customer is online again, and has passed our checks.
+
+bar-label = Progress
+legend-online = online
+legend-copied = copied, not online yet
+legend-apart = waiting for you or for us
+legend-open = not copied yet
+
+## Words
+words-heading = Where everybody stands
+words-state = State
+words-customers = Customers
+words-total = All customers
+
+word-queued = Queued
+word-copying = Copying
+word-copied = Copied
+word-restoring = Restoring
+word-testing = Testing
+word-online = Online
+word-waiting-for-you = Waiting for you
+word-needs-attention = Needs attention
+
+means-queued = Copying has not begun. The data is still where it was.
+means-copying = Copying has begun; not everything is out yet.
+means-copied = The data is out of the data centre and with us. It waits for its new server.
+means-restoring = The data is being put on its new server.
+means-testing = The data is on its new server. We check it before we switch it on.
+means-online = Switched on in the new place, checks passed.
+means-waiting-for-you = Only the customer can do the next step, such as a change in DNS.
+means-needs-attention = Something did not go as planned, and one of us has to look at it.
+
+count = { $customers }
+
+component-count = { $customers ->
+    [one] { $customers } customer. { $meaning }
+   *[other] { $customers } customers. { $meaning }
+}
+
+## The window
+access-heading = Access to the data centre
+access-unknown = We do not know yet when we get access, or for how long.
+access-opens = We expect access from { $opens }.
+access-opens-closes = We expect access from { $opens } to { $closes }.
+access-open = We have had access since { $opens }. Nobody knows how long it will last.
+access-open-closes = We have had access since { $opens }. Expected end: { $closes }.
+access-closes = Expected end of access: { $closes }.
+access-over = The time we were given has been over since { $closes }.
+
+## What to do
+advice-heading = What you can do
+advice-hands-off = If your server is reachable for a while, please do not change anything on it. What changes after it was copied may not come along.
+advice-nothing = You do not have to do anything for your data to be copied.
+
+about = This page shows counts only. It names no customer and no server. The figures come from the records of the copying itself; nobody types them in.
+machine-readable = The same for programs (JSON)

@@ -1,0 +1,105 @@
+# Nederlands. Elke taal heeft precies deze teksten met deze variabelen.
+
+language-name = Nederlands
+
+## Tijden
+time-of-day = { $clock } { $zone }
+date-and-time = { $day } { $month ->
+    [1] januari
+    [2] februari
+    [3] maart
+    [4] april
+    [5] mei
+    [6] juni
+    [7] juli
+    [8] augustus
+    [9] september
+    [10] oktober
+    [11] november
+   *[12] december
+} { $year }, { $clock } { $zone }
+
+as-of = Stand van { $local } ({ $utc })
+as-of-utc = Stand van { $utc }
+next-update = Volgende bericht uiterlijk { $time }. Is het later, dan zijn wij te laat.
+
+## Kop
+page-title = { $headline } – { $name }
+skip-to-figures = Naar de cijfers
+languages = Taal
+status = Status
+
+## Het ene cijfer
+headline-none = Nog geen cijfers
+headline-copied = { $total ->
+    [one] { $done } van { $total } klant gekopieerd
+   *[other] { $done } van { $total } klanten gekopieerd
+}
+headline-online = { $total ->
+    [one] { $done } van { $total } klant online
+   *[other] { $done } van { $total } klanten online
+}
+also-copied = { $done ->
+    [one] De gegevens van { $done } klant zijn uit het datacenter.
+   *[other] De gegevens van { $done } klanten zijn uit het datacenter.
+}
+
+stage-none = Wij zijn aan het werk. De eerste cijfers volgen met het volgende bericht.
+stage-copying = Wij halen de gegevens van alle klanten uit het datacenter. Daarna zetten wij ze op nieuwe servers, en controleren elke server voordat wij hem aanzetten.
+stage-returning = Wij zetten de gegevens op nieuwe servers, en controleren elke server voordat wij hem aanzetten.
+stage-done = Alle klanten zijn weer online en door onze controles gekomen.
+
+bar-label = Voortgang
+legend-online = online
+legend-copied = gekopieerd, nog niet online
+legend-apart = wacht op u of op ons
+legend-open = nog niet gekopieerd
+
+## Woorden
+words-heading = Hoe het met iedereen staat
+words-state = Toestand
+words-customers = Klanten
+words-total = Alle klanten
+
+word-queued = In de rij
+word-copying = Wordt gekopieerd
+word-copied = Gekopieerd
+word-restoring = Wordt teruggezet
+word-testing = Wordt getest
+word-online = Online
+word-waiting-for-you = Wacht op u
+word-needs-attention = Vraagt aandacht
+
+means-queued = Het kopiëren is nog niet begonnen. De gegevens staan nog waar ze stonden.
+means-copying = Het kopiëren is begonnen; nog niet alles is eruit.
+means-copied = De gegevens zijn uit het datacenter en bij ons. Ze wachten op hun nieuwe server.
+means-restoring = De gegevens worden op hun nieuwe server gezet.
+means-testing = De gegevens staan op hun nieuwe server. Wij controleren ze voordat wij hem aanzetten.
+means-online = Aangezet op de nieuwe plek, door de controles gekomen.
+means-waiting-for-you = Alleen de klant kan de volgende stap doen, zoals een wijziging in DNS.
+means-needs-attention = Er ging iets niet volgens plan, en een van ons moet ernaar kijken.
+
+count = { $customers }
+
+component-count = { $customers ->
+    [one] { $customers } klant. { $meaning }
+   *[other] { $customers } klanten. { $meaning }
+}
+
+## Het venster
+access-heading = Toegang tot het datacenter
+access-unknown = Wij weten nog niet wanneer wij toegang krijgen, of voor hoe lang.
+access-opens = Wij verwachten toegang vanaf { $opens }.
+access-opens-closes = Wij verwachten toegang van { $opens } tot { $closes }.
+access-open = Wij hebben toegang sinds { $opens }. Niemand weet hoe lang nog.
+access-open-closes = Wij hebben toegang sinds { $opens }. Verwacht einde: { $closes }.
+access-closes = Verwacht einde van de toegang: { $closes }.
+access-over = De tijd die wij kregen, is sinds { $closes } voorbij.
+
+## Wat u kunt doen
+advice-heading = Wat u kunt doen
+advice-hands-off = Is uw server een tijdje bereikbaar, verander er dan alstublieft niets op. Wat verandert nadat hij is gekopieerd, komt misschien niet mee.
+advice-nothing = U hoeft niets te doen om uw gegevens te laten kopiëren.
+
+about = Deze pagina toont alleen aantallen. Zij noemt geen klant en geen server. De cijfers komen uit de boekhouding van het kopiëren zelf; niemand typt ze in.
+machine-readable = Hetzelfde voor programma’s (JSON)

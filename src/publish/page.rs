@@ -1,0 +1,174 @@
+//! What may be public, as a type.
+//!
+//! **Invariants.** [`StatusPage`] is a pure fold of a snapshot. It holds counts, times and what the
+//! site says of itself; the only free text is the site's own name and address. A customer under a
+//! hold, or without any workload, is in no count, so every count adds up to `customers` and none
+//! can hint at a hold. Neither the ledger's own totals nor its free texts (`bottleneck`, hints,
+//! details) are read: they are made for colleagues.
+
+use jiff::tz::TimeZone;
+
+use crate::ledger::snapshot::{CustomerStatus, Hold, Snapshot, Window};
+use crate::model::text::bounded;
+use crate::model::{PublicWord, Timestamp};
+use crate::publish::Language;
+
+/// Longest site name or address that is shown.
+const MAX_NAME_CHARS: usize = 200;
+
+/// Every public word in the order of a life cycle; the two that leave it come last.
+pub const WORDS: [PublicWord; 8] = [
+    PublicWord::Queued,
+    PublicWord::Copying,
+    PublicWord::Copied,
+    PublicWord::Restoring,
+    PublicWord::Testing,
+    PublicWord::Online,
+    PublicWord::WaitingForYou,
+    PublicWord::NeedsAttention,
+];
+
+/// What the site says of itself.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The company's name, as its customers know it.
+    pub name: String,
+    /// Where the page will be read, if that is known.
+    pub url: Option<String>,
+    /// The zone in which times are shown first.
+    pub timezone: TimeZone,
+    /// Languages of the page; the first is the one of `index.html`. None means English.
+    pub languages: Vec<Language>,
+    /// The moment by which the next page is promised.
+    pub next_update: Timestamp,
+}
+
+/// How many customers stand at one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WordCount {
+    /// The word.
+    pub word: PublicWord,
+    /// Customers.
+    pub customers: u64,
+}
+
+/// Access to the data centre, seen from the moment of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing is known.
+    Unknown,
+    /// Not yet.
+    Opens { at: Timestamp, until: Option<Timestamp> },
+    /// Now, or so it is thought.
+    Open { since: Option<Timestamp>, until: Option<Timestamp> },
+    /// No longer, by what was agreed.
+    Over { at: Timestamp },
+}
+
+/// The one thing that is going on, seen from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// There is nobody to count yet.
+    NoFigures,
+    /// Data comes out; nobody is online.
+    Copying,
+    /// Customers come back.
+    Returning,
+    /// Everybody is online.
+    Done,
+}
+
+/// Everything that may be public, as of one moment.
+#[derive(Debug, Clone)]
+pub struct StatusPage {
+    /// The site's name, bounded.
+    pub name: String,
+    /// Where the page will be read, bounded.
+    pub url: Option<String>,
+    /// The zone in which times are shown first.
+    pub timezone: TimeZone,
+    /// At least one.
+    pub languages: Vec<Language>,
+    /// When the counts were true.
+    pub as_of: Timestamp,
+    /// When the next page is promised.
+    pub next_update: Timestamp,
+    /// Everybody who is counted; the sum of `counts`.
+    pub customers: u64,
+    /// One entry for every word, in the order of [`WORDS`].
+    pub counts: [WordCount; 8],
+    /// The access window.
+    pub access: Access,
+}
+
+impl StatusPage {
+    /// Folds a snapshot to what may be public.
+    pub fn new(snapshot: &Snapshot, site: &Site) -> Self {
+        let counts = WORDS.map(|word| WordCount {
+            word,
+            customers: snapshot.customers.iter().filter(|c| counts_as(c, word)).count() as u64,
+        });
+        let mut languages: Vec<Language> = Vec::new();
+        for language in &site.languages {
+            if !languages.contains(language) {
+                languages.push(*language);
+            }
+        }
+        if languages.is_empty() {
+            languages.push(Language::En);
+        }
+        Self {
+            name: bounded(&site.name, MAX_NAME_CHARS),
+            url: site.url.as_ref().map(|url| bounded(url, MAX_NAME_CHARS)),
+            timezone: site.timezone.clone(),
+            languages,
+            as_of: snapshot.as_of,
+            next_update: site.next_update,
+            customers: counts.iter().map(|count| count.customers).sum(),
+            counts,
+            access: access(snapshot.window.as_ref(), snapshot.as_of),
+        }
+    }
+
+    /// Customers at `word`.
+    pub fn at(&self, word: PublicWord) -> u64 {
+        self.counts.iter().find(|count| count.word == word).map_or(0, |count| count.customers)
+    }
+
+    /// Customers whose data is out, wherever they stand after that. Only words that say so are
+    /// counted, so that a reader can add up the table and get the same figure.
+    pub fn copied(&self) -> u64 {
+        use PublicWord::{Copied, Online, Restoring, Testing};
+        [Copied, Restoring, Testing, Online].into_iter().map(|word| self.at(word)).sum()
+    }
+
+    /// Customers that are switched on.
+    pub fn online(&self) -> u64 {
+        self.at(PublicWord::Online)
+    }
+
+    /// What is going on.
+    pub fn stage(&self) -> Stage {
+        match (self.customers, self.online()) {
+            (0, _) => Stage::NoFigures,
+            (all, online) if online == all => Stage::Done,
+            (all, 0) if self.copied() < all => Stage::Copying,
+            _ => Stage::Returning,
+        }
+    }
+}
+
+/// Is this customer counted, and at this word?
+fn counts_as(customer: &CustomerStatus, word: PublicWord) -> bool {
+    customer.hold == Hold::None && !customer.workloads.is_empty() && customer.state == word
+}
+
+fn access(window: Option<&Window>, now: Timestamp) -> Access {
+    let Some(window) = window else { return Access::Unknown };
+    match (window.opens, window.closes) {
+        (None, None) => Access::Unknown,
+        (_, Some(at)) if at <= now => Access::Over { at },
+        (Some(at), until) if at > now => Access::Opens { at, until },
+        (since, until) => Access::Open { since, until },
+    }
+}

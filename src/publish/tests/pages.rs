@@ -1,0 +1,223 @@
+//! HTML: well formed, small, self-contained, and saying what it should.
+
+use super::*;
+use crate::publish::render;
+
+const HALF_WAY: [usize; 8] = [120, 45, 230, 30, 20, 41, 6, 8];
+
+/// Counts and windows that between them show every sentence of the page.
+pub(super) fn scenes() -> Vec<StatusPage> {
+    let counts = [
+        [0; 8],
+        [3, 2, 1, 0, 0, 0, 0, 0],
+        HALF_WAY,
+        [0, 0, 9, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 9, 0, 0],
+    ];
+    let mut scenes: Vec<StatusPage> = counts.map(page).to_vec();
+    let (early, late) = (time("2030-03-01T01:00:00Z"), time("2030-03-09T05:00:00Z"));
+    for (opens, closes) in [
+        (None, None),
+        (Some(late), None),
+        (Some(late), Some(late)),
+        (Some(early), None),
+        (Some(early), Some(late)),
+        (None, Some(late)),
+        (Some(early), Some(early)),
+    ] {
+        let mut snapshot = snapshot(HALF_WAY);
+        snapshot.window = Some(Window { opens, closes, hard: false });
+        scenes.push(StatusPage::new(&snapshot, &site()));
+    }
+    let utc = Site { timezone: TimeZone::UTC, ..site() };
+    scenes.push(StatusPage::new(&snapshot(HALF_WAY), &utc));
+    scenes
+}
+
+fn html(page: &StatusPage, path: &str) -> String {
+    String::from_utf8(render(page).unwrap().files[path].clone()).unwrap()
+}
+
+/// The text of a page without its markup, on one line.
+fn plain(html: &str) -> String {
+    let body = html.split_once("<body>").unwrap().1;
+    let mut out = String::new();
+    for piece in body.split('<').skip(1) {
+        let (tag, text) = piece.split_once('>').unwrap();
+        let is_inline = ["time", "/time", "b", "/b"]
+            .iter()
+            .any(|name| tag.split_whitespace().next() == Some(name));
+        if !is_inline {
+            out.push(' ');
+        }
+        out.push_str(text);
+    }
+    out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_page_says_how_far_it_is_and_when_it_speaks_again() {
+    let text = plain(&html(&page(HALF_WAY), "en/index.html"));
+    for expected in [
+        "41 of 500 customers online",
+        "280 copied, not online yet",
+        "As of 4 March 2030, 03:50 CET (02:50 UTC).",
+        "Next update by 04:20 CET. If it is later than that, we are late.",
+        "Needs attention : Something did not go as planned, and one of us has to look at it. 8",
+        "All customers 500",
+        "We have had access since 3 March 2030, 16:00 CET. Expected end: 04:00 CET.",
+    ] {
+        assert!(text.contains(expected), "`{expected}` is not in: {text}");
+    }
+    let text = plain(&html(&page([1, 0, 1_311, 0, 0, 0, 0, 0]), "nl/index.html"));
+    for expected in [
+        "1.311 van 1.312 klanten gekopieerd",
+        "Stand van 4 maart 2030, 03:50 CET (02:50 UTC).",
+        "Volgende bericht uiterlijk 04:20 CET. Is het later, dan zijn wij te laat.",
+    ] {
+        assert!(text.contains(expected), "`{expected}` is not in: {text}");
+    }
+}
+
+#[test]
+fn a_promise_for_another_day_carries_its_date() {
+    let mut site = site();
+    site.next_update = time("2030-03-04T23:30:00Z");
+    let page = StatusPage::new(&snapshot(HALF_WAY), &site);
+    let html = html(&page, "index.html");
+    let expected =
+        "Next update by <time datetime=\"2030-03-04T23:30:00Z\">5 March 2030, 00:30 CET</time>.";
+    assert!(html.contains(expected), "{html}");
+}
+
+#[test]
+fn zones_far_away_name_both_days() {
+    let check = |zone: &str, expected: &str| {
+        let site = Site { timezone: TimeZone::get(zone).unwrap(), ..site() };
+        let text = plain(&html(&StatusPage::new(&snapshot(HALF_WAY), &site), "index.html"));
+        assert!(text.contains(expected), "`{expected}` is not in: {text}");
+    };
+    check("America/New_York", "As of 3 March 2030, 21:50 EST (4 March 2030, 02:50 UTC).");
+    check("Asia/Dubai", "As of 4 March 2030, 06:50 UTC+04 (02:50 UTC).");
+    check("UTC", "As of 4 March 2030, 02:50 UTC.");
+}
+
+#[test]
+fn every_page_is_well_formed_small_and_fetches_nothing() {
+    for page in scenes() {
+        for (path, content) in render(&page).unwrap().files {
+            if !path.ends_with("index.html") {
+                continue;
+            }
+            assert!(content.len() < 30_000, "{path}: {} bytes", content.len());
+            let text = String::from_utf8(content).unwrap();
+            check_tags(&text);
+            let text = text.replace("&#x2f;", "/");
+            for forbidden in
+                ["<script", "javascript:", "http://", "https://", "@import", "\u{e000}"]
+            {
+                assert!(!text.contains(forbidden), "{path} holds {forbidden}");
+            }
+        }
+    }
+}
+
+/// Every element that opens closes, in order; ids are unique; every `#id` that is used exists.
+fn check_tags(html: &str) {
+    const VOID: [&str; 4] = ["meta", "link", "br", "!doctype"];
+    let without_style = match html.split_once("<style>") {
+        Some((before, rest)) => {
+            before.to_owned() + "<style>" + rest.split_once("</style>").unwrap().1
+        }
+        None => html.to_owned(),
+    };
+    let html = without_style.replacen("<style>", "", 1);
+    let mut open: Vec<&str> = Vec::new();
+    let (mut ids, mut uses) = (Vec::new(), Vec::new());
+    for piece in html.split('<').skip(1) {
+        let (tag, text) = piece.split_once('>').expect("every < has its >");
+        assert!(!text.contains('>'), "a bare > near {tag}");
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name), "closing {tag}");
+            continue;
+        }
+        let name = tag.split([' ', '/']).next().unwrap();
+        if !VOID.contains(&name) && !tag.ends_with('/') {
+            open.push(name);
+        }
+        assert_eq!(tag.matches('"').count() % 2, 0, "quotes in {tag}");
+        let values = tag.split(' ').filter_map(|part| part.split_once('='));
+        for (attribute, value) in values {
+            let value = value.trim_end_matches('/').trim_matches('"');
+            match attribute {
+                "id" => ids.push(value.to_owned()),
+                "href" => uses.extend(value.strip_prefix('#').map(str::to_owned)),
+                "aria-labelledby" => uses.push(value.to_owned()),
+                _ => {}
+            }
+        }
+    }
+    assert!(open.is_empty(), "left open: {open:?}");
+    for id in uses {
+        assert_eq!(ids.iter().filter(|known| **known == id).count(), 1, "#{id}");
+    }
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "an id twice");
+}
+
+#[test]
+fn a_hostile_name_is_only_text() {
+    let site = Site {
+        name: "<script>alert(1)</script>\" & \u{e000}0\u{e000} \u{202e}x".to_owned(),
+        ..site()
+    };
+    let html = html(&StatusPage::new(&snapshot(HALF_WAY), &site), "index.html");
+    check_tags(&html);
+    assert!(!html.contains("<script"));
+    assert!(!html.contains('\u{202e}'));
+    assert!(html.contains("&lt;script&gt;alert(1)&lt;"), "{html}");
+}
+
+#[test]
+fn links_between_languages_lead_to_files_that_exist() {
+    let rendered = render(&page(HALF_WAY)).unwrap();
+    for (path, content) in &rendered.files {
+        if !path.ends_with("index.html") {
+            continue;
+        }
+        let text = String::from_utf8_lossy(content).replace("&#x2f;", "/");
+        let folder = path.strip_suffix("index.html").unwrap();
+        let links: Vec<&str> = text
+            .split("href=\"")
+            .skip(1)
+            .map(|rest| rest.split_once('"').unwrap().0)
+            .filter(|link| !link.starts_with('#') && !link.starts_with("data:"))
+            .collect();
+        assert_eq!(links.len(), 4, "{path}: {links:?}");
+        for link in links {
+            let target = match link.strip_prefix("../") {
+                Some(rest) if !folder.is_empty() => rest.to_owned(),
+                _ => format!("{folder}{link}"),
+            };
+            assert!(rendered.files.contains_key(&target), "{path} links to {target}");
+        }
+    }
+}
+
+#[test]
+fn equal_pages_are_equal_bytes() {
+    for page in scenes() {
+        assert_eq!(render(&page).unwrap(), render(&page).unwrap());
+    }
+}
+
+#[test]
+fn the_first_language_is_the_one_at_the_root() {
+    let site = Site { languages: vec![Language::Nl], ..site() };
+    let rendered = render(&StatusPage::new(&snapshot(HALF_WAY), &site)).unwrap();
+    let paths: Vec<&str> = rendered.files.keys().map(String::as_str).collect();
+    assert_eq!(paths, ["api/v2/status.json", "api/v2/summary.json", "index.html", "nl/index.html"]);
+    assert!(String::from_utf8_lossy(&rendered.files["index.html"]).contains("<html lang=\"nl\">"));
+}

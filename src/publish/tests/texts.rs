@@ -1,0 +1,87 @@
+//! Every language says the same things, and everything it can say is said somewhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::publish::Language;
+use crate::publish::locale::{Arg, Texts};
+
+/// Messages of a language with the variables of each.
+fn messages(language: Language) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut current = String::new();
+    for line in language.source().lines() {
+        if let Some((key, _)) = line.split_once(" =").filter(|_| !line.starts_with([' ', '#'])) {
+            key.clone_into(&mut current);
+            assert!(found.insert(current.clone(), BTreeSet::new()).is_none(), "{key} twice");
+        }
+        for rest in line.split('$').skip(1) {
+            let end = rest.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(rest.len());
+            found.get_mut(&current).unwrap().insert(rest[..end].to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn every_language_has_the_same_texts_with_the_same_variables() {
+    let english = messages(Language::En);
+    assert!(english.len() > 40, "{english:?}");
+    for language in Language::ALL {
+        assert_eq!(messages(language), english, "{language}");
+        let texts = Texts::new(language).unwrap();
+        for (key, variables) in &english {
+            let args: Vec<_> =
+                variables.iter().map(|name| (name.as_str(), Arg::Count(1))).collect();
+            assert!(!texts.say(key, &args).unwrap().is_empty(), "{language}: {key}");
+        }
+    }
+}
+
+#[test]
+fn no_text_is_left_over() {
+    let sources = [
+        include_str!("../render.rs"),
+        include_str!("../dates.rs"),
+        include_str!("../api.rs"),
+        include_str!("../templates/page.html"),
+    ];
+    let words = crate::publish::page::WORDS.map(crate::publish::render::word_key);
+    for key in messages(Language::En).keys() {
+        let of_word = ["word-", "means-"]
+            .iter()
+            .any(|start| key.strip_prefix(start).is_some_and(|word| words.contains(&word)));
+        let quoted = format!("\"{key}\"");
+        assert!(of_word || sources.iter().any(|source| source.contains(&quoted)), "{key}");
+    }
+}
+
+#[test]
+fn what_is_missing_is_an_error_not_english() {
+    let texts = Texts::new(Language::Nl).unwrap();
+    assert!(texts.say("no-such-text", &[]).is_err());
+    assert!(texts.say("headline-copied", &[("done", Arg::Count(1))]).is_err());
+}
+
+#[test]
+fn plurals_follow_the_language() {
+    let check = |language, key, done, total, expected: &str| {
+        let args = [("done", Arg::Count(done)), ("total", Arg::Count(total))];
+        assert_eq!(Texts::new(language).unwrap().say(key, &args).unwrap(), expected);
+    };
+    check(Language::En, "headline-copied", 0, 1, "0 of 1 customer copied");
+    check(Language::En, "headline-copied", 1, 2, "1 of 2 customers copied");
+    check(Language::En, "headline-online", 312, 1_500, "312 of 1,500 customers online");
+    check(Language::Nl, "headline-copied", 1, 1, "1 van 1 klant gekopieerd");
+    check(Language::Nl, "headline-online", 1, 2, "1 van 2 klanten online");
+    check(Language::Nl, "also-copied", 1, 0, "De gegevens van 1 klant zijn uit het datacenter.");
+    check(Language::Nl, "headline-online", 999, 1_234_567, "999 van 1.234.567 klanten online");
+}
+
+#[test]
+fn languages_are_named_by_their_codes() {
+    for language in Language::ALL {
+        assert_eq!(language.code().parse(), Ok(language));
+    }
+    let error = "tlh".parse::<Language>().unwrap_err();
+    assert_eq!(error.to_string(), "there are no texts in `tlh`; known are en, nl");
+}
