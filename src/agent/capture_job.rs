@@ -13,7 +13,7 @@ use crate::agent::walk_job::{RunKind, WalkJob};
 use crate::agent::{AHEAD_BYTES_MAX, HELD_BYTES_MAX};
 use crate::capture::Beneath;
 use crate::chunk::Cutter;
-use crate::model::{ChunkId, Reason, TreePath};
+use crate::model::{ChunkId, Reason, RunNumber, TreePath};
 use crate::wire::source::Source;
 use crate::wire::{BaseEntry, CaptureOrder, ToAgent, ToLanding, WireError};
 
@@ -75,7 +75,10 @@ impl CaptureJob {
             base: None,
             rereads,
         };
-        job.walk(RunKind::Walk);
+        // A later run is a sweep, which its own order begins.
+        if job.order.run == RunNumber(0) {
+            job.walk(RunKind::Walk);
+        }
         Ok(job)
     }
 

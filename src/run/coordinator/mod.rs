@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::capture::{Cursor, Record};
+use crate::chunk::FrameHeader;
 use crate::model::{
     Bytes, ChunkId, Event, HostId, PassNumber, Reason, RunNumber, Tally, TreePath, WorkloadId,
 };
@@ -102,10 +103,17 @@ pub enum Input {
 /// A checked frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// Its pieces and their lengths.
-    pub pieces: Vec<(ChunkId, u32)>,
+    /// What it says of itself, its pieces among it.
+    pub header: FrameHeader,
     /// As it goes into a pack.
     pub bytes: Vec<u8>,
+}
+
+impl Frame {
+    /// Its pieces and their lengths.
+    pub fn pieces(&self) -> impl Iterator<Item = (ChunkId, u32)> {
+        self.header.chunks.iter().map(|chunk| (chunk.id, chunk.length))
+    }
 }
 
 /// What the coordinator wants done.
@@ -227,7 +235,13 @@ impl Coordinator {
             resumed: assignment.cursor.is_some() || assignment.segment > 0,
         };
         self.out.push(Command::Emit(event));
-        self.sessions.insert(assignment.session, Session::new(assignment, self.now));
+        let (id, run) = (assignment.session, assignment.run);
+        let (workload, pass) = (assignment.workload.clone(), assignment.pass);
+        self.sessions.insert(id, Session::new(assignment, self.now));
+        if run > RunNumber(0) {
+            self.out.push(Command::Emit(Event::RunBegan { workload, pass, run }));
+            self.out.push(Command::Sweep { session: id, run, keep_gone: false });
+        }
     }
 
     /// A message of a capture; everything else was handled where it arrived.

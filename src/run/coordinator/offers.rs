@@ -15,20 +15,20 @@ impl Coordinator {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let asked = |(chunk, length): &(_, u32)| session.wanted.get(chunk) == Some(length);
-        if !frame.pieces.iter().all(asked) {
+        let asked = |(chunk, length)| session.wanted.get(&chunk) == Some(&length);
+        if !frame.pieces().all(asked) {
             let detail = "it sent content that was not asked of it".to_owned();
             self.out.push(Command::End(id, Reason::Protocol, detail));
             return;
         }
         let mut raw_bytes = 0;
-        for (chunk, length) in &frame.pieces {
+        for (chunk, length) in frame.pieces() {
             // The same piece twice in a frame is a waste of the sender's, no more.
-            if session.wanted.remove(chunk).is_some() {
-                session.arriving.insert(*chunk, *length);
-                raw_bytes += u64::from(*length);
+            if session.wanted.remove(&chunk).is_some() {
+                session.arriving.insert(chunk, length);
+                raw_bytes += u64::from(length);
             }
-            if let Some(claim) = self.claims.get_mut(chunk) {
+            if let Some(claim) = self.claims.get_mut(&chunk) {
                 claim.has_arrived = true;
             }
         }

@@ -68,7 +68,7 @@ impl Session {
             next_ticket: 0,
             walk_done: None,
             lost_pieces: 0,
-            sweeps: assignment.run.0,
+            sweeps: u32::from(assignment.run > RunNumber(0)),
             is_sealing: false,
             uncommitted: 0,
             arrived_bytes: 0,

@@ -1,0 +1,69 @@
+//! What the runs so far hold, streamed to a sweeping agent, block by block as it asks.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::model::{PassNumber, WorkloadId};
+use crate::store::Store;
+use crate::wire::message::BASE_ENTRIES_MAX;
+use crate::wire::{BaseEntry, ToAgent, encode};
+
+/// Reads on a thread of its own; each request yields one block.
+#[derive(Debug)]
+pub struct BaseFeed {
+    requests: Sender<()>,
+}
+
+impl BaseFeed {
+    /// Over all durable runs of a pass; blocks go to `outbox`, a failure to `failed`.
+    pub fn start(
+        store: Store,
+        workload: WorkloadId,
+        pass: PassNumber,
+        outbox: UnboundedSender<Vec<u8>>,
+        failed: impl FnOnce(String) + Send + 'static,
+    ) -> Self {
+        let (requests, queue) = channel();
+        std::thread::spawn(move || {
+            if let Err(error) = feed(&store, &workload, pass, &queue, &outbox) {
+                failed(crate::run::explain(&error));
+            }
+        });
+        Self { requests }
+    }
+
+    /// The agent is ready for a block.
+    pub fn more(&self) {
+        // A feed that came to its end, or failed and said so, needs no requests.
+        let _ = self.requests.send(());
+    }
+}
+
+fn feed(
+    store: &Store,
+    workload: &WorkloadId,
+    pass: PassNumber,
+    queue: &Receiver<()>,
+    outbox: &UnboundedSender<Vec<u8>>,
+) -> Result<(), crate::store::StoreError> {
+    let pass = store.pass(workload, pass)?;
+    let mut entries = pass.base()?;
+    while queue.recv().is_ok() {
+        let mut block = Vec::new();
+        let mut weight = 0;
+        while block.len() < BASE_ENTRIES_MAX && weight < 1 << 20 {
+            let Some(entry) = entries.next() else {
+                break;
+            };
+            let (path, fingerprint) = entry?;
+            weight += path.as_bytes().len();
+            block.push(BaseEntry { path, fingerprint });
+        }
+        let last = block.len() < BASE_ENTRIES_MAX && weight < 1 << 20;
+        if outbox.send(encode(&ToAgent::Base { entries: block, last })).is_err() || last {
+            break;
+        }
+    }
+    Ok(())
+}
