@@ -11,7 +11,9 @@ const NAMES_MAX: usize = 5;
 
 /// Warns of every customer who cannot be told, and of everyone without data.
 pub(super) fn customers(check: &mut Check<'_>) {
-    let owners: BTreeSet<_> = check.inventory.workloads().map(|w| &w.customer).collect();
+    let of_hosts = check.inventory.hosts.iter().filter_map(|host| host.customer.as_ref());
+    let of_workloads = check.inventory.workloads().map(|workload| &workload.customer);
+    let owners: BTreeSet<_> = of_hosts.chain(of_workloads).collect();
     let domains: BTreeSet<&str> = check
         .inventory
         .customers
@@ -23,7 +25,7 @@ pub(super) fn customers(check: &mut Check<'_>) {
     for customer in &check.inventory.customers {
         let entry = Entry::Customer(customer.id.to_string());
         if !owners.contains(&customer.id) {
-            let what = format!("{entry} has no workload: nothing is copied for it");
+            let what = format!("{entry} owns no host and no workload: nothing is copied for it");
             check.warning(&entry, "id", what, "Name it in a host's or workload's `customer`.");
         }
         if customer.contacts.is_empty() {

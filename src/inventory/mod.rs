@@ -22,8 +22,11 @@ mod overlay;
 mod parse;
 pub mod problem;
 mod reading;
+pub mod sample;
 pub mod settings;
 mod settings_parse;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
