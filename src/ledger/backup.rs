@@ -86,7 +86,7 @@ fn refuse_faults(faults: Vec<String>) -> Result<(), LedgerError> {
 }
 
 fn integrity(connection: &Connection) -> Result<Vec<String>, LedgerError> {
-    let mut statement = connection.prepare("SELECT * FROM pragma_integrity_check(20)")?;
+    let mut statement = connection.prepare("PRAGMA integrity_check")?;
     let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
     let mut faults: Vec<String> = lines.collect::<Result<_, _>>()?;
     faults.retain(|line| line != "ok");

@@ -7,6 +7,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,11 @@ use crate::model::text::bounded;
 pub const LOCK_NAME: &str = "lock";
 /// More than any holder writes.
 const HOLDER_BYTES_MAX: u64 = 4_096;
+
+/// Whoever asks for the holder has the file for some microseconds: tried again so often …
+const LOOKS_MAX: u32 = 5;
+/// … and so long after.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Who holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +73,8 @@ pub struct StateLock {
 }
 
 impl StateLock {
-    /// Takes the lock of the state folder `dir`, or says who has it. Never waits.
+    /// Takes the lock of the state folder `dir`, or says who has it. Waits no longer than
+    /// somebody who only asks for the [holder](Self::holder) may be in the way.
     pub fn acquire(dir: &Path, operator: &str, now: Timestamp) -> Result<Self, LockError> {
         let path = dir.join(LOCK_NAME);
         let fail = |source| LockError::Io { path: path.clone(), source };
@@ -79,9 +86,14 @@ impl StateLock {
             .truncate(false)
             .open(&path)
             .map_err(fail)?;
-        if !try_lock(&file, FlockOperation::NonBlockingLockExclusive).map_err(fail)? {
-            let holder = read_holder(&mut file);
-            return Err(LockError::Held { path, holder });
+        let mut looks = 0;
+        while !try_lock(&file, FlockOperation::NonBlockingLockExclusive).map_err(fail)? {
+            if looks == LOOKS_MAX {
+                let holder = read_holder(&mut file);
+                return Err(LockError::Held { path, holder });
+            }
+            looks += 1;
+            std::thread::sleep(LOOK_PAUSE);
         }
         let holder = Holder {
             pid: std::process::id(),
@@ -163,6 +175,25 @@ mod tests {
         drop(lock);
         assert_eq!(StateLock::holder(dir.path()).unwrap(), None);
         StateLock::acquire(dir.path(), "kim", now()).unwrap();
+    }
+
+    #[test]
+    fn whoever_only_asks_is_in_nobodys_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    StateLock::holder(dir.path()).unwrap();
+                    std::thread::yield_now();
+                }
+            });
+            let taken: Vec<_> = (0..50)
+                .map(|_| StateLock::acquire(dir.path(), "jo", now()).map(drop).is_ok())
+                .collect();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(taken, [true; 50]);
+        });
     }
 
     #[test]

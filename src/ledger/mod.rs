@@ -24,15 +24,20 @@ mod backup;
 mod error;
 mod event;
 mod filesystem;
+pub mod find;
+mod fold;
 mod host;
 pub mod links;
 pub mod lock;
+mod look;
+mod pace;
 mod pass;
 mod place;
 mod rebuild;
 mod receipt;
 mod restoration;
 mod rows;
+mod say;
 mod schema;
 pub mod snapshot;
 pub mod state;
@@ -48,6 +53,7 @@ use crate::model::{Clock, SiteId, SystemClock, Timestamp};
 
 pub use error::{DatabaseError, LedgerError};
 pub use event::StoredEvent;
+pub use find::{Found, find};
 pub use host::{Facts, HostPulse, Pulse};
 pub use links::LinkTable;
 pub use lock::{LockError, StateLock};
@@ -55,6 +61,7 @@ pub use pass::{LeftOut, LeftOutList, OpenPass, Pass, PassDescription, Receipt};
 pub use place::Place;
 pub use rebuild::{RebuiltPass, Sealing};
 pub use restoration::{Restoration, RestorationState};
+pub use say::Say;
 pub use snapshot::Snapshot;
 pub use state::{Illegal, WorkloadState};
 pub use view::FleetView;
@@ -208,3 +215,6 @@ impl Ledger {
         look().map_err(|error: LedgerError| error.at(&self.path))
     }
 }
+
+#[cfg(test)]
+mod tests;

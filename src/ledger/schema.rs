@@ -154,6 +154,8 @@ pub(super) fn known() -> u32 {
 
 /// Refuses what is not a ledger, and ledgers of a newer evac. Changes nothing.
 pub(super) fn check_ours(connection: &Connection) -> Result<(), LedgerError> {
+    // All in one look: another process may be making it at this moment.
+    let _look = connection.unchecked_transaction()?;
     let found = version(connection)?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |r| r.get(0))?;
     if application != APPLICATION_ID {

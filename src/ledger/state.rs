@@ -151,9 +151,9 @@ impl WorkloadState {
     fn stopped(&mut self, reason: Reason, detail: &str) -> Result<(), Refusal> {
         match self.capture {
             CaptureState::Skipped => return Err("it is left out on purpose"),
-            CaptureState::Failed => return Ok(()),
+            CaptureState::Failed | CaptureState::Captured | CaptureState::Verified => return Ok(()),
             CaptureState::Capturing => self.capture = CaptureState::Partial,
-            _ => {}
+            CaptureState::Planned | CaptureState::Partial => {}
         }
         self.capture_trouble = Some(Trouble { reason, detail: detail.to_owned() });
         Ok(())

@@ -1,0 +1,291 @@
+//! From rows to the words of the status contract.
+//!
+//! **A word is said only by a check that passed** (promise 6): the words come from the axes of
+//! [`crate::ledger::state`]. A fault that waits for somebody turns them into "needs attention";
+//! data that nobody covers on a host holds "copied" and everything after it back by one word.
+
+use std::collections::BTreeMap;
+
+use crate::ledger::look::{HostLook, Look, WorkloadLook};
+use crate::ledger::pace::{self, Left};
+use crate::ledger::snapshot::{
+    CaptureState, CaptureStatus, CustomerStatus, Health, HostError, HostState, HostStatus,
+    ReasonGroup, RestoreState, RestoreStatus, SCHEMA, Snapshot, Totals, Window, WorkloadStatus,
+    public_word,
+};
+use crate::ledger::state::{WorkloadState, health_of};
+use crate::ledger::view::{CustomerView, FleetView, HostView, WorkloadView};
+use crate::model::{Bytes, CustomerId, HostId, PublicWord, Reason, Timestamp};
+
+/// A workload's status, and what an estimate needs to know besides.
+struct Folded {
+    status: WorkloadStatus,
+    /// `None`: nobody knows how much is left, or it cannot go on.
+    left: Option<Bytes>,
+}
+
+pub(super) fn snapshot(view: &FleetView, look: &Look, now: Timestamp) -> Snapshot {
+    let mut of_customer: BTreeMap<&CustomerId, Vec<Folded>> = BTreeMap::new();
+    let mut fleet_left = Left::new();
+    for host in &view.hosts {
+        for workload in &host.workloads {
+            let folded = fold_workload(view, host, workload, look, now);
+            *fleet_left.entry(host.id.clone()).or_default() += folded.left.unwrap_or_default();
+            of_customer.entry(&workload.customer).or_default().push(folded);
+        }
+    }
+    let window = current_window(&view.windows, now);
+    let closes = window.as_ref().and_then(|window| window.closes);
+    let estimate = Estimate { fleet_left: &fleet_left, look, running: view.running, closes, now };
+    let customers: Vec<_> = view
+        .customers
+        .iter()
+        .map(|customer| {
+            let workloads = of_customer.remove(&customer.id).unwrap_or_default();
+            fold_customer(customer, workloads, &estimate)
+        })
+        .collect();
+    let hosts: Vec<_> =
+        view.hosts.iter().map(|host| fold_host(&host.id, look, view.running)).collect();
+    Snapshot {
+        schema: SCHEMA,
+        as_of: now,
+        window,
+        bottleneck: look.bottleneck.clone().filter(|_| view.running && look.is_fresh),
+        totals: totals(&customers),
+        reasons: reasons(&hosts, &customers),
+        hosts,
+        customers,
+    }
+}
+
+/// The window that is open, or else the next one.
+fn current_window(windows: &[Window], now: Timestamp) -> Option<Window> {
+    windows.iter().find(|window| window.closes.is_none_or(|closes| closes > now)).cloned()
+}
+
+fn fold_host(id: &HostId, look: &Look, running: bool) -> HostStatus {
+    let host = look.hosts.get(id);
+    let state = match host.map_or(HostState::Idle, |host| host.state) {
+        // Left so by a run that is no more.
+        HostState::Dialling | HostState::Active if !running => HostState::Idle,
+        state => state,
+    };
+    let busy = host.filter(|_| running && look.is_fresh);
+    HostStatus {
+        id: id.clone(),
+        state,
+        rate: look.paces.get(id).map(|pace| pace.sent).filter(|_| running),
+        rtt_ms: host.and_then(|host| host.rtt_ms),
+        lanes: busy.map_or(0, |host| host.lanes),
+        level: busy.and_then(|host| host.level),
+        error: host.and_then(|host| host.error.clone()),
+    }
+}
+
+fn fold_workload(
+    view: &FleetView,
+    host: &HostView,
+    workload: &WorkloadView,
+    look: &Look,
+    now: Timestamp,
+) -> Folded {
+    let nothing = WorkloadLook { state: WorkloadState::default(), newest: None, sealed: None };
+    let seen = look.workloads.get(&workload.id).unwrap_or(&nothing);
+    let state = &seen.state;
+    let is_whole = matches!(state.capture, CaptureState::Captured | CaptureState::Verified);
+    // A host that fails is a matter for what it still has to give.
+    let host_error = look
+        .hosts
+        .get(&host.id)
+        .and_then(|host: &HostLook| host.error.as_ref())
+        .filter(|_| !is_whole && state.capture != CaptureState::Skipped);
+    let health = health(state, host_error, view.running);
+    let bytes_done = seen.newest.as_ref().map_or(Bytes::ZERO, |pass| pass.tally.raw_bytes);
+    let measured = seen.sealed.as_ref().map(|pass| pass.tally.raw_bytes);
+    let bytes = measured.or(workload.estimate).unwrap_or_default().max(bytes_done);
+    let is_known = measured.is_some() || workload.estimate.is_some();
+    let left = match state.capture {
+        _ if is_whole || state.capture == CaptureState::Skipped => Some(Bytes::ZERO),
+        _ if health == Health::Error || !is_known => None,
+        _ => Some(bytes.saturating_sub(bytes_done)),
+    };
+    let sealed_at = seen.sealed.as_ref().and_then(|pass| pass.sealed_at);
+    let status = WorkloadStatus {
+        id: workload.id.clone(),
+        label: workload.label.clone(),
+        host: host.id.clone(),
+        target: workload.target.clone(),
+        state: word(state, health, host.uncovered),
+        health,
+        consistency: seen.sealed.as_ref().and_then(|pass| pass.consistency),
+        capture: CaptureStatus {
+            state: state.capture,
+            pass: state.pass,
+            sealed_at,
+            lag_s: sealed_at.map(|at| now.since(at).as_secs()),
+        },
+        restore: RestoreStatus { state: state.restore, of_pass: state.of_pass },
+        bytes,
+        bytes_done: bytes_done.min(bytes),
+        since: state.since,
+        reason: reason(state, host_error),
+        next: next_step(view, host, workload, state, host_error),
+    };
+    Folded { status, left }
+}
+
+fn reason(state: &WorkloadState, host_error: Option<&HostError>) -> Option<Reason> {
+    let own = state.capture_trouble.as_ref().or(state.restore_trouble.as_ref());
+    own.map(|trouble| trouble.reason).or(host_error.map(|error| error.reason))
+}
+
+fn health(state: &WorkloadState, host_error: Option<&HostError>, running: bool) -> Health {
+    let under_way = matches!(state.capture, CaptureState::Capturing | CaptureState::Partial);
+    let stalled = if under_way && !running { Health::Lagging } else { Health::Ok };
+    let host = host_error.map_or(Health::Ok, |error| health_of(error.reason));
+    state.health().max(stalled).max(host)
+}
+
+fn word(state: &WorkloadState, health: Health, uncovered: bool) -> PublicWord {
+    let word = public_word(state.capture, state.restore);
+    match word {
+        PublicWord::Online if uncovered => PublicWord::Testing,
+        PublicWord::Online => word,
+        _ if health == Health::Error => PublicWord::NeedsAttention,
+        PublicWord::Testing if uncovered => PublicWord::Restoring,
+        PublicWord::Copied if uncovered => PublicWord::Copying,
+        _ => word,
+    }
+}
+
+fn next_step(
+    view: &FleetView,
+    host: &HostView,
+    workload: &WorkloadView,
+    state: &WorkloadState,
+    host_error: Option<&HostError>,
+) -> String {
+    if let Some(reason) = reason(state, host_error) {
+        return reason.hint().into();
+    }
+    if host.uncovered && state.sealed.is_some() {
+        return "This host holds data that no workload names: `evac survey` lists it.".into();
+    }
+    match (state.restore, state.capture) {
+        (RestoreState::Active, _) => "Nothing: it is switched on.".into(),
+        (RestoreState::Gated, _) => "Its checks passed: it may be switched on.".into(),
+        (RestoreState::Restored, _) => "Look at it in its new place.".into(),
+        (RestoreState::Restoring, _) => "It is being written; `evac restore` resumes it.".into(),
+        (_, CaptureState::Planned) if view.running => "It waits for its turn.".into(),
+        (_, CaptureState::Planned) => "`evac run` copies it.".into(),
+        (_, CaptureState::Capturing) if view.running => "It is being copied.".into(),
+        (_, CaptureState::Capturing | CaptureState::Partial) => {
+            "`evac run` goes on with it.".into()
+        }
+        (_, CaptureState::Captured) => "`evac verify` reads it back.".into(),
+        (_, CaptureState::Verified) => match &workload.target {
+            Some(target) => format!("`evac restore` writes it to {target}."),
+            None => "Give it a target, then `evac restore`.".into(),
+        },
+        (_, CaptureState::Failed) => "`evac run` tries it again.".into(),
+        (_, CaptureState::Skipped) => "Nothing: it is left out on purpose.".into(),
+    }
+}
+
+/// What an estimate is made from.
+struct Estimate<'a> {
+    fleet_left: &'a Left,
+    look: &'a Look,
+    running: bool,
+    closes: Option<Timestamp>,
+    now: Timestamp,
+}
+
+impl Estimate<'_> {
+    /// `None` when nothing was measured, nothing runs, or nothing is left to wait for.
+    fn range(&self, workloads: &[Folded]) -> Option<(Timestamp, Timestamp)> {
+        let mut left = Left::new();
+        for folded in workloads {
+            *left.entry(folded.status.host.clone()).or_default() += folded.left?;
+        }
+        left.retain(|_, bytes| *bytes > Bytes::ZERO);
+        if !self.running || left.is_empty() {
+            return None;
+        }
+        pace::range(&left, self.fleet_left, &self.look.paces, self.now)
+    }
+}
+
+fn fold_customer(
+    view: &CustomerView,
+    workloads: Vec<Folded>,
+    estimate: &Estimate<'_>,
+) -> CustomerStatus {
+    let range = estimate.range(&workloads);
+    let late = range.zip(estimate.closes).is_some_and(|((_, high), closes)| high > closes);
+    let workloads: Vec<_> = workloads.into_iter().map(|folded| folded.status).collect();
+    let health = workloads.iter().map(|workload| workload.health).max().unwrap_or(Health::Ok);
+    CustomerStatus {
+        id: view.id.clone(),
+        name: view.name.clone(),
+        tier: view.tier.clone(),
+        group: view.group.clone(),
+        state: customer_word(&workloads),
+        health: health.max(if late { Health::Lagging } else { Health::Ok }),
+        hold: view.hold,
+        eta_low: range.map(|(low, _)| low),
+        eta_high: range.map(|(_, high)| high),
+        workloads,
+    }
+}
+
+/// The customer is as far as his last workload; what needs somebody comes before everything.
+fn customer_word(workloads: &[WorkloadStatus]) -> PublicWord {
+    let counted = || {
+        let all = workloads.iter();
+        all.filter(|w| w.capture.state != CaptureState::Skipped).map(|w| w.state)
+    };
+    for urgent in [PublicWord::NeedsAttention, PublicWord::WaitingForYou] {
+        if counted().any(|word| word == urgent) {
+            return urgent;
+        }
+    }
+    let last = counted().min().unwrap_or(PublicWord::Queued);
+    let begun = counted().any(|word| word != PublicWord::Queued);
+    if last == PublicWord::Queued && begun { PublicWord::Copying } else { last }
+}
+
+fn totals(customers: &[CustomerStatus]) -> Totals {
+    let mut totals = Totals::default();
+    for customer in customers.iter().filter(|customer| !customer.workloads.is_empty()) {
+        totals.customers += 1;
+        totals.workloads += customer.workloads.len() as u64;
+        *totals.by_state.entry(customer.state).or_default() += 1;
+        totals.bytes += customer.workloads.iter().map(|workload| workload.bytes_done).sum();
+    }
+    totals
+}
+
+/// Causes, the one with most hosts first.
+fn reasons(hosts: &[HostStatus], customers: &[CustomerStatus]) -> Vec<ReasonGroup> {
+    let of_hosts = hosts.iter().filter_map(|host| Some((host.error.as_ref()?.reason, &host.id)));
+    let of_workloads = customers
+        .iter()
+        .flat_map(|customer| &customer.workloads)
+        .filter_map(|workload| Some((workload.reason?, &workload.host)));
+    let mut groups: BTreeMap<Reason, Vec<&HostId>> = BTreeMap::new();
+    for (reason, host) in of_hosts.chain(of_workloads) {
+        groups.entry(reason).or_default().push(host);
+    }
+    let mut groups: Vec<_> = groups
+        .into_iter()
+        .map(|(reason, failing)| {
+            let all = hosts.iter().map(|host| &host.id);
+            let hosts = all.filter(|id| failing.contains(id)).cloned().collect();
+            ReasonGroup { reason, hosts, hint: reason.hint().into() }
+        })
+        .collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.hosts.len()));
+    groups
+}

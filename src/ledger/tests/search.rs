@@ -1,0 +1,121 @@
+//! What support types, and what support reads out.
+
+use super::*;
+use crate::ledger::{Found, find};
+use crate::model::{Event, PublicWord, Reason};
+
+fn look_up(ledger: &Ledger, view: &FleetView, text: &str) -> Vec<Found> {
+    find(view, &ledger.snapshot(view, start()).unwrap(), text)
+}
+
+#[test]
+fn a_customer_is_found_by_all_he_is_known_by() {
+    let (ledger, _) = in_memory();
+    let view = fleet(&["acme", "acme-two", "bolt"]);
+    let check = |text: &str, expected: &[(usize, &str)]| {
+        let found = look_up(&ledger, &view, text);
+        let found: Vec<_> = found.iter().map(|f| (f.customer, f.matched_by)).collect();
+        assert_eq!(found, expected, "{text:?}");
+    };
+    check("acme", &[(0, "id"), (1, "id")]);
+    check("BOLT bv", &[(2, "name")]);
+    check("bolt.example", &[(2, "domain")]);
+    check("https://www.bolt.example/cart?x=1", &[(2, "domain")]);
+    check("info@bolt.example", &[(2, "domain")]);
+    check("bolt.example.", &[(2, "domain")]);
+    check("notbolt.example", &[]);
+    check("203.0.113.12", &[(2, "address")]);
+    check("198.51.100.12", &[(2, "address")]);
+    check("bolt-host", &[(2, "host")]);
+    check("bolt-site", &[(2, "workload")]);
+    check("shop.bolt.example", &[(2, "workload")]);
+    check("88-bolt", &[(2, "label")]);
+    check(" olt ", &[(2, "id")]);
+    check("two", &[(1, "id")]);
+    for nobody in ["", "  ", "o", "@", "://", "zebra"] {
+        check(nobody, &[]);
+    }
+}
+
+#[test]
+fn a_host_finds_everybody_on_it() {
+    let (ledger, _) = in_memory();
+    let mut view = fleet(&["acme", "bolt"]);
+    let moved = view.hosts[1].workloads.remove(0);
+    view.hosts[0].workloads.push(moved);
+    let found = look_up(&ledger, &view, "acme-host");
+    assert_eq!(found.iter().map(|found| found.customer).collect::<Vec<_>>(), [0, 1]);
+}
+
+/// What is read out to the verified customer of `fleet(&["acme"])`, English and Dutch.
+fn verified(ledger: &Ledger, view: &FleetView) -> (String, String) {
+    let found = look_up(ledger, view, "acme").remove(0);
+    (found.say["en"].verified.clone(), found.say["nl"].verified.clone())
+}
+
+#[test]
+fn the_paragraph_says_what_the_ledger_knows() {
+    let (ledger, _) = in_memory();
+    let mut view = fleet(&["acme"]);
+    view.timezone = Some("Europe/Amsterdam".into());
+    let (en, nl) = verified(&ledger, &view);
+    assert!(en.starts_with("Your data waits for its turn"), "{en}");
+    assert!(nl.starts_with("Uw gegevens wachten op hun beurt"), "{nl}");
+    begin(&ledger, "acme");
+    ledger.commit_receipts(&[receipt("acme", 0)]).unwrap();
+    let (en, nl) = verified(&ledger, &view);
+    assert!(en.contains("So far 1.0 MB of about 5.0 MB are on our own machines."), "{en}");
+    assert!(nl.contains("1.0 MB van ongeveer 5.0 MB"), "{nl}");
+    seal(&ledger, "acme", 1);
+    let (en, _) = verified(&ledger, &view);
+    assert!(en.contains("The copy dates from 2030-03-17 18:46 CET."), "{en}");
+    assert!(!en.contains("{}") && !en.contains("  "), "{en}");
+}
+
+#[test]
+fn a_held_customer_sounds_like_any_who_needs_attention() {
+    let (ledger, _) = in_memory();
+    let mut view = fleet(&["acme", "bolt"]);
+    begin(&ledger, "acme");
+    seal(&ledger, "acme", 1);
+    let failed = Event::CaptureFailed {
+        workload: workload("bolt-site"),
+        reason: Reason::SourceError,
+        detail: "disk".into(),
+    };
+    ledger.append(&failed, "jo").unwrap();
+    let bolt = look_up(&ledger, &view, "bolt").remove(0).say;
+    for hold in [Hold::Abuse, Hold::Legal, Hold::Customer] {
+        view.customers[0].hold = hold;
+        assert_eq!(look_up(&ledger, &view, "acme").remove(0).say, bolt, "{hold:?}");
+    }
+}
+
+#[test]
+fn anyone_learns_nothing_about_anybody() {
+    let (ledger, _) = in_memory();
+    let view = fleet(&["acme", "bolt"]);
+    let anyone = |text| {
+        let found = look_up(&ledger, &view, text).remove(0);
+        [found.say["en"].anyone.clone(), found.say["nl"].anyone.clone()]
+    };
+    let before = anyone("acme");
+    begin(&ledger, "acme");
+    seal(&ledger, "acme", 1);
+    assert_eq!(ledger.snapshot(&view, start()).unwrap().customers[0].state, PublicWord::Copied);
+    assert_eq!(anyone("acme"), before);
+    assert_eq!(anyone("bolt"), before);
+}
+
+#[test]
+fn several_services_are_told_in_the_customers_own_names() {
+    let (ledger, _) = in_memory();
+    let mut view = fleet(&["acme", "bolt"]);
+    view.hosts[1].workloads[0].customer = customer("acme");
+    begin(&ledger, "acme");
+    seal(&ledger, "acme", 1);
+    let (en, _) = verified(&ledger, &view);
+    let detail = "shop.acme.example: copied; shop.bolt.example: waiting for its turn.";
+    assert!(en.contains(detail), "{en}");
+    assert!(!en.contains("acme-site"), "{en}");
+}
