@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::ledger::LinkTable;
 use crate::model::{ChunkId, Clock, Event, EventSink, PassNumber, Reason, TreePath, WorkloadId};
@@ -27,8 +27,10 @@ pub enum ToEngine {
     Begin(Box<NewSession>),
     /// Something for the coordinator.
     Input(Input),
-    /// An agent said something.
-    Said(SessionId, ToLanding),
+    /// An agent said something; its place in the queue is free when it was heard.
+    Said(SessionId, ToLanding, OwnedSemaphorePermit),
+    /// An agent sent what is not what it says.
+    Lied(SessionId, String),
     /// Tell the readers.
     Emit(Event),
     /// The landing disk is full or broken: every session ends.
@@ -128,7 +130,8 @@ impl Engine {
                 self.input(Input::Ended(id));
             }
             ToEngine::Input(input) => self.input(input),
-            ToEngine::Said(id, message) => self.said(id, message),
+            ToEngine::Said(id, message, _place) => self.said(id, message),
+            ToEngine::Lied(id, detail) => self.end(id, Reason::Protocol, detail),
             ToEngine::Emit(event) => self.emit(event),
             ToEngine::LandingFailed(reason, detail) => self.landing_failed(reason, &detail),
             ToEngine::Drain => self.input(Input::Drain),

@@ -59,8 +59,6 @@ pub struct PassRequest {
     pub workload: Workload,
     /// Who may share its chunks.
     pub domain: Domain,
-    /// Begin a new pass even if the last one is sealed.
-    pub again: bool,
 }
 
 /// Where a pass stands.

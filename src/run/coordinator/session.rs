@@ -9,6 +9,12 @@ use crate::run::coordinator::segment::OpenSegment;
 use crate::run::coordinator::{Assignment, Limits, piece_of};
 use crate::wire::{RunChecker, WalkTally, WireError};
 
+/// An honest agent holds 32 MiB of unanswered content, at least a byte in each offer that counts
+/// here, and sends what is not full ten times a second at most.
+const OFFERS_UNANSWERED_MAX: usize = 16_384;
+/// Offers that wait for pieces of other hosts; they hold records, no content.
+const OFFERS_OPEN_MAX: usize = 32_768;
+
 /// An offer whose pieces are not all in the store.
 #[derive(Debug)]
 pub(super) struct Offer {
@@ -97,6 +103,10 @@ impl Session {
             return Err(WireError::Unexpected("an offer after the end of a run"));
         }
         self.checker.offer(number, &records)?;
+        let undecided = self.offers.iter().filter(|offer| offer.decided < offer.pieces.len());
+        if undecided.count() > OFFERS_UNANSWERED_MAX || self.offers.len() > OFFERS_OPEN_MAX {
+            return Err(WireError::Unexpected("more offers than an agent may have open"));
+        }
         let left_out = |record: &Record| match record {
             Record::LeftOut { path, why } => Some(Event::LeftOut {
                 workload: self.assignment.workload.clone(),
