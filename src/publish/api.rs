@@ -1,10 +1,10 @@
 //! `api/v2/summary.json` and `api/v2/status.json` in the shape of Atlassian Statuspage's public
 //! read API, so that monitors people already have can read ours.
 //!
-//! Fields and their types follow what real pages answer (Statuspage's own documentation, and the
-//! clients `statuspage.io` and `statuspage-prometheus-exporter`). A component is a public word; its
-//! status says how customers at that word fare, its description counts them. Nothing is posted as an
-//! incident yet, and the lists that would hold it are empty by type.
+//! The fields are those of Statuspage's published API (v2, public and read-only); a test holds the
+//! list. A component is a public word: its status says how customers at that word fare, its
+//! description counts them. Nothing is posted as an incident yet, and the lists that would hold
+//! one are empty by type.
 //!
 //! | indicator | when |
 //! |---|---|

@@ -8,7 +8,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use fluent_bundle::concurrent::FluentBundle;
-use fluent_bundle::memoizer::MemoizerKind;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use unic_langid::LanguageIdentifier;
 
@@ -146,11 +145,11 @@ fn value(arg: &Arg) -> FluentValue<'_> {
     }
 }
 
-fn grouped_by_comma<M: MemoizerKind>(value: &FluentValue, _: &M) -> Option<String> {
+fn grouped_by_comma<M>(value: &FluentValue, _: &M) -> Option<String> {
     grouped(value, ',')
 }
 
-fn grouped_by_point<M: MemoizerKind>(value: &FluentValue, _: &M) -> Option<String> {
+fn grouped_by_point<M>(value: &FluentValue, _: &M) -> Option<String> {
     grouped(value, '.')
 }
 

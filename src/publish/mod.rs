@@ -2,7 +2,7 @@
 //! shape that Atlassian Statuspage made a habit.
 //!
 //! The road is one way and short: [`page::StatusPage`] folds a snapshot to what may be public,
-//! [`render`] makes all files of it in memory, [`folder`] puts them in place in one step.
+//! [`render()`] makes all files of it in memory, [`folder`] puts them in place in one step.
 //!
 //! **Invariants.** [`page::StatusPage`] has no field that could hold a customer, host or workload,
 //! so no template and no document can name one. Customers under a hold are in no count. Equal

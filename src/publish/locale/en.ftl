@@ -2,8 +2,8 @@
 
 language-name = English
 
-## Times
-time-of-day = { $clock } { $zone }
+## Times (the clock and its zone stay on one line)
+time-of-day = { $clock }{ "\u00A0" }{ $zone }
 date-and-time = { $day } { $month ->
     [1] January
     [2] February
@@ -17,7 +17,7 @@ date-and-time = { $day } { $month ->
     [10] October
     [11] November
    *[12] December
-} { $year }, { $clock } { $zone }
+} { $year }, { $clock }{ "\u00A0" }{ $zone }
 
 as-of = As of { $local } ({ $utc })
 as-of-utc = As of { $utc }

@@ -2,8 +2,8 @@
 
 language-name = Nederlands
 
-## Tijden
-time-of-day = { $clock } { $zone }
+## Tijden (de tijd en haar zone blijven op een regel)
+time-of-day = { $clock }{ "\u00A0" }{ $zone }
 date-and-time = { $day } { $month ->
     [1] januari
     [2] februari
@@ -17,7 +17,7 @@ date-and-time = { $day } { $month ->
     [10] oktober
     [11] november
    *[12] december
-} { $year }, { $clock } { $zone }
+} { $year }, { $clock }{ "\u00A0" }{ $zone }
 
 as-of = Stand van { $local } ({ $utc })
 as-of-utc = Stand van { $utc }

@@ -85,8 +85,8 @@ fn a_promise_for_another_day_carries_its_date() {
     site.next_update = time("2030-03-04T23:30:00Z");
     let page = StatusPage::new(&snapshot(HALF_WAY), &site);
     let html = html(&page, "index.html");
-    let expected =
-        "Next update by <time datetime=\"2030-03-04T23:30:00Z\">5 March 2030, 00:30 CET</time>.";
+    let expected = "Next update by <time datetime=\"2030-03-04T23:30:00Z\">5 March 2030, \
+                    00:30\u{a0}CET</time>.";
     assert!(html.contains(expected), "{html}");
 }
 
@@ -220,4 +220,39 @@ fn the_first_language_is_the_one_at_the_root() {
     let paths: Vec<&str> = rendered.files.keys().map(String::as_str).collect();
     assert_eq!(paths, ["api/v2/status.json", "api/v2/summary.json", "index.html", "nl/index.html"]);
     assert!(String::from_utf8_lossy(&rendered.files["index.html"]).contains("<html lang=\"nl\">"));
+}
+
+/// WCAG 2 contrast of two `#rrggbb` colours.
+fn contrast(one: &str, other: &str) -> f64 {
+    let luminance = |colour: &str| {
+        let channel = |at: usize| {
+            let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+    };
+    let (one, other) = (luminance(one), luminance(other));
+    (one.max(other) + 0.05) / (one.min(other) + 0.05)
+}
+
+#[test]
+fn colours_can_be_told_apart_in_the_light_and_in_the_dark() {
+    let css = include_str!("../templates/page.css");
+    for palette in css.split(":root {").skip(1).take(2) {
+        let palette = palette.split_once('}').unwrap().0;
+        let colours: BTreeMap<&str, &str> =
+            palette.split(';').filter_map(|pair| pair.trim().split_once(": ")).collect();
+        for text in ["--ink", "--quiet", "--accent", "--warn", "--good"] {
+            for ground in ["--ground", "--card"] {
+                let ratio = contrast(colours[text], colours[ground]);
+                assert!(ratio >= 4.5, "{text} on {ground}: {ratio:.2}");
+            }
+        }
+        // Stretches of the bar, beside each other.
+        for (one, other) in [("--accent", "--hatch"), ("--accent", "--open"), ("--warn", "--open")]
+        {
+            let ratio = contrast(colours[one], colours[other]);
+            assert!(ratio >= 3.0, "{one} beside {other}: {ratio:.2}");
+        }
+    }
 }

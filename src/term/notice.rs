@@ -1,0 +1,225 @@
+//! The one line that an important event is worth; most events are worth none.
+
+use crate::model::text::bounded;
+use crate::model::{Event, Reason, RunReport, Span};
+
+/// Longest detail that is shown, in characters.
+const MAX_DETAIL_CHARS: usize = 300;
+
+/// How much a line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// Good to have in a log.
+    Normal,
+    /// Somebody should see it.
+    Warning,
+}
+
+/// The line for `event`.
+pub(super) fn notice(event: &Event) -> Option<(Weight, String)> {
+    match event {
+        Event::RunStarted { workloads, hosts, customers, bytes } => normal(format!(
+            "run: {} of {} on {}, about {bytes}",
+            counted(*workloads, "workload"),
+            counted(*customers, "customer"),
+            counted(*hosts, "host")
+        )),
+        Event::HostReady { host, rtt_ms, .. } => {
+            normal(format!("{host}: agent ready, round trip {rtt_ms:.0} ms"))
+        }
+        Event::HostFailed { host, reason, detail, retry_s } => {
+            let next = retry_s.map_or_else(
+                || reason.hint().to_owned(),
+                |seconds| {
+                    format!("Trying again in {}.", Span(std::time::Duration::from_secs(seconds)))
+                },
+            );
+            warning(format!("{host}: {}. {next}", failure(*reason, detail)))
+        }
+        Event::HostDone { host } => normal(format!("{host}: done")),
+        Event::VerifyFailed { workload, pass, bad_chunks } => {
+            warning(format!("{workload}: pass {pass} is damaged, {bad_chunks} chunks do not match"))
+        }
+        Event::Noted { what, text, by } => normal(format!(
+            "note on {} by {}: {}",
+            bounded(what, MAX_DETAIL_CHARS),
+            bounded(by, MAX_DETAIL_CHARS),
+            bounded(text, MAX_DETAIL_CHARS)
+        )),
+        Event::Draining => warning(
+            "stopping: what is under way is finished; Ctrl-C again stops at once".to_owned(),
+        ),
+        Event::Report(totals) => warning(report(totals)),
+        _ => capture(event).or_else(|| restore(event)),
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the arms of a match that may give nothing")]
+fn normal(line: String) -> Option<(Weight, String)> {
+    Some((Weight::Normal, line))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the arms of a match that may give nothing")]
+fn warning(line: String) -> Option<(Weight, String)> {
+    Some((Weight::Warning, line))
+}
+
+fn capture(event: &Event) -> Option<(Weight, String)> {
+    match event {
+        Event::CaptureStarted { host, workload, pass, resumed } => {
+            let verb = if *resumed { "goes on" } else { "begins" };
+            normal(format!("{workload}: pass {pass} {verb} on {host}"))
+        }
+        Event::CaptureSealed { workload, pass, tally } => {
+            let mut line = format!(
+                "{workload}: captured, pass {pass}: {} in {} entries",
+                tally.raw_bytes, tally.entries
+            );
+            for (count, what) in [
+                (tally.vanished, "vanished"),
+                (tally.fuzzy, "changed while read"),
+                (tally.unreadable, "unreadable"),
+            ] {
+                if count > 0 {
+                    line.push_str(&format_count(count, what));
+                }
+            }
+            normal(line)
+        }
+        Event::CaptureStopped { workload, reason, detail } => warning(format!(
+            "{workload}: stopped, {}; what is committed is restorable. {}",
+            failure(*reason, detail),
+            reason.hint()
+        )),
+        Event::CaptureFailed { workload, reason, detail } => {
+            warning(format!("{workload}: failed, {}. {}", failure(*reason, detail), reason.hint()))
+        }
+        Event::Verified { workload, pass, checked_bytes } => {
+            normal(format!("{workload}: verified, pass {pass}: {checked_bytes} match"))
+        }
+        _ => None,
+    }
+}
+
+fn restore(event: &Event) -> Option<(Weight, String)> {
+    match event {
+        Event::RestoreStarted { workload, pass, place } => {
+            let place = bounded(place, MAX_DETAIL_CHARS);
+            normal(format!("{workload}: restoring pass {pass} to {place}"))
+        }
+        Event::RestoreDone { workload, pass, missing: 0 } => {
+            normal(format!("{workload}: restored pass {pass}"))
+        }
+        Event::RestoreDone { workload, pass, missing } => {
+            warning(format!("{workload}: restored pass {pass}, {missing} entries are missing"))
+        }
+        Event::RestoreFailed { workload, reason, detail } => warning(format!(
+            "{workload}: restore failed, {}. {}",
+            failure(*reason, detail),
+            reason.hint()
+        )),
+        _ => None,
+    }
+}
+
+/// `1 host`, `2 hosts`
+pub(super) fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn format_count(count: u64, what: &str) -> String {
+    format!(", {count} {what}")
+}
+
+/// `auth: Permission denied (publickey)`
+fn failure(reason: Reason, detail: &str) -> String {
+    let detail = bounded(detail.trim_end_matches('.'), MAX_DETAIL_CHARS);
+    if detail.is_empty() {
+        return reason.word().to_owned();
+    }
+    format!("{}: {detail}", reason.word())
+}
+
+fn report(totals: &RunReport) -> String {
+    let mut line = format!("done: {} captured", totals.captured);
+    for (count, what) in [
+        (totals.failed, "failed"),
+        (totals.partial, "partial"),
+        (totals.refused, "refused"),
+        (totals.skipped, "skipped"),
+        (totals.vanished, "vanished"),
+        (totals.fuzzy, "changed while read"),
+    ] {
+        if count > 0 {
+            line.push_str(&format_count(count, what));
+        }
+    }
+    // A float casts to the nearest integer it can be; a negative or absent one to zero.
+    let elapsed = Span(std::time::Duration::from_secs(totals.elapsed_s as u64));
+    format!(
+        "{line}; {} sent, {} reused, {} stored, in {elapsed}",
+        totals.sent_bytes, totals.reused_bytes, totals.stored_bytes
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Bytes, PassNumber, Tally};
+
+    #[track_caller]
+    fn check(event: Event, weight: Weight, expected: &str) {
+        assert_eq!(notice(&event), Some((weight, expected.to_owned())));
+    }
+
+    #[test]
+    fn a_failure_says_why_and_what_next() {
+        let failed = |retry_s| Event::HostFailed {
+            host: "vps-1".parse().unwrap(),
+            reason: Reason::Timeout,
+            detail: "no banner\x1b[2J.".to_owned(),
+            retry_s,
+        };
+        check(
+            failed(None),
+            Weight::Warning,
+            "vps-1: timeout: no banner\u{fffd}[2J. The host is up but silent; look at its console.",
+        );
+        check(
+            failed(Some(90)),
+            Weight::Warning,
+            "vps-1: timeout: no banner\u{fffd}[2J. Trying again in 1m30s.",
+        );
+    }
+
+    #[test]
+    fn what_was_taken_is_counted() {
+        let tally = Tally { entries: 12, raw_bytes: Bytes(1_500), vanished: 3, ..Tally::default() };
+        check(
+            Event::CaptureSealed {
+                workload: "acme-site".parse().unwrap(),
+                pass: PassNumber(2),
+                tally,
+            },
+            Weight::Normal,
+            "acme-site: captured, pass 2: 1.5 kB in 12 entries, 3 vanished",
+        );
+        check(
+            Event::Report(RunReport {
+                captured: 4,
+                failed: 1,
+                elapsed_s: 61.5,
+                ..Default::default()
+            }),
+            Weight::Warning,
+            "done: 4 captured, 1 failed; 0 B sent, 0 B reused, 0 B stored, in 1m01s",
+        );
+    }
+
+    #[test]
+    fn progress_is_worth_no_line() {
+        let event =
+            Event::RestoreProgress { workload: "w".parse().unwrap(), entries: 1, bytes: Bytes(1) };
+        assert_eq!(notice(&event), None);
+    }
+}
