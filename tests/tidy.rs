@@ -3,7 +3,7 @@
 //! | rule | where |
 //! |---|---|
 //! | a module imports only modules listed above it in `src/lib.rs` | `direction` |
-//! | `async` and the runtime only in the async shell; the clock only through `model::Clock` | `rules` |
+//! | `async` and the runtime only in the async shell; time only from `model::Clock` | `rules` |
 //! | printing only in `cli` and `term`; no glob imports; no empty names | `rules` |
 //! | each file opens with `//!`, has at most 400 lines of at most 100 columns | `rules` |
 //! | no silenced lint, ignored test, unfinished code or note to self | `rules` |
@@ -69,11 +69,11 @@ fn rust_files(part: &str) -> Vec<(String, String)> {
 
 /// Fails with every finding of `rule` at once.
 #[track_caller]
-fn assert_none(part: &str, findings: impl Iterator<Item = (String, Vec<Finding>)>) {
+fn assert_none(findings: impl Iterator<Item = (String, Vec<Finding>)>) {
     let mut list = String::new();
     for (file, findings) in findings {
         for (line, what) in findings {
-            writeln!(list, "{part}/{file}:{line}: {what}").expect("a String takes any text");
+            writeln!(list, "{file}:{line}: {what}").expect("a String takes any text");
         }
     }
     assert!(list.is_empty(), "\n{list}");
@@ -89,18 +89,20 @@ fn in_source(rule: impl Fn(&Source<'_>) -> Vec<Finding>) {
         let tokens = text::tokens_of(&code);
         let for_tests = tests.iter().any(|test| belongs_to(file, test));
         let shipped = if for_tests { Vec::new() } else { text::without_tests(&tokens) };
-        (file.clone(), rule(&Source { file, tokens: &tokens, shipped: &shipped }))
+        (format!("src/{file}"), rule(&Source { file, tokens: &tokens, shipped: &shipped }))
     });
-    assert_none("src", findings);
+    assert_none(findings);
 }
 
 /// Applies a rule about text to every Rust file.
 #[track_caller]
 fn in_all_rust(rule: impl Fn(&str, &str) -> Vec<Finding>) {
-    for part in ["src", "tests"] {
+    let findings = ["src", "tests"].into_iter().flat_map(|part| {
+        let rule = &rule;
         let files = rust_files(part).into_iter();
-        assert_none(part, files.map(|(file, text)| (file.clone(), rule(&file, &text))));
-    }
+        files.map(move |(file, text)| (format!("{part}/{file}"), rule(&file, &text)))
+    });
+    assert_none(findings);
 }
 
 /// The modules declared under `#[cfg(test)]`, as paths without the `.rs`.
@@ -182,5 +184,5 @@ fn lines_are_tidy() {
 #[test]
 fn the_repository_speaks_of_evac_alone() {
     let texts = texts_beneath(root()).into_iter();
-    assert_none(".", texts.map(|(file, text)| (file, rules::foreign_word(&text))));
+    assert_none(texts.map(|(file, text)| (file, rules::foreign_word(&text))));
 }
