@@ -6,7 +6,8 @@
 //! manifest.
 //!
 //! **Bounds.** Memory is the page cache below, whatever the number of links; a link takes about
-//! its path and 60 bytes on disk.
+//! its path and 60 bytes on disk. Rows are appended, and only one index is written at random: a
+//! path that is forgotten is not looked for, it makes all rows it has up to now void.
 
 use std::path::{Path, PathBuf};
 
@@ -50,11 +51,14 @@ impl LinkTable {
             connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
             connection.execute_batch(
                 "CREATE TABLE link (
+                     id INTEGER PRIMARY KEY AUTOINCREMENT,
                      dev INTEGER NOT NULL, ino INTEGER NOT NULL, fingerprint INTEGER NOT NULL,
-                     name INTEGER NOT NULL, path BLOB NOT NULL,
-                     PRIMARY KEY (dev, ino, fingerprint)
+                     path BLOB NOT NULL,
+                     UNIQUE (dev, ino, fingerprint)
+                 ) STRICT;
+                 CREATE TABLE forgotten (
+                     path BLOB PRIMARY KEY, up_to INTEGER NOT NULL
                  ) STRICT, WITHOUT ROWID;
-                 CREATE INDEX link_name ON link (name);
                  BEGIN",
             )?;
             Ok(connection)
@@ -73,46 +77,63 @@ impl LinkTable {
         path: &TreePath,
     ) -> Result<Option<TreePath>, LedgerError> {
         let key = [dev, ino, fingerprint].map(u64::cast_signed);
-        let known = self.find(key).map_err(|source| LedgerError::database(&self.path, source))?;
-        match known {
-            Some(first) if first == path.as_bytes() => Ok(None),
-            Some(first) => match TreePath::new(first) {
-                Ok(first) => Ok(Some(first)),
-                Err(error) => Err(LedgerError::damaged(error.to_string()).at(&self.path)),
-            },
-            None => {
-                self.keep(key, path).map_err(|source| LedgerError::database(&self.path, source))?;
-                Ok(None)
-            }
-        }
+        let first = self
+            .find_or_keep(key, path)
+            .map_err(|source| LedgerError::database(&self.path, source))?;
+        first
+            .map(TreePath::new)
+            .transpose()
+            .map_err(|error| LedgerError::damaged(error.to_string()).at(&self.path))
     }
 
     /// Takes `path` back: its content was not had after all. The next path of that inode is first.
     pub fn forget(&mut self, path: &TreePath) -> Result<(), LedgerError> {
         let forget = || {
             self.connection
-                .prepare_cached("DELETE FROM link WHERE name = ?1 AND path = ?2")?
-                .execute(params![name_of(path), path.as_bytes()])
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO forgotten (path, up_to)
+                     VALUES (?1, (SELECT coalesce(max(id), 0) FROM link))",
+                )?
+                .execute([path.as_bytes()])
         };
         forget().map_err(|source| LedgerError::database(&self.path, source))?;
         self.changed().map_err(|source| LedgerError::database(&self.path, source))
     }
 
-    fn find(&self, key: [i64; 3]) -> rusqlite::Result<Option<Vec<u8>>> {
-        self.connection
+    fn find_or_keep(
+        &mut self,
+        key: [i64; 3],
+        path: &TreePath,
+    ) -> rusqlite::Result<Option<Vec<u8>>> {
+        let known = self
+            .connection
             .prepare_cached(
-                "SELECT path FROM link WHERE dev = ?1 AND ino = ?2 AND fingerprint = ?3",
+                "SELECT id, path, EXISTS (SELECT 1 FROM forgotten
+                                          WHERE forgotten.path = link.path AND up_to >= id)
+                 FROM link WHERE dev = ?1 AND ino = ?2 AND fingerprint = ?3",
             )?
-            .query_row(key, |row| row.get(0))
-            .optional()
+            .query_row(key, |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?)))
+            .optional()?;
+        match known {
+            Some((_, first, false)) => return Ok((first != path.as_bytes()).then_some(first)),
+            Some((void, ..)) => self.remove(void)?,
+            None => {}
+        }
+        self.keep(key, path)?;
+        Ok(None)
+    }
+
+    fn remove(&self, id: i64) -> rusqlite::Result<()> {
+        self.connection.prepare_cached("DELETE FROM link WHERE id = ?1")?.execute([id])?;
+        Ok(())
     }
 
     fn keep(&mut self, [dev, ino, fingerprint]: [i64; 3], path: &TreePath) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(
-                "INSERT INTO link (dev, ino, fingerprint, name, path) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO link (dev, ino, fingerprint, path) VALUES (?1, ?2, ?3, ?4)",
             )?
-            .execute(params![dev, ino, fingerprint, name_of(path), path.as_bytes()])?;
+            .execute(params![dev, ino, fingerprint, path.as_bytes()])?;
         self.changed()
     }
 
@@ -130,13 +151,6 @@ impl Drop for LinkTable {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
     }
-}
-
-/// A short name for an index: paths may be long.
-fn name_of(path: &TreePath) -> i64 {
-    let mut first = [0_u8; 8];
-    first.copy_from_slice(&blake3::hash(path.as_bytes()).as_bytes()[..8]);
-    i64::from_le_bytes(first)
 }
 
 #[cfg(test)]
@@ -161,6 +175,12 @@ mod tests {
         links.forget(&path("/a")).unwrap();
         assert_eq!(links.first_or(1, 7, 9, &path("/b")).unwrap(), None);
         assert_eq!(links.first_or(1, 7, 9, &path("/a")).unwrap(), Some(path("/b")));
+        links.forget(&path("/b")).unwrap();
+        assert_eq!(links.first_or(1, 7, 9, &path("/b")).unwrap(), None);
+        assert_eq!(links.first_or(1, 7, 9, &path("/c")).unwrap(), Some(path("/b")));
+        // What is kept under a forgotten path later counts again.
+        assert_eq!(links.first_or(1, 7, 11, &path("/a")).unwrap(), None);
+        assert_eq!(links.first_or(1, 7, 11, &path("/b")).unwrap(), Some(path("/a")));
         drop(links);
         assert!(!file.exists());
     }

@@ -125,6 +125,19 @@ fn nobody_ever_hears_that_the_database_is_locked() {
     assert_eq!(segments(&folder.path().join("backup-3.db"), "acme-site"), 120);
 }
 
+/// No test here can cut the power: what the promises rest on is at least switched on.
+#[test]
+fn a_commit_is_synced() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(&folder.path().join("ledger.db")).unwrap();
+    let connection = ledger.lock();
+    let mode: String =
+        connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+    let number =
+        |name| -> i64 { connection.pragma_query_value(None, name, |row| row.get(0)).unwrap() };
+    assert_eq!((mode.as_str(), number("synchronous"), number("foreign_keys")), ("wal", 2, 1));
+}
+
 #[test]
 fn several_openers_of_a_new_ledger_make_one() {
     let folder = tempfile::tempdir().unwrap();
