@@ -7,8 +7,10 @@
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use bytes::Bytes;
+
 use crate::agent::outbox::{Disconnected, Outbox};
-use crate::agent::place::{Chunks, PlaceError, PlaceOptions, Placer};
+use crate::agent::place::{ChunkFault, Chunks, PlaceError, PlaceOptions, Placer};
 use crate::agent::session::Stop;
 use crate::capture::Record;
 use crate::chunk::DomainKey;
@@ -95,7 +97,7 @@ fn explain(error: &dyn std::error::Error) -> String {
 /// Frames of the batch that is being gathered.
 #[derive(Default)]
 struct Larder {
-    frames: Vec<OpenFrame>,
+    frames: Vec<Bytes>,
     places: HashMap<ChunkId, (usize, std::ops::Range<usize>)>,
 }
 
@@ -105,7 +107,7 @@ impl Larder {
         for (id, range) in &frame.chunks {
             self.places.insert(*id, (number, range.clone()));
         }
-        self.frames.push(frame);
+        self.frames.push(Bytes::from(frame.raw));
     }
 
     fn clear(&mut self) {
@@ -115,9 +117,10 @@ impl Larder {
 }
 
 impl Chunks for Larder {
-    fn chunk(&mut self, id: &ChunkId) -> Option<&[u8]> {
-        let (frame, range) = self.places.get(id)?;
-        self.frames.get(*frame)?.raw.get(range.clone())
+    fn get(&mut self, id: &ChunkId) -> Result<Bytes, ChunkFault> {
+        let missing = || ChunkFault::Stopped("a piece was not sent with its batch".to_owned());
+        let (frame, range) = self.places.get(id).ok_or_else(missing)?;
+        Ok(self.frames[*frame].slice(range.clone()))
     }
 }
 
@@ -125,6 +128,7 @@ fn place(order: &PlaceOrder, queue: &Receiver<ToAgent>, outbox: &Outbox) -> Resu
     let options = PlaceOptions {
         overwrite: order.overwrite,
         resume_from: order.resume.clone(),
+        create_root: true,
         ..PlaceOptions::default()
     };
     let mut placer = Placer::open(order.root.as_path(), options)?;
@@ -166,7 +170,7 @@ fn write_batch(
     records: &[Record],
     larder: &mut Larder,
 ) -> Result<(), PlaceError> {
-    records.iter().try_for_each(|record| placer.put(record, larder))
+    records.iter().try_for_each(|record| placer.place(record, larder))
 }
 
 fn data_bytes(records: &[Record]) -> u64 {
