@@ -158,6 +158,11 @@ pub fn lengths(prefix: &[u8]) -> Result<(usize, usize), FrameError> {
     Ok((fixed.header_bytes(), fixed.header_bytes() + fixed.payload_bytes))
 }
 
+/// The domain that a frame's first [`PREFIX_BYTES`] state.
+pub fn domain(prefix: &[u8]) -> Option<Domain> {
+    Fixed::parse(prefix).ok().map(|fixed| fixed.domain)
+}
+
 struct Fixed {
     codec: Codec,
     domain: Domain,

@@ -25,6 +25,7 @@ mod reading;
 pub mod sample;
 pub mod settings;
 mod settings_parse;
+pub mod what;
 #[cfg(test)]
 mod tests;
 

@@ -104,7 +104,7 @@ impl Reason {
                 "Compare the key by another road, then `evac survey --trust-new`."
             }
             Self::HostKeyChanged => {
-                "This may be another machine or a rescue system: find out before removing the old key."
+                "Another machine, or a rescue system? Find out before you remove the old key."
             }
             Self::Auth => "Set `user` or `identity` for this host, or install the key over there.",
             Self::Sudo => "Allow `sudo -n` for this user over there, or log in as root.",

@@ -1,6 +1,8 @@
 //! Text that came from somewhere else. Remote text is hostile: it is bounded and stripped of
 //! control characters before anybody sees it.
 
+use std::fmt::Write as _;
+
 /// At most `max` characters of `text`, without control characters; an ellipsis marks a cut.
 pub fn bounded(text: &str, max: usize) -> String {
     let mut out = String::new();
@@ -32,7 +34,7 @@ pub fn printable(bytes: &[u8]) -> String {
             }
         }
         for byte in piece.invalid() {
-            out.push_str(&format!("\\x{byte:02x}"));
+            let _ = write!(out, "\\x{byte:02x}");
         }
     }
     out

@@ -78,3 +78,5 @@ impl Endpoint {
         }
     }
 }
+#[cfg(test)]
+mod tests;

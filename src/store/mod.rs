@@ -1,1 +1,262 @@
-//! Chunks at rest: packs, index, manifests.
+//! Chunks at rest: packs, index, manifests. Synchronous; the only door to its files is [`Disk`].
+//!
+//! # Files
+//!
+//! | name | what | layout |
+//! |---|---|---|
+//! | `packs/WORKLOAD/ID` | frames of one workload | [`pack`] |
+//! | `index/NUMBER` | which chunks are in which frame; a cache | [`log`] |
+//! | `manifests/WORKLOAD/PASS/…` | what a pass found | [`manifest`] |
+//! | `state/keys/` (beside the store) | the keys that name chunks | [`keys`] |
+//!
+//! Every file begins with magic and version, ends or is interspersed with checksums, and nothing
+//! it states is allocated before it is bounded.
+//!
+//! # Write order (promise 1)
+//!
+//! | step | who | made durable by |
+//! |---|---|---|
+//! | 1 frames, footers | [`Writer::append`], [`Writer::close_workload`] | [`Writer::commit`]: sync of every dirty pack |
+//! | 2 index log | [`Writer::commit`] | its sync; only now [`Store::is_durable`] says yes |
+//! | 3 segments | [`ManifestWriter::append`] | [`ManifestWriter::sync`] |
+//! | 4 receipts | the ledger | its transaction |
+//!
+//! A failed sync condemns its pack: it is never synced again, what was not durable of it leaves
+//! the index, and [`CommitError`] lists those chunks so that they are asked for again.
+//!
+//! # Opening (promise 2)
+//!
+//! A pack that the index log calls sealed, and whose length fits, is trusted unread. Any other is
+//! read: by its footer, else frame by frame. The writer cuts it after its last whole frame, seals
+//! it and syncs it; chunks found count, with or without a receipt. A pack that was sealed once and
+//! is not whole any more is evidence of damage: it is read and left as it is.
+//!
+//! # Who may run with whom
+//!
+//! | | writer | reader |
+//! |---|---|---|
+//! | writer | never: the run's lock on `state/lock` | yes |
+//! | reader | yes: readers change nothing, and see whole frames only | yes |
+//!
+//! In one process [`Store`] is shared freely; [`Writer`] is one value. No lock is held while the
+//! disk works. Nothing is ever deleted from a pack, and no pack with a whole frame is removed.
+
+pub mod disk;
+pub mod faulty;
+pub mod keys;
+pub mod local;
+pub mod log;
+pub mod memory;
+pub mod pack;
+mod index;
+mod open;
+mod scan;
+mod table;
+mod writer;
+#[cfg(test)]
+mod disk_tests;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+pub use disk::{Append, Disk, DiskError, DiskErrorKind};
+pub use faulty::{Fault, FaultyDisk};
+pub use keys::{DomainName, KeyError, KeyRing};
+pub use local::LocalDisk;
+pub use memory::MemoryDisk;
+pub use open::{DamagedPack, OpenReport};
+pub use writer::{Appended, CommitError, Writer};
+
+use crate::chunk::{DomainKey, FrameError, OpenFrame, frame};
+use crate::model::{Bytes, ChunkId, Domain};
+use index::Index;
+
+/// Where a frame lies. Ordered as it is best read: pack by pack, front to back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    pack: u32,
+    offset: u32,
+    length: u32,
+}
+
+impl Place {
+    /// Number of the pack, good for as long as the store is open.
+    pub fn pack(self) -> u32 {
+        self.pack
+    }
+
+    /// Length of the frame.
+    pub fn frame_bytes(self) -> usize {
+        self.length as usize
+    }
+}
+
+/// What can go wrong with what is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A key is missing or damaged.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A frame is not what it should be.
+    #[error("bad frame in `{file}` at {offset}")]
+    Frame {
+        /// The pack's file; of a frame that is to be stored, the workload.
+        file: String,
+        /// Where it begins.
+        offset: u32,
+        /// What is wrong.
+        #[source]
+        source: FrameError,
+    },
+    /// The pack has an illegible header, so nobody knows in which domain its chunks are named.
+    #[error("pack `{file}` does not say to which domain it belongs")]
+    NoDomain {
+        /// Which.
+        file: String,
+    },
+    /// Of another store, or made up.
+    #[error("no such pack")]
+    NoPack,
+}
+
+impl StoreError {
+    /// What kind of failure of the disk this is, if it is one.
+    pub fn disk_kind(&self) -> Option<DiskErrorKind> {
+        match self {
+            Self::Disk(error) => Some(error.kind),
+            _ => None,
+        }
+    }
+}
+
+/// Reads, and knows what there is. Clones are the same store.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    disk: Arc<dyn Disk>,
+    keys: Arc<KeyRing>,
+    index: Index,
+    is_read_only: bool,
+    /// Packs that the index log knows and the disk does not have.
+    missing_packs: Vec<String>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({} chunks in {} packs)", self.chunk_count(), self.pack_count())
+    }
+}
+
+impl Store {
+    /// Opens the store for the one writer: what a crash left is cut, sealed and made durable.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        keys: Arc<KeyRing>,
+    ) -> Result<(Self, Writer, OpenReport), StoreError> {
+        let (shared, report, log) = open::open(disk, keys, false)?;
+        let shared = Arc::new(shared);
+        let writer = Writer::new(Arc::clone(&shared), log);
+        Ok((Self { shared }, writer, report))
+    }
+
+    /// Opens the store to read; changes nothing, and a writer may be at work meanwhile.
+    pub fn open_read_only(
+        disk: Arc<dyn Disk>,
+        keys: Arc<KeyRing>,
+    ) -> Result<(Self, OpenReport), StoreError> {
+        let (shared, report, _) = open::open(disk, keys, true)?;
+        Ok((Self { shared: Arc::new(shared) }, report))
+    }
+
+    /// Is this chunk here, durable or only appended?
+    pub fn contains(&self, id: &ChunkId) -> bool {
+        self.locate(id).is_some()
+    }
+
+    /// Is this chunk here and committed?
+    pub fn is_durable(&self, id: &ChunkId) -> bool {
+        self.locate(id).is_some_and(|place| self.shared.index.is_durable(place))
+    }
+
+    /// Which frame holds this chunk.
+    pub fn locate(&self, id: &ChunkId) -> Option<Place> {
+        self.shared.index.get(id)
+    }
+
+    /// A frame as it is stored, unchecked.
+    pub fn read_frame(&self, place: Place) -> Result<Vec<u8>, StoreError> {
+        let file = self.pack_file(place)?;
+        let bytes = self.shared.disk.read(&file, place.offset.into(), place.frame_bytes())?;
+        if bytes.len() == place.frame_bytes() {
+            return Ok(bytes);
+        }
+        let source = FrameError::Short { needed: place.frame_bytes(), have: bytes.len() };
+        Err(StoreError::Frame { file, offset: place.offset, source })
+    }
+
+    /// A frame whose checksum, and every chunk of which, was checked.
+    pub fn open_frame(&self, place: Place) -> Result<OpenFrame, StoreError> {
+        let pack = self.shared.index.pack(place.pack).ok_or(StoreError::NoPack)?;
+        let file = pack.name.file();
+        let domain = pack.domain.ok_or(StoreError::NoDomain { file: file.clone() })?;
+        let key = self.key(domain)?;
+        let bytes = self.read_frame(place)?;
+        frame::open(&bytes, &key).map_err(|source| StoreError::Frame {
+            file,
+            offset: place.offset,
+            source,
+        })
+    }
+
+    /// The file that `place` is in.
+    pub fn pack_file(&self, place: Place) -> Result<String, StoreError> {
+        self.shared.index.pack_file(place.pack).ok_or(StoreError::NoPack)
+    }
+
+    /// How many different chunks there are.
+    pub fn chunk_count(&self) -> u64 {
+        self.shared.index.len()
+    }
+
+    /// How many packs there are.
+    pub fn pack_count(&self) -> u32 {
+        self.shared.index.pack_count()
+    }
+
+    /// Memory that the index of chunks takes.
+    pub fn index_bytes(&self) -> Bytes {
+        Bytes(self.shared.index.memory_bytes())
+    }
+
+    /// What the disk has left.
+    pub fn free_bytes(&self) -> Result<Bytes, StoreError> {
+        Ok(self.shared.disk.free_bytes()?)
+    }
+
+    /// The disk, for manifests.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.shared.disk
+    }
+
+    /// The key of a domain that has one.
+    pub fn key(&self, domain: Domain) -> Result<DomainKey, StoreError> {
+        let missing = || KeyError::Missing { path: self.shared.keys.path(domain) };
+        Ok(self.shared.keys.get(domain).ok_or_else(missing)?)
+    }
+
+    /// The key of the domain `name`; made when nothing was ever stored in it.
+    pub fn domain_key(&self, name: &DomainName) -> Result<DomainKey, StoreError> {
+        let domain = name.domain();
+        if self.shared.is_read_only || self.shared.index.has_domain(domain) {
+            return self.key(domain);
+        }
+        Ok(self.shared.keys.make(name)?)
+    }
+}

@@ -107,13 +107,13 @@ fn restore(event: &Event) -> Option<(Weight, String)> {
             let place = bounded(place, MAX_DETAIL_CHARS);
             normal(format!("{workload}: restoring pass {pass} to {place}"))
         }
-        Event::RestoreDone { workload, pass, missing: 0 } => {
+        Event::RestoreDone { workload, pass, missing: 0, .. } => {
             normal(format!("{workload}: restored pass {pass}"))
         }
-        Event::RestoreDone { workload, pass, missing } => {
+        Event::RestoreDone { workload, pass, missing, .. } => {
             warning(format!("{workload}: restored pass {pass}, {missing} entries are missing"))
         }
-        Event::RestoreFailed { workload, reason, detail } => warning(format!(
+        Event::RestoreFailed { workload, reason, detail, .. } => warning(format!(
             "{workload}: restore failed, {}. {}",
             failure(*reason, detail),
             reason.hint()

@@ -160,8 +160,13 @@ impl Dialler {
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
         let mut greeting = greet(stream, endpoint, purpose, &*self.clock).await?;
-        log_in(&mut greeting, endpoint, offers).await?;
-        Ok(Connection::new(greeting, endpoint, through))
+        let login = log_in(&mut greeting, endpoint, offers).await;
+        let connection = Connection::new(greeting, endpoint, through);
+        if let Err(error) = login {
+            connection.close().await;
+            return Err(error);
+        }
+        Ok(connection)
     }
 
     /// Waits for this endpoint's turn.

@@ -1,0 +1,10 @@
+//! Against the real thing: OpenSSH's sshd on loopback, with its own keys and configuration.
+
+mod bench;
+mod commands;
+mod logins;
+mod trust;
+
+use bench::{
+    Sshd, dial, dialler, keygen, keyring, keyring_asking, run_tool, skip_without_sshd, user,
+};
