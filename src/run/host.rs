@@ -69,13 +69,13 @@ pub struct Line {
 }
 
 impl Line {
-    async fn bye(self) {
+    pub(super) async fn bye(self) {
         self.talk.bye().await;
         self.connection.close().await;
     }
 
     /// After a failure: an agent that can still hear is told to go.
-    async fn hang_up(self, reason: Reason) {
+    pub(super) async fn hang_up(self, reason: Reason) {
         if matches!(reason, Reason::Lost | Reason::Timeout) {
             self.connection.kill();
         } else {

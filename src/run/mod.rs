@@ -18,6 +18,7 @@ mod host;
 mod links;
 pub mod reach;
 mod report;
+pub mod restore;
 pub mod schedule;
 mod shared;
 mod shelf;
