@@ -164,6 +164,8 @@ pub enum Carrier<'a> {
     Open(BorrowedFd<'a>),
     /// A path whose last component is not followed.
     Path(&'a Path),
+    /// A path that leads to it, `/proc/self/fd/N` of a descriptor opened by place.
+    Followed(&'a Path),
 }
 
 impl Carrier<'_> {
@@ -171,6 +173,7 @@ impl Carrier<'_> {
         match self {
             Self::Open(fd) => fs::flistxattr(fd, names),
             Self::Path(path) => fs::llistxattr(*path, names),
+            Self::Followed(path) => fs::listxattr(*path, names),
         }
     }
 
@@ -179,6 +182,7 @@ impl Carrier<'_> {
         match self {
             Self::Open(fd) => fs::fgetxattr(fd, name, value),
             Self::Path(path) => fs::lgetxattr(*path, name, value),
+            Self::Followed(path) => fs::getxattr(*path, name, value),
         }
     }
 

@@ -94,7 +94,7 @@ fn files(dir: &Path) {
     let sparse = File::create(dir.join("sparse")).unwrap();
     sparse.set_len(1 << 40).unwrap();
     sparse.write_all_at(b"begin", 0).unwrap();
-    sparse.write_all_at(&[7; 100_000], 1 << 39).unwrap();
+    sparse.write_all_at(&vec![7; 100_000], 1 << 39).unwrap();
     fs::write(dir.join("big"), (0..3_000_000_u32).map(|n| (n / 7) as u8).collect::<Vec<_>>())
         .unwrap();
     for (name, seconds, nanoseconds) in
@@ -200,7 +200,7 @@ fn locked(dir: &Path) {
     fs::write(dir.join("secret"), "s").unwrap();
     if is_root() {
         for name in ["locked", "secret"] {
-            fs::set_permissions(dir.join(name), fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(dir.join(name), fs::Permissions::from_mode(0o0)).unwrap();
         }
     }
 }
