@@ -20,10 +20,13 @@ mod auth;
 mod channel;
 mod connect;
 mod connection;
+pub mod deploy;
 pub mod dial;
+pub mod embedded;
 mod fault;
 pub mod hosts;
 mod keyring;
+pub mod probe;
 mod wire;
 
 use std::path::PathBuf;
