@@ -1,10 +1,14 @@
 # evac looks round: read-only, but for one small file that it writes, runs and removes in each
 # folder that might take the agent. Plain POSIX sh; every answer is one line `key=value`.
+#
+# It stands in a function, so that the shell has read all of it before anything else runs: sudo may
+# read ahead on standard input, which is where this script comes from.
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
 export PATH LC_ALL
 say() { printf '%s=%s\n' "$1" "$(printf %s "$2" | tr '\n\r' '  ' | cut -c1-200)"; }
 
+main() {
 echo
 echo EVAC-PROBE-BEGIN
 say system "$(uname -s)"
@@ -29,7 +33,7 @@ say root_fs "$root_fs"
 if [ "$(id -u)" = 0 ]; then
   as_root=
   say root already
-elif refusal=$(sudo -n -- true 2>&1); then
+elif refusal=$(sudo -n -- true 2>&1 </dev/null); then
   as_root='sudo -n --'
   say root sudo
 else
@@ -75,3 +79,5 @@ try "$2"
 try /tmp
 FOLDERS
 echo EVAC-PROBE-END
+}
+main

@@ -140,13 +140,13 @@ async fn a_stalled_host_does_not_keep_us() {
     let own = Own::start().await;
     let connection = dial(&own.endpoint()).await.unwrap();
     own.host.stall(true);
-    let mut silent = timeout(Duration::from_millis(50), connection.exec("echo hello")).await;
-    assert!(silent.is_err(), "{:?}", silent.map(|_| ()));
+    let silent = timeout(Duration::from_millis(50), connection.exec("echo hello")).await;
+    assert!(silent.is_err(), "it answered");
     timeout(Duration::from_secs(20), connection.close()).await.unwrap();
     own.host.stall(false);
     let connection = dial(&own.endpoint()).await.unwrap();
-    silent = Ok(connection.exec("echo hello").await);
-    assert_eq!(silent.unwrap().unwrap().read().await.unwrap().unwrap(), "hello\n");
+    let mut heard = connection.exec("echo hello").await.unwrap();
+    assert_eq!(heard.read().await.unwrap().unwrap(), "hello\n");
 }
 
 #[tokio::test]
