@@ -190,3 +190,42 @@ async fn an_agent_that_does_not_start_says_why() {
     check(foreign, Reason::AgentPlace, "evac-agent-").await;
     check(b"#!/bin/sh\necho no luck >&2; exit 3\n", Reason::SourceError, "no luck").await;
 }
+
+/// An `id` of somebody who is not root, and a `sudo` that notes what it runs.
+const STRANGER: (&str, &str) = ("id", "echo 1000");
+const SUDO: &str = r#"echo "$*" >>"$HOME/sudo.log"; shift 2; [ "$1" != true ] || cat; exec "$@""#;
+
+#[tokio::test]
+async fn sudo_is_used_for_everything_the_agent_needs() {
+    let own = Own::start_with(&[STRANGER, ("sudo", SUDO)]).await;
+    let connection = dial(&own.endpoint()).await.unwrap();
+    let mut facts = probe(&connection).await.unwrap();
+    assert_eq!((facts.uid, &facts.root), (1000, &Root::Sudo));
+    let home = own.home();
+    facts.folders.retain(|folder| Path::new(&folder.path) == home);
+    assert_eq!(facts.folders.len(), 1);
+    let placed = put(&connection, &facts, &host(), STAND_IN).await.unwrap();
+    let mut running = placed.start(&connection, &["a"], MAGIC).await.unwrap();
+    assert_eq!(running.read().await.unwrap().unwrap(), &b"[a]"[..]);
+    placed.remove(&connection).await.unwrap();
+    let log = std::fs::read_to_string(home.join("sudo.log")).unwrap();
+    assert!(log.lines().all(|line| line.starts_with("-n -- ")), "{log}");
+    assert!(log.lines().count() >= 6, "probe twice, find, upload, start, remove: {log}");
+}
+
+#[tokio::test]
+async fn a_sudo_that_says_no_is_quoted() {
+    let refuses = ("sudo", "echo 'sudo: a password is required' >&2; exit 1");
+    let own = Own::start_with(&[STRANGER, refuses]).await;
+    let connection = dial(&own.endpoint()).await.unwrap();
+    let facts = probe(&connection).await.unwrap();
+    assert_eq!(facts.root, Root::No("sudo: a password is required".to_owned()));
+    let error = put(&connection, &facts, &host(), STAND_IN).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::Sudo);
+    assert!(error.to_string().contains("a password is required"), "{error}");
+
+    // It said yes to the probe, and changes its mind.
+    let facts = Facts { root: Root::Sudo, ..facts };
+    let error = put(&connection, &facts, &host(), STAND_IN).await.unwrap_err();
+    assert!(error.to_string().contains("a password is required"), "{error}");
+}

@@ -1,5 +1,6 @@
 //! Our own hosts: as good as OpenSSH where they must be, and wrong on request.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,15 +19,29 @@ pub struct Own {
 
 impl Own {
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With tools of its own, found before the machine's: names and scripts.
+    pub async fn start_with(tools: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let id = keygen(folder.path(), "id", "ed25519", "");
         let home = folder.path().join("home");
         std::fs::create_dir(&home).unwrap();
+        let bin = folder.path().join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        for (name, script) in tools {
+            std::fs::write(bin.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+            let runs = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(bin.join(name), runs).unwrap();
+        }
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
         let options = EmbeddedOptions {
             authorized: russh::keys::load_public_key(id.with_extension("pub")).unwrap(),
             environment: vec![
                 ("HOME".to_owned(), home.to_str().unwrap().to_owned()),
                 ("XDG_RUNTIME_DIR".to_owned(), String::new()),
+                ("PATH".to_owned(), path),
             ],
             folder: home,
         };
