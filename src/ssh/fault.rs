@@ -87,10 +87,7 @@ pub enum SshError {
         source: russh::Error,
     },
     /// The host's key is not pinned anywhere.
-    #[error(
-        "the {algorithm} key of {name}, {fingerprint}, is not in {}",
-        files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
-    )]
+    #[error("the {algorithm} key of {name}, {fingerprint}, is not in {}", listed(files))]
     HostKeyUnknown {
         /// The host as `known_hosts` names it.
         name: String,
@@ -276,6 +273,13 @@ pub enum SshError {
     },
 }
 
+fn listed(files: &[PathBuf]) -> String {
+    if files.is_empty() {
+        return "any file of known hosts, as none is set".to_owned();
+    }
+    files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
 fn shown(tried: &[(SocketAddr, std::io::ErrorKind)]) -> String {
     let one = |(address, kind): &(SocketAddr, std::io::ErrorKind)| format!("{address}: {kind}");
     bounded(&tried.iter().map(one).collect::<Vec<_>>().join("; "), 400)
@@ -296,9 +300,10 @@ impl SshError {
                 }
             }
             Self::Forward { forbidden: false, .. } => Reason::Unreachable,
-            Self::Forward { .. } | Self::NotAllowedNow { .. } | Self::ResetBeforeBanner { .. } => {
-                Reason::Refused
-            }
+            Self::Forward { .. }
+            | Self::NotAllowedNow { .. }
+            | Self::ResetBeforeBanner { .. }
+            | Self::ChannelRefused { .. } => Reason::Refused,
             Self::Silent { .. } => Reason::Timeout,
             Self::HostKeyUnknown { .. } => Reason::HostKeyUnknown,
             Self::HostKeyChanged { .. }
@@ -314,7 +319,6 @@ impl SshError {
             Self::Handshake { source, .. } if is_cut(source) => Reason::Lost,
             Self::NotSsh { .. }
             | Self::Handshake { .. }
-            | Self::ChannelRefused { .. }
             | Self::Nonsense { .. }
             | Self::TooMuch { .. } => Reason::Protocol,
             Self::Command { .. } => Reason::SourceError,
