@@ -279,14 +279,20 @@ impl Placer {
         for (path, flags) in std::mem::take(&mut self.frozen) {
             self.freeze(&path, flags);
         }
+        self.sync()?;
+        self.problems.close(&mut self.placed);
+        Ok(self.placed)
+    }
+
+    /// Makes everything written so far survive a power cut.
+    pub fn sync(&self) -> Result<(), PlaceError> {
         for (_, folder) in &self.file_systems {
             rustix::fs::syncfs(folder).map_err(|error| PlaceError::Sync {
                 root: self.root.clone(),
                 source: error.into(),
             })?;
         }
-        self.problems.close(&mut self.placed);
-        Ok(self.placed)
+        Ok(())
     }
 
     fn begin_entry(&mut self, record: &Record, entry: &Entry) -> Result<(), PlaceError> {

@@ -8,8 +8,8 @@ use crate::chunk::{DomainKey, FrameBuilder};
 use crate::model::{ChunkId, TreePath};
 use crate::restore::frames::{CachedFrame, FrameCache};
 use crate::restore::{BATCH_BYTES, BATCH_RECORDS, CACHE_BYTES};
-use crate::store::manifest::Pass;
-use crate::store::{Place, Store, StoreError};
+use crate::store::pass::{Merged, Pass, Step};
+use crate::store::{Place, Store};
 
 /// A frame of which less than this share is needed is packed anew before it is sent.
 const WORTH_SENDING_WHOLE: f64 = 0.5;
@@ -91,7 +91,7 @@ impl Batch {
 
 /// Cuts the records of a pass into batches.
 pub struct Feed {
-    records: Box<dyn Iterator<Item = Result<Record, StoreError>> + Send>,
+    steps: Merged,
     selection: Selection,
     cache: FrameCache,
     next_number: u64,
@@ -102,19 +102,19 @@ pub struct Feed {
 
 impl Feed {
     /// Over the merged runs of `pass`.
-    pub fn new(store: &Store, pass: &Pass, selection: Selection) -> Result<Self, StoreError> {
-        Ok(Self {
-            records: Box::new(pass.merged()?),
+    pub fn new(store: &Store, pass: &Pass, selection: Selection) -> Self {
+        Self {
+            steps: pass.merged(),
             selection,
             cache: FrameCache::new(store.clone(), CACHE_BYTES),
             next_number: 0,
             file: None,
             path: None,
-        })
+        }
     }
 
     /// The next batch; `None` at the end.
-    pub fn next_batch(&mut self) -> Result<Option<Batch>, StoreError> {
+    pub fn next_batch(&mut self) -> Option<Batch> {
         let mut batch = Batch { number: self.next_number, ..Batch::default() };
         // Pieces before the first node belong to the file that an earlier batch began.
         let begun = self.file.clone();
@@ -122,13 +122,12 @@ impl Feed {
         let mut needed: BTreeMap<Place, HashSet<ChunkId>> = BTreeMap::new();
         let mut weight = 0;
         while bytes < BATCH_BYTES && batch.records.len() < BATCH_RECORDS && weight < 4 << 20 {
-            let Some(record) = self.records.next() else {
+            let Some(step) = self.steps.next() else {
                 break;
             };
-            let record = record?;
-            if !self.select(&record) {
+            let Some(record) = self.settle(step, &mut batch) else {
                 continue;
-            }
+            };
             if let Some(path) = record.path() {
                 weight += path.as_bytes().len() + 256;
             }
@@ -138,13 +137,39 @@ impl Feed {
             }
             batch.records.push(record);
         }
-        if batch.records.is_empty() {
-            return Ok(None);
+        if batch.records.is_empty() && batch.damaged.is_empty() {
+            return None;
         }
         self.next_number += 1;
         batch.last.clone_from(&self.path);
         self.load(needed, begun, &mut batch);
-        Ok(Some(batch))
+        Some(batch)
+    }
+
+    /// The record a step asks to be written, if any.
+    fn settle(&mut self, step: Step, batch: &mut Batch) -> Option<Record> {
+        match step {
+            Step::Record(record) => self.select(&record).then_some(record),
+            Step::Unfinished(path) => {
+                let file = self.file.take_if(|file| *file == path)?;
+                batch.damaged.push((file, "its capture was not finished".to_owned()));
+                None
+            }
+            // It begins again: what this batch has of it is dropped, what went before is replaced.
+            Step::Superseded(path) => {
+                let begins = |r: &Record| matches!(r, Record::Node(e) if e.path == path);
+                if let Some(at) = batch.records.iter().rposition(begins) {
+                    batch.records.truncate(at);
+                }
+                None
+            }
+            Step::Damaged(fault) => {
+                let what = format!("part of the manifest cannot be read: {fault:?}");
+                let path = self.path.clone().unwrap_or_else(TreePath::root);
+                batch.damaged.push((path, crate::model::text::bounded(&what, 300)));
+                None
+            }
+        }
     }
 
     /// Is a record part of the restore? Pieces follow their file.

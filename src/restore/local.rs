@@ -62,7 +62,7 @@ pub fn restore_to_folder(
     let mut larder = Larder::default();
     let mut report = LocalReport::default();
     let (mut entries, mut bytes) = (0, 0);
-    while let Some(batch) = feed.next_batch()? {
+    while let Some(batch) = feed.next_batch() {
         larder.fill(&batch);
         for record in &batch.records {
             placer.place(record, &mut larder)?;

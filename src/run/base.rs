@@ -1,11 +1,14 @@
 //! What the runs so far hold, streamed to a sweeping agent, block by block as it asks.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::model::{PassNumber, WorkloadId};
-use crate::store::Store;
+use crate::model::RunNumber;
+use crate::store::disk::Disk;
+use crate::store::manifest::{ManifestError, PassName};
+use crate::store::pass::Pass;
 use crate::wire::message::BASE_ENTRIES_MAX;
 use crate::wire::{BaseEntry, ToAgent, encode};
 
@@ -16,17 +19,17 @@ pub struct BaseFeed {
 }
 
 impl BaseFeed {
-    /// Over all durable runs of a pass; blocks go to `outbox`, a failure to `failed`.
+    /// Over the runs of a pass before `run`; blocks go to `outbox`, a failure to `failed`.
     pub fn start(
-        store: Store,
-        workload: WorkloadId,
-        pass: PassNumber,
+        disk: Arc<dyn Disk>,
+        name: PassName,
+        run: RunNumber,
         outbox: UnboundedSender<Vec<u8>>,
         failed: impl FnOnce(String) + Send + 'static,
     ) -> Self {
         let (requests, queue) = channel();
         std::thread::spawn(move || {
-            if let Err(error) = feed(&store, &workload, pass, &queue, &outbox) {
+            if let Err(error) = feed(&disk, &name, run, &queue, &outbox) {
                 failed(crate::run::explain(&error));
             }
         });
@@ -41,14 +44,13 @@ impl BaseFeed {
 }
 
 fn feed(
-    store: &Store,
-    workload: &WorkloadId,
-    pass: PassNumber,
+    disk: &Arc<dyn Disk>,
+    name: &PassName,
+    run: RunNumber,
     queue: &Receiver<()>,
     outbox: &UnboundedSender<Vec<u8>>,
-) -> Result<(), crate::store::StoreError> {
-    let pass = store.pass(workload, pass)?;
-    let mut entries = pass.base()?;
+) -> Result<(), ManifestError> {
+    let mut entries = Pass::open(disk, name)?.base_entries(run);
     while queue.recv().is_ok() {
         let mut block = Vec::new();
         let mut weight = 0;
@@ -56,9 +58,8 @@ fn feed(
             let Some(entry) = entries.next() else {
                 break;
             };
-            let (path, fingerprint) = entry?;
-            weight += path.as_bytes().len();
-            block.push(BaseEntry { path, fingerprint });
+            weight += entry.path.as_bytes().len();
+            block.push(BaseEntry { path: entry.path, fingerprint: entry.fingerprint });
         }
         let last = block.len() < BASE_ENTRIES_MAX && weight < 1 << 20;
         if outbox.send(encode(&ToAgent::Base { entries: block, last })).is_err() || last {

@@ -11,11 +11,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::ledger::LinkTable;
-use crate::model::{ChunkId, Clock, Event, EventSink, PassNumber, Reason, TreePath, WorkloadId};
+use crate::model::{ChunkId, Clock, Event, EventSink, PassNumber, Reason, RunNumber, TreePath, WorkloadId};
 use crate::run::base::BaseFeed;
 use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, SessionId};
 use crate::run::shelf::ToShelf;
 use crate::store::Store;
+use crate::store::manifest::PassName;
 use crate::wire::{LinkAnswer, LinkAsk, ToAgent, ToLanding, encode};
 
 /// How often time passes for the coordinator.
@@ -231,7 +232,7 @@ impl Engine {
                 let _ = self.shelf.send(ToShelf::Commit(id, Box::new(segment)));
             }
             Command::Sweep { session, run, keep_gone } => {
-                self.feed(session);
+                self.feed(session, run);
                 self.send(session, &ToAgent::Sweep { run, keep_gone });
             }
             Command::Seal(id) => {
@@ -248,15 +249,15 @@ impl Engine {
         }
     }
 
-    fn feed(&mut self, id: SessionId) {
+    fn feed(&mut self, id: SessionId, run: RunNumber) {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
         let itself = self.itself.clone();
         session.base = Some(BaseFeed::start(
-            self.store.clone(),
-            session.workload.clone(),
-            session.pass,
+            self.store.disk().clone(),
+            PassName { workload: session.workload.clone(), pass: session.pass },
+            run,
             session.outbox.clone(),
             move |detail| {
                 let _ = itself.send(ToEngine::LandingFailed(Reason::LandingError, detail));

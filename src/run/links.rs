@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::capture::Record;
+use crate::capture::{Kind, Record};
 use crate::inventory::Workload;
 use crate::ledger::LinkTable;
-use crate::model::{PassNumber, Reason, RunNumber, WorkloadId};
+use crate::model::{Reason, RunNumber};
 use crate::run::Shared;
 use crate::run::shelf::OpenedPass;
 use crate::run::talk::TalkError;
-use crate::store::Store;
+use crate::store::disk::Disk;
+use crate::store::manifest::PassName;
+use crate::store::pass::{Pass, Step};
 
 /// A table that knows what the pass holds so far.
 pub async fn table(
@@ -19,11 +21,12 @@ pub async fn table(
 ) -> Result<LinkTable, TalkError> {
     let path = shared.scratch.join(format!("links-{}.db", workload.id));
     let is_new = opened.segment == 0 && opened.run == RunNumber(0);
-    let (store, workload, pass) = (shared.store.clone(), workload.id.clone(), opened.pass);
+    let disk = shared.store.disk().clone();
+    let name = PassName { workload: workload.id.clone(), pass: opened.pass };
     let build = move || -> Result<LinkTable, String> {
         let mut table = LinkTable::open(&path).map_err(|error| crate::run::explain(&error))?;
         if !is_new {
-            fill(&mut table, &store, &workload, pass)?;
+            fill(&mut table, &disk, &name)?;
         }
         Ok(table)
     };
@@ -32,24 +35,18 @@ pub async fn table(
     built.map_err(|detail| TalkError::new(Reason::LandingError, detail))
 }
 
-fn fill(
-    table: &mut LinkTable,
-    store: &Store,
-    workload: &WorkloadId,
-    pass: PassNumber,
-) -> Result<(), String> {
-    let explained = |error: &dyn std::error::Error| crate::run::explain(error);
-    let pass = store.pass(workload, pass).map_err(|e| explained(&e))?;
-    for record in pass.merged().map_err(|e| explained(&e))? {
-        let Record::Node(entry) = record.map_err(|e| explained(&e))? else {
+fn fill(table: &mut LinkTable, disk: &Arc<dyn Disk>, name: &PassName) -> Result<(), String> {
+    let pass = Pass::open(disk, name).map_err(|error| crate::run::explain(&error))?;
+    for step in pass.merged() {
+        let Step::Record(Record::Node(entry)) = step else {
             continue;
         };
-        if entry.metadata.nlink > 1 {
+        if entry.metadata.nlink > 1 && entry.kind != Kind::Directory {
             let (dev, ino) = (entry.metadata.dev, entry.metadata.ino);
             let fingerprint = entry.fingerprint().0;
             table
                 .first_or(dev, ino, fingerprint, &entry.path)
-                .map_err(|error| explained(&error))?;
+                .map_err(|error| crate::run::explain(&error))?;
         }
     }
     Ok(())

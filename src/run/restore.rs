@@ -19,6 +19,8 @@ use crate::run::host::Line;
 use crate::run::reach::Reach;
 use crate::run::talk::TalkError;
 use crate::store::Store;
+use crate::store::manifest::PassName;
+use crate::store::pass::Pass;
 use crate::wire::{Grant, PlaceOrder, Problem, ToAgent, ToLanding};
 
 /// Batches sent and not yet written.
@@ -175,22 +177,19 @@ impl Restorer {
         &self,
         job: &Job,
         selection: Selection,
-    ) -> Result<(DomainKey, Receiver<Result<Encoded, String>>), TalkError> {
-        let pass = self.store.pass(&job.workload, job.pass).map_err(|error| landing(&error))?;
-        let key = self.store.key(pass.header().domain).map_err(|error| landing(&error))?;
-        let mut feed =
-            Feed::new(&self.store, &pass, selection).map_err(|error| landing(&error))?;
+    ) -> Result<(DomainKey, Receiver<Encoded>), TalkError> {
+        let name = PassName { workload: job.workload.clone(), pass: job.pass };
+        let pass = Pass::open(self.store.disk(), &name).map_err(|error| landing(&error))?;
+        let key = self.store.key(pass.head().domain).map_err(|error| landing(&error))?;
+        let mut feed = Feed::new(&self.store, &pass, selection);
         let (sender, receiver) = channel(1);
         let sealing = key.clone();
         tokio::task::spawn_blocking(move || {
             loop {
-                let encoded = match feed.next_batch() {
-                    Ok(Some(batch)) => Ok(Encoded::new(batch, &sealing)),
-                    Ok(None) => return,
-                    Err(error) => Err(crate::run::explain(&error)),
+                let Some(batch) = feed.next_batch() else {
+                    return;
                 };
-                let is_last = encoded.is_err();
-                if sender.blocking_send(encoded).is_err() || is_last {
+                if sender.blocking_send(Encoded::new(batch, &sealing)).is_err() {
                     return;
                 }
             }
@@ -203,7 +202,7 @@ impl Restorer {
         job: &Job,
         place: &str,
         line: &mut Line,
-        mut batches: Receiver<Result<Encoded, String>>,
+        mut batches: Receiver<Encoded>,
     ) -> Result<Restored, TalkError> {
         let mut restored = Restored::default();
         let mut under_way: VecDeque<(u64, Option<TreePath>)> = VecDeque::new();
@@ -213,13 +212,10 @@ impl Restorer {
             tokio::select! {
                 batch = batches.recv(), if is_ready && !is_fed && under_way.len() < BATCHES_AHEAD => {
                     match batch {
-                        Some(Ok(batch)) => {
+                        Some(batch) => {
                             restored.add_damaged(&batch.damaged);
                             under_way.push_back((batch.number, batch.last.clone()));
                             batch.send(line);
-                        }
-                        Some(Err(detail)) => {
-                            return Err(TalkError::new(Reason::LandingError, detail));
                         }
                         None => {
                             is_fed = true;

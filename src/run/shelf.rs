@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::capture::{Cursor, Record};
+use crate::capture::{Content, Cursor, Kind, Record};
 use crate::chunk::Cutting;
 use crate::inventory::Workload;
 use crate::ledger::snapshot::Consistency;
@@ -24,8 +24,12 @@ use crate::model::{
 };
 use crate::run::coordinator::{ClosedSegment, Frame, Input, SessionId};
 use crate::run::engine::ToEngine;
-use crate::store::manifest::{ManifestWriter, PassHeader, SegmentHead};
-use crate::store::{Store, StoreError, Writer};
+use crate::store::disk::{Disk, DiskErrorKind};
+use crate::store::manifest::{self, ManifestError, PassHead, PassName, PassSeal};
+use crate::store::pass::{Pass, Step};
+use crate::store::run_file::ManifestWriter;
+use crate::store::segment::SegmentHead;
+use crate::store::{CommitError, Store, StoreError, Writer};
 
 /// A group commit waits at most this long for company…
 const COMMIT_AGE: Duration = Duration::from_millis(200);
@@ -45,7 +49,7 @@ pub enum ToShelf {
     /// All segments are durable: count and seal.
     Seal(SessionId, WorkloadId, PassNumber),
     /// The counting for a seal is done.
-    Counted(SessionId, WorkloadId, PassNumber, Result<Tally, StoreError>),
+    Counted(SessionId, WorkloadId, PassNumber, Result<Tally, ShelfError>),
     /// Remember.
     Record(Event),
     /// Make everything durable and answer.
@@ -88,6 +92,15 @@ pub enum ShelfError {
     /// What the pass says of itself cannot be read.
     #[error("pass {1} of workload {0} is described in a way this evac cannot read")]
     Description(WorkloadId, PassNumber),
+    /// A manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A group commit.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// What was just written cannot be read back.
+    #[error("a manifest cannot be read back: {0}")]
+    Unreadable(String),
     /// The landing disk failed earlier in this run.
     #[error("the landing disk failed: {0}")]
     Failed(String),
@@ -97,7 +110,13 @@ impl ShelfError {
     /// Full or broken?
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Store(error) if error.is_full() => Reason::LandingFull,
+            Self::Store(error) if error.disk_kind() == Some(DiskErrorKind::Full) => {
+                Reason::LandingFull
+            }
+            Self::Manifest(ManifestError::Disk(error)) if error.kind == DiskErrorKind::Full => {
+                Reason::LandingFull
+            }
+            Self::Commit(error) if error.is_full() => Reason::LandingFull,
             _ => Reason::LandingError,
         }
     }
@@ -113,7 +132,7 @@ pub struct Shelf {
     pub itself: Sender<ToShelf>,
     /// Who runs this, written on every event.
     pub by: String,
-    manifests: BTreeMap<(WorkloadId, PassNumber), OpenManifest>,
+    manifests: BTreeMap<PassName, OpenManifest>,
     pending: Vec<(SessionId, Box<ClosedSegment>)>,
     unsynced_bytes: u64,
     since: Option<Duration>,
@@ -204,9 +223,7 @@ impl Shelf {
                 Ok(())
             }
             ToShelf::Counted(session, workload, pass, tally) => {
-                tally.map_err(ShelfError::from).and_then(|tally| {
-                    self.seal(session, &workload, pass, tally)
-                })
+                tally.and_then(|tally| self.seal(session, &workload, pass, tally))
             }
             ToShelf::Record(event) => self.record(&event),
             ToShelf::Flush(_) => Ok(()),
@@ -228,30 +245,30 @@ impl Shelf {
 
     fn open(&mut self, request: &PassRequest) -> Result<OpenedPass, ShelfError> {
         let workload = &request.workload;
-        let open = self.ledger.open_pass(&workload.id)?;
-        if let Some(open) = open {
-            let described = postcard::from_bytes(&open.cutting);
-            let cutting =
-                described.map_err(|_| ShelfError::Description(workload.id.clone(), open.number))?;
-            // A sweep that was interrupted is done anew, against everything that is durable.
-            let is_walk = open.run == RunNumber(0);
-            let run = if is_walk { open.run } else { RunNumber(open.run.0 + 1) };
-            let writer = if is_walk && open.segments > 0 {
-                self.store.reopen_manifest(&workload.id, open.number, run, open.manifest_end)?
-            } else {
-                self.store.create_manifest(&workload.id, open.number, run)?
-            };
-            self.manifests
-                .insert((workload.id.clone(), open.number), OpenManifest { writer, run });
-            return Ok(OpenedPass {
-                pass: open.number,
-                run,
-                segment: if is_walk { open.segments } else { 0 },
-                cursor: open.cursor.filter(|_| is_walk),
-                cutting,
-            });
+        let Some(open) = self.ledger.open_pass(&workload.id)? else {
+            return self.begin(request);
+        };
+        let described = postcard::from_bytes(&open.cutting);
+        let cutting =
+            described.map_err(|_| ShelfError::Description(workload.id.clone(), open.number))?;
+        let name = PassName { workload: workload.id.clone(), pass: open.number };
+        self.ensure_head(&self.head(request, open.number, cutting))?;
+        // A sweep that was interrupted is done anew, against everything that is durable.
+        if open.run > RunNumber(0) {
+            let run = RunNumber(open.run.0 + 1);
+            let segment = 0;
+            return Ok(OpenedPass { pass: open.number, run, segment, cursor: None, cutting });
         }
-        self.begin(request)
+        let end = Some(open.manifest_end);
+        let (writer, _) = ManifestWriter::reopen(self.store.disk(), &name, open.run, end)?;
+        self.manifests.insert(name, OpenManifest { writer, run: open.run });
+        Ok(OpenedPass {
+            pass: open.number,
+            run: open.run,
+            segment: open.segments,
+            cursor: open.cursor,
+            cutting,
+        })
     }
 
     fn begin(&mut self, request: &PassRequest) -> Result<OpenedPass, ShelfError> {
@@ -266,22 +283,32 @@ impl Shelf {
             cutting: encoded,
         };
         let pass = self.ledger.begin_pass(&description, &self.by)?;
-        let header = PassHeader {
-            workload: workload.id.clone(),
-            customer: workload.customer.clone(),
-            host: workload.host.clone(),
+        self.ensure_head(&self.head(request, pass, cutting))?;
+        Ok(OpenedPass { pass, run: RunNumber(0), segment: 0, cursor: None, cutting })
+    }
+
+    fn head(&self, request: &PassRequest, pass: PassNumber, cutting: Cutting) -> PassHead {
+        PassHead {
+            workload: request.workload.id.clone(),
+            host: request.workload.host.clone(),
             pass,
             cutting,
             domain: request.domain,
             started_at: self.clock.now(),
-            paths: workload.paths.clone(),
-            exclude: workload.exclude.clone(),
-        };
-        self.store.put_pass_header(&header)?;
-        let run = RunNumber(0);
-        let writer = self.store.create_manifest(&workload.id, pass, run)?;
-        self.manifests.insert((workload.id.clone(), pass), OpenManifest { writer, run });
-        Ok(OpenedPass { pass, run, segment: 0, cursor: None, cutting })
+            paths: request.workload.paths.clone(),
+            excludes: request.workload.exclude.clone(),
+        }
+    }
+
+    /// The ledger may have begun a pass just before a crash that took the manifest's head.
+    fn ensure_head(&self, head: &PassHead) -> Result<(), ShelfError> {
+        match Pass::open(self.store.disk(), &head.name()) {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_missing() => {
+                Ok(manifest::create_pass(&**self.store.disk(), head)?)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn append(
@@ -311,7 +338,7 @@ impl Shelf {
     fn flush(&mut self) -> Result<(), ShelfError> {
         self.since = None;
         self.unsynced_bytes = 0;
-        self.writer.commit().map_err(StoreError::from)?;
+        self.writer.commit()?;
         let pending = std::mem::take(&mut self.pending);
         if pending.is_empty() {
             return Ok(());
@@ -320,12 +347,11 @@ impl Shelf {
         for (_, segment) in &pending {
             receipts.push(self.write_segment(segment)?);
         }
-        let mut synced = std::collections::BTreeSet::new();
-        for (_, segment) in &pending {
-            let key = (segment.workload.clone(), segment.pass);
-            if let Some(manifest) = self.manifests.get_mut(&key)
-                && synced.insert(key)
-            {
+        let mut names: Vec<PassName> = pending.iter().map(|(_, s)| name_of(s)).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            if let Some(manifest) = self.manifests.get_mut(&name) {
                 manifest.writer.sync()?;
             }
         }
@@ -345,20 +371,26 @@ impl Shelf {
     }
 
     fn write_segment(&mut self, segment: &ClosedSegment) -> Result<Receipt, ShelfError> {
-        let key = (segment.workload.clone(), segment.pass);
-        let is_right = self.manifests.get(&key).is_some_and(|open| open.run == segment.run);
+        let name = name_of(segment);
+        let is_right = self.manifests.get(&name).is_some_and(|open| open.run == segment.run);
         if !is_right {
-            let writer = self.store.create_manifest(&segment.workload, segment.pass, segment.run)?;
-            self.manifests.insert(key.clone(), OpenManifest { writer, run: segment.run });
+            let disk = self.store.disk();
+            // Only the walk is ever gone on with, and then it was reopened; a sweep is a new run.
+            let writer = ManifestWriter::create(disk, &name, segment.run)?;
+            self.manifests.insert(name.clone(), OpenManifest { writer, run: segment.run });
         }
-        let manifest = self.manifests.get_mut(&key).expect("it was just made sure of");
+        let manifest = self.manifests.get_mut(&name).expect("it was just made sure of");
         let cursor = segment
             .cursor
             .clone()
             .unwrap_or_else(|| Cursor { path: TreePath::root(), within: None });
+        let mut paths = segment.records.iter().filter_map(Record::path);
+        let first = paths.next().cloned();
         let head = SegmentHead {
-            number: segment.number,
-            cursor: cursor.clone(),
+            number: segment.number as u32,
+            cursor: Some(cursor.clone()),
+            last: paths.next_back().or(first.as_ref()).cloned(),
+            first,
             tally: segment.tally,
         };
         let manifest_end = manifest.writer.append(&head, &segment.records)?;
@@ -376,9 +408,10 @@ impl Shelf {
 
     /// Reads the whole pass back on a thread of its own: what is sealed is what can be read.
     fn count(&self, session: SessionId, workload: WorkloadId, pass: PassNumber) {
-        let (store, itself) = (self.store.clone(), self.itself.clone());
+        let (disk, itself) = (self.store.disk().clone(), self.itself.clone());
         std::thread::spawn(move || {
-            let tally = count_pass(&store, &workload, pass);
+            let name = PassName { workload: workload.clone(), pass };
+            let tally = count_pass(&disk, &name);
             let _ = itself.send(ToShelf::Counted(session, workload, pass, tally));
         });
     }
@@ -391,8 +424,9 @@ impl Shelf {
         counted: Tally,
     ) -> Result<(), ShelfError> {
         self.flush()?;
-        self.writer.close_workload(workload)?;
-        self.manifests.remove(&(workload.clone(), pass));
+        self.writer.close_workload(workload);
+        let name = PassName { workload: workload.clone(), pass };
+        self.manifests.remove(&name);
         let receipts = self.ledger.passes(workload)?;
         let receipts = receipts.iter().find(|p| p.number == pass).map(|p| p.tally);
         let tally = Tally {
@@ -402,7 +436,9 @@ impl Shelf {
             fuzzy: counted.fuzzy,
             ..receipts.unwrap_or_default()
         };
-        self.store.seal_pass(workload, pass, &tally, self.clock.now())?;
+        let runs = Pass::open(self.store.disk(), &name)?.runs().collect();
+        let seal = PassSeal { runs, tally, sealed_at: self.clock.now() };
+        manifest::seal_pass(&**self.store.disk(), &name, &seal)?;
         let consistency =
             if tally.fuzzy > 0 { Consistency::Fuzzy } else { Consistency::Crash };
         self.ledger.seal(workload, pass, &tally, consistency, &self.by)?;
@@ -432,19 +468,32 @@ fn left_out(records: &[Record]) -> Vec<LeftOut> {
     records.iter().filter_map(listed).collect()
 }
 
+fn name_of(segment: &ClosedSegment) -> PassName {
+    PassName { workload: segment.workload.clone(), pass: segment.pass }
+}
+
 /// What a pass holds when all its runs are merged.
-fn count_pass(store: &Store, workload: &WorkloadId, pass: PassNumber) -> Result<Tally, StoreError> {
+fn count_pass(disk: &Arc<dyn Disk>, name: &PassName) -> Result<Tally, ShelfError> {
     let mut tally = Tally::default();
-    for record in store.pass(workload, pass)?.merged()? {
-        match record? {
+    for step in Pass::open(disk, name)?.merged() {
+        let record = match step {
+            Step::Record(record) => record,
+            Step::Unfinished(_) => {
+                tally.fuzzy += 1;
+                continue;
+            }
+            Step::Superseded(_) => continue,
+            Step::Damaged(fault) => return Err(ShelfError::Unreadable(format!("{fault:?}"))),
+        };
+        match record {
             Record::Node(entry) => {
                 tally.entries += 1;
-                tally.files += u64::from(matches!(entry.kind, crate::capture::Kind::File { .. }));
+                tally.files += u64::from(matches!(entry.kind, Kind::File { .. }));
             }
             Record::HardLink { .. } => tally.entries += 1,
             Record::Data { length, .. } => tally.raw_bytes += Bytes(u64::from(length)),
             Record::End { content, .. } => {
-                tally.fuzzy += u64::from(content != crate::capture::Content::Steady);
+                tally.fuzzy += u64::from(content != Content::Steady);
             }
             Record::Lost { .. } | Record::Gone { .. } | Record::LeftOut { .. } => {}
         }
