@@ -73,7 +73,12 @@ impl From<Disconnected> for Failure {
 
 impl From<PlaceError> for Failure {
     fn from(error: PlaceError) -> Self {
-        Self::Failed(Reason::TargetError, explain(&error))
+        let reason = match error {
+            // A refusal, not a failure: nothing of what stands there was changed.
+            PlaceError::Exists { .. } => Reason::Refused,
+            _ => Reason::TargetError,
+        };
+        Self::Failed(reason, explain(&error))
     }
 }
 
@@ -189,7 +194,7 @@ fn finish(placer: Placer, outbox: &Outbox) -> Result<(), Failure> {
     if !told.is_empty() {
         outbox.send(&ToLanding::Problems(told))?;
     }
-    let (entries, bytes) = (done.entries, done.bytes);
+    let (entries, bytes) = (done.entries, done.bytes.0);
     outbox.send(&ToLanding::PlaceDone { entries, bytes, problems: done.problem_count })?;
     Ok(())
 }

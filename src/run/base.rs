@@ -6,9 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::model::RunNumber;
-use crate::store::disk::Disk;
-use crate::store::manifest::{ManifestError, PassName};
-use crate::store::pass::Pass;
+use crate::store::{Disk, ManifestError, Pass, PassName};
 use crate::wire::message::BASE_ENTRIES_MAX;
 use crate::wire::{BaseEntry, ToAgent, encode};
 

@@ -2,7 +2,6 @@
 //! session needs beside it.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
@@ -15,8 +14,7 @@ use crate::model::{ChunkId, Clock, Event, EventSink, PassNumber, Reason, RunNumb
 use crate::run::base::BaseFeed;
 use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, SessionId};
 use crate::run::shelf::ToShelf;
-use crate::store::Store;
-use crate::store::manifest::PassName;
+use crate::store::{PassName, Store};
 use crate::wire::{LinkAnswer, LinkAsk, ToAgent, ToLanding, encode};
 
 /// How often time passes for the coordinator.

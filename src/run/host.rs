@@ -7,7 +7,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::chunk::{DomainKey, FrameHeader};
 use crate::inventory::{Host, Workload};
-use crate::ledger::LinkTable;
 use crate::model::{Event, HostId, Reason, WorkloadId};
 use crate::run::coordinator::{Assignment, Frame, Input, SessionId};
 use crate::run::engine::{NewSession, SessionEnd, ToEngine};

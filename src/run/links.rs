@@ -9,9 +9,7 @@ use crate::model::{Reason, RunNumber};
 use crate::run::Shared;
 use crate::run::shelf::OpenedPass;
 use crate::run::talk::TalkError;
-use crate::store::disk::Disk;
-use crate::store::manifest::PassName;
-use crate::store::pass::{Pass, Step};
+use crate::store::{Disk, Pass, PassName, Step};
 
 /// A table that knows what the pass holds so far.
 pub async fn table(

@@ -18,9 +18,7 @@ use crate::restore::{Batch, Feed, Selection};
 use crate::run::host::Line;
 use crate::run::reach::Reach;
 use crate::run::talk::TalkError;
-use crate::store::Store;
-use crate::store::manifest::PassName;
-use crate::store::pass::Pass;
+use crate::store::{Pass, PassName, Store};
 use crate::wire::{Grant, PlaceOrder, Problem, ToAgent, ToLanding};
 
 /// Batches sent and not yet written.

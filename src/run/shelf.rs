@@ -24,12 +24,10 @@ use crate::model::{
 };
 use crate::run::coordinator::{ClosedSegment, Frame, Input, SessionId};
 use crate::run::engine::ToEngine;
-use crate::store::disk::{Disk, DiskErrorKind};
-use crate::store::manifest::{self, ManifestError, PassHead, PassName, PassSeal};
-use crate::store::pass::{Pass, Step};
-use crate::store::run_file::ManifestWriter;
-use crate::store::segment::SegmentHead;
-use crate::store::{CommitError, Store, StoreError, Writer};
+use crate::store::{
+    CommitError, Disk, DiskErrorKind, ManifestError, ManifestWriter, Pass, PassHead, PassName,
+    PassSeal, SegmentHead, Step, Store, StoreError, Writer, create_pass, seal_pass,
+};
 
 /// A group commit waits at most this long for company…
 const COMMIT_AGE: Duration = Duration::from_millis(200);
@@ -116,7 +114,9 @@ impl ShelfError {
             Self::Manifest(ManifestError::Disk(error)) if error.kind == DiskErrorKind::Full => {
                 Reason::LandingFull
             }
-            Self::Commit(error) if error.is_full() => Reason::LandingFull,
+            Self::Commit(error) if error.source.kind == DiskErrorKind::Full => {
+                Reason::LandingFull
+            }
             _ => Reason::LandingError,
         }
     }
@@ -304,8 +304,8 @@ impl Shelf {
     fn ensure_head(&self, head: &PassHead) -> Result<(), ShelfError> {
         match Pass::open(self.store.disk(), &head.name()) {
             Ok(_) => Ok(()),
-            Err(error) if error.is_missing() => {
-                Ok(manifest::create_pass(&**self.store.disk(), head)?)
+            Err(ManifestError::Disk(error)) if error.kind == DiskErrorKind::NotFound => {
+                Ok(create_pass(&**self.store.disk(), head)?)
             }
             Err(error) => Err(error.into()),
         }
@@ -438,7 +438,7 @@ impl Shelf {
         };
         let runs = Pass::open(self.store.disk(), &name)?.runs().collect();
         let seal = PassSeal { runs, tally, sealed_at: self.clock.now() };
-        manifest::seal_pass(&**self.store.disk(), &name, &seal)?;
+        seal_pass(&**self.store.disk(), &name, &seal)?;
         let consistency =
             if tally.fuzzy > 0 { Consistency::Fuzzy } else { Consistency::Crash };
         self.ledger.seal(workload, pass, &tally, consistency, &self.by)?;
