@@ -270,7 +270,7 @@ impl ExecReader {
     }
 }
 
-/// Speaks to a command.
+/// Speaks to a command. Dropping it does not end the command's input; [`ExecWriter::eof`] does.
 pub struct ExecWriter {
     guard: Arc<Guard>,
     broken: AtomicBool,

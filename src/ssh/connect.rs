@@ -164,8 +164,7 @@ impl Judge {
             Verdict::Changed(place) => Err(changed(place.to_string())),
             Verdict::BadCertificate(why) => Err(SshError::HostCertificate { name: listed, why }),
             Verdict::Unknown => Err(SshError::HostKeyUnknown {
-                name: listed,
-                algorithm: key.algorithm().to_string(),
+                name: name.clone(),
                 fingerprint,
                 key: Box::new(key),
                 files: self.endpoint.known_hosts.clone(),

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Exit, Place, hosts};
+use super::{Exit, HostName, Place, hosts};
 use crate::model::Reason;
 use crate::model::text::bounded;
 
@@ -87,12 +87,10 @@ pub enum SshError {
         source: russh::Error,
     },
     /// The host's key is not pinned anywhere.
-    #[error("the {algorithm} key of {name}, {fingerprint}, is not in {}", listed(files))]
+    #[error("the {} key of {name}, {fingerprint}, is not in {}", key.algorithm(), listed(files))]
     HostKeyUnknown {
         /// The host as `known_hosts` names it.
-        name: String,
-        /// Its key's type.
-        algorithm: String,
+        name: HostName,
         /// Its key's fingerprint.
         fingerprint: String,
         /// The key itself, for [`hosts::pin`].
@@ -327,6 +325,16 @@ impl SshError {
             Self::Sudo { .. } => Reason::Sudo,
             Self::Jump { source, .. } => source.reason(),
             Self::Local { .. } => Reason::Internal,
+        }
+    }
+
+    /// The key that [`hosts::pin`] would have to write down for this not to happen again, be it the
+    /// host's or that of a hop on the way.
+    pub fn unknown_key(&self) -> Option<(&HostName, &russh::keys::PublicKey)> {
+        match self {
+            Self::HostKeyUnknown { name, key, .. } => Some((name, key)),
+            Self::Jump { source, .. } => source.unknown_key(),
+            _ => None,
         }
     }
 

@@ -1,3 +1,5 @@
+//! The probe's answers, honest and hostile.
+
 use proptest::prelude::*;
 
 use super::*;

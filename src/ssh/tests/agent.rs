@@ -197,7 +197,9 @@ const SUDO: &str = r#"echo "$*" >>"$HOME/sudo.log"; shift 2; [ "$1" != true ] ||
 
 #[tokio::test]
 async fn sudo_is_used_for_everything_the_agent_needs() {
-    let own = Own::start_with(&[STRANGER, ("sudo", SUDO)]).await;
+    // A shell that reads its script piece by piece, so that a greedy sudo would take the rest of it.
+    let shell = ("sh", "exec bash --posix \"$@\"");
+    let own = Own::start_with(&[STRANGER, ("sudo", SUDO), shell]).await;
     let connection = dial(&own.endpoint()).await.unwrap();
     let mut facts = probe(&connection).await.unwrap();
     assert_eq!((facts.uid, &facts.root), (1000, &Root::Sudo));

@@ -20,11 +20,11 @@ async fn an_unknown_key_is_refused_and_a_pinned_one_accepted() {
     let text = error.to_string();
     assert!(text.contains("SHA256:") && text.contains("known_hosts"), "{text}");
     assert_eq!(sshd.count_log("Accepted"), 0);
-    let SshError::HostKeyUnknown { key, .. } = error else { panic!("{error}") };
+    let (name, key) = error.unknown_key().unwrap();
 
     let file = sshd.file("known_hosts");
-    assert!(hosts::pin(&file, &endpoint.host_name(), &key).unwrap());
-    assert!(!hosts::pin(&file, &endpoint.host_name(), &key).unwrap(), "once is enough");
+    assert!(hosts::pin(&file, name, key).unwrap());
+    assert!(!hosts::pin(&file, name, key).unwrap(), "once is enough");
     assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 1);
     dial(&endpoint).await.unwrap();
 }
@@ -192,6 +192,8 @@ async fn a_bastion_that_fails_is_named() {
     let error = dial(&endpoint).await.unwrap_err();
     assert!(matches!(error, SshError::Jump { .. }), "{error:?}");
     assert_eq!(error.reason(), Reason::HostKeyUnknown);
+    let (name, _) = error.unknown_key().unwrap();
+    assert_eq!(*name, bastion.endpoint().host_name());
 
     endpoint.jump = Some(Box::new(bastion.known_endpoint()));
     let error = dial(&endpoint).await.unwrap_err();
