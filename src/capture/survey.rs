@@ -4,9 +4,10 @@
 //! and says whether it came to its end. Network file systems are not looked at.
 //!
 //! **Uncovered** is what has bytes and lies in no workload's paths. It is told by area: the
-//! children of `/`, and of the directories in [`SPLIT`], where customers' data lies side by side; other file
-//! systems mounted deeper down are areas of their own. What an operating system brings with itself
-//! is no data ([`OS_ONLY`]): programs, libraries, caches, logs, what package managers keep.
+//! children of `/`, and of the directories in [`SPLIT`], where customers' data lies side by side;
+//! other file systems mounted deeper down are areas of their own. What an operating system brings
+//! with itself is no data ([`OS_ONLY`]): programs, libraries, caches, logs, what package managers
+//! keep.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -240,7 +241,7 @@ fn areas(folder: &Path) -> Result<BTreeSet<(TreePath, bool)>, WalkError> {
     for parent in ["/"].iter().chain(SPLIT) {
         let Ok(parent) = parent.parse::<TreePath>() else { continue };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        let Ok(open) = tree.open_at(&parent, flags) else { continue };
+        let Ok(open) = tree.open_quietly(&parent, flags) else { continue };
         let Ok(entries) = rustix::fs::Dir::read_from(&open) else { continue };
         for entry in entries.flatten() {
             let Ok(path) = parent.join(entry.file_name().to_bytes()) else { continue };

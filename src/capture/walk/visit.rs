@@ -31,7 +31,7 @@ struct Place {
 impl Walk {
     /// `/` of the tree: the way to all roots, or a root itself.
     pub(super) fn visit_top(&mut self) -> Result<(), Errno> {
-        let open = self.tree.open_at(&TreePath::root(), OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let open = self.tree.open_quietly(&TreePath::root(), OFlags::RDONLY | OFlags::DIRECTORY)?;
         let stat = fstat(&open)?;
         let place = Place {
             path: TreePath::root(),
