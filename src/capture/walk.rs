@@ -18,6 +18,8 @@
 //! [`super::mounts`].
 
 mod listing;
+#[cfg(test)]
+mod mount_tests;
 mod roots;
 mod visit;
 #[cfg(test)]

@@ -222,3 +222,28 @@ fn a_directory_with_content_is_never_replaced() {
         assert_eq!(fs::read(root.join("a/mine")).unwrap(), b"mine");
     });
 }
+
+#[test]
+fn without_privilege_foreign_owners_are_one_problem_and_no_set_user_id() {
+    if crate::capture::sample_tree::is_root() {
+        eprintln!("skipped: root may set every owner");
+        return;
+    }
+    check(|root, options| {
+        let mut memory = Memory::default();
+        let mut records: Vec<Record> = Vec::new();
+        for at in ["/a", "/b", "/c"] {
+            records.extend(file(at, "x", &mut memory));
+        }
+        for record in &mut records {
+            if let Record::Node(entry) = record {
+                (entry.metadata.uid, entry.metadata.mode) = (0, 0o6755);
+            }
+        }
+        let placed = place(root, options.clone(), &records, &mut memory).unwrap();
+        assert_eq!((placed.files, placed.owners_left, placed.problem_count), (3, 3, 1));
+        assert_eq!(fs::metadata(root.join("c")).unwrap().mode() & 0o7777, 0o755);
+        // What could not be set before is no difference now.
+        assert_eq!(place(root, options, &records, &mut memory).unwrap().kept, 3);
+    });
+}

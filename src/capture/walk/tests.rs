@@ -9,7 +9,7 @@ use super::*;
 use crate::capture::entry::Kind;
 use crate::capture::sample_tree::{self, Scratch};
 
-fn path(text: &str) -> TreePath {
+pub(super) fn path(text: &str) -> TreePath {
     text.parse().unwrap()
 }
 
@@ -18,11 +18,11 @@ fn tree_path(at: &Path) -> TreePath {
 }
 
 /// All of what lies beneath `folder`, which stands for `/`.
-fn all_of(folder: &Path) -> WalkOptions {
+pub(super) fn all_of(folder: &Path) -> WalkOptions {
     WalkOptions { folder: folder.to_path_buf(), ..WalkOptions::new(vec![TreePath::root()]) }
 }
 
-fn walk(options: WalkOptions) -> Vec<Step> {
+pub(super) fn walk(options: WalkOptions) -> Vec<Step> {
     Walk::new(options).unwrap().collect()
 }
 
@@ -33,7 +33,7 @@ fn path_of(step: &Step) -> &TreePath {
     }
 }
 
-fn texts(steps: &[Step]) -> Vec<String> {
+pub(super) fn texts(steps: &[Step]) -> Vec<String> {
     let text = |step: &Step| match step {
         Step::Entry(found) => found.entry.path.to_string(),
         Step::LeftOut { path, why } => format!("{path} left out: {why}"),
@@ -42,7 +42,7 @@ fn texts(steps: &[Step]) -> Vec<String> {
     steps.iter().map(text).collect()
 }
 
-fn make(dir: &Path, files: &[&str]) {
+pub(super) fn make(dir: &Path, files: &[&str]) {
     for file in files {
         let file = dir.join(file);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -208,70 +208,6 @@ fn vanished_names_are_counted() {
     fs::remove_file(dir.join("b")).unwrap();
     assert_eq!(texts(&walk.by_ref().collect::<Vec<_>>()), ["/c"]);
     assert_eq!(walk.counts().vanished, 1);
-}
-
-#[test]
-fn mounts_beneath_a_root_follow_the_rule() {
-    if !sample_tree::is_root() {
-        eprintln!("skipped: mounting needs root");
-        return;
-    }
-    let scratch = Scratch::new();
-    let dir = scratch.path();
-    if mounts::read(&dir).first().map(mounts::Mount::class) != Some(mounts::Class::Local) {
-        eprintln!("skipped: temporary files are not on a local file system");
-        return;
-    }
-    make(
-        &dir,
-        &["tree/data/x", "tree/memory/hidden", "tree/bind/hidden", "tree/far/hidden", "outside/y"],
-    );
-    let mount = |arguments: &[&str]| {
-        std::process::Command::new("mount")
-            .args(arguments)
-            .current_dir(&dir)
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    let mounted = mount(&["-t", "tmpfs", "none", "tree/memory"])
-        && mount(&["--bind", "tree/data", "tree/bind"])
-        && mount(&["--bind", "outside", "tree/far"]);
-    if mounted {
-        make(&dir, &["tree/memory/z"]);
-    } else {
-        eprintln!("skipped: this kernel forbids mounting here");
-    }
-    let named =
-        walk(WalkOptions { roots: vec![path("/tree"), path("/tree/memory")], ..all_of(&dir) });
-    let own = walk(WalkOptions { roots: vec![path("/tree/memory")], ..all_of(&dir) });
-    for point in ["memory", "bind", "far"] {
-        let _ = std::process::Command::new("umount").arg(dir.join("tree").join(point)).status();
-    }
-    if !mounted {
-        return;
-    }
-    assert_eq!(
-        texts(&named),
-        [
-            "/",
-            "/tree",
-            "/tree/bind",
-            "/tree/data",
-            "/tree/data/x",
-            "/tree/far",
-            "/tree/far/y",
-            "/tree/memory",
-        ]
-    );
-    let reasons: Vec<_> = named
-        .iter()
-        .filter_map(|step| match step {
-            Step::Entry(found) => found.not_entered.as_deref(),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(reasons, ["bind mount of /tree/data", "tmpfs: a file system in memory"]);
-    assert_eq!(texts(&own), ["/", "/tree", "/tree/memory", "/tree/memory/z"]);
 }
 
 #[test]
