@@ -11,11 +11,11 @@
 //! - One bad entry fails that entry and is listed; a full disk, a refusal and a source of chunks
 //!   that stops end the whole.
 //!
-//! **Order.** Records come in rising order of path. A directory is made passable at once and gets its
-//! mode, ACLs, times and flags when the records have left it; what is kept for that is a few numbers
-//! a level, its ACLs, and at most [`OPEN_DIRECTORIES_MAX`] descriptors. A file gets size, owner, mode,
-//! extended attributes (capabilities after the owner, whose change drops them), times, flags, in
-//! this order. Immutable and append-only flags of files with several names wait for
+//! **Order.** Records come in rising order of path. A directory is made passable at once and gets
+//! its mode, ACLs, times and flags when the records have left it; what is kept for that is a few
+//! numbers a level, its ACLs, and at most [`OPEN_DIRECTORIES_MAX`] descriptors. A file gets size,
+//! owner, mode, extended attributes (capabilities after the owner, whose change drops them), times,
+//! flags, in this order. Immutable and append-only flags of files with several names wait for
 //! [`Placer::finish`], or their links could not be made.
 //!
 //! **Resuming.** evac keeps no mark inside the tree. The caller knows from its own journal up to

@@ -4,8 +4,11 @@
 //! the open file); a pipe or device that took its place neither blocks nor is read. Holes are never
 //! read. A file is `Steady` only if size, mtime and ctime after reading are those of its listing.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use rustix::fs::{self, Advice, FileType, OFlags, SeekFrom, Stat};
@@ -103,8 +106,20 @@ fn open(tree: &Beneath, path: &TreePath) -> Result<(OwnedFd, bool), Errno> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     match tree.open_at(path, flags | OFlags::NOATIME) {
         Err(Errno::PERM) => tree.open_at(path, flags).map(|file| (file, false)),
+        Err(Errno::AGAIN) => open_patiently(tree, path).map(|file| (file, false)),
         opened => opened.map(|file| (file, true)),
     }
+}
+
+/// Somebody holds a lease on it, as file servers do: opening it asks for the lease back and waits,
+/// at most `/proc/sys/fs/lease-break-time`. It is known to be a regular file before.
+fn open_patiently(tree: &Beneath, path: &TreePath) -> Result<OwnedFd, Errno> {
+    let place = tree.open_at(path, OFlags::PATH)?;
+    if FileType::from_raw_mode(fs::fstat(&place)?.st_mode) != FileType::RegularFile {
+        return Err(Errno::NODEV);
+    }
+    let magic = format!("/proc/self/fd/{}", place.as_raw_fd());
+    fs::openat(fs::CWD, magic, OFlags::RDONLY | OFlags::CLOEXEC, fs::Mode::empty())
 }
 
 fn refused(path: &TreePath, error: Errno) -> OpenError {

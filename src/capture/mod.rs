@@ -1,7 +1,7 @@
 //! Reading a source's trees as data: entries with all their metadata, in one total order.
 //!
-//! [`Walk`] names what there is, [`open_for_reading`] reads what is in it. Everything is found
-//! beneath one folder by [`Beneath`], which follows no symbolic link.
+//! [`Walk`] names what there is, [`open_for_reading`] reads what is in it, [`survey`] only
+//! sums it up. Everything is found beneath one folder by [`Beneath`], which follows no link.
 //!
 //! **Invariant.** The source is only read (promise 4): nothing here opens a file for writing, and
 //! times are kept with `O_NOATIME` where the system allows it.
@@ -16,6 +16,7 @@ pub mod mounts;
 pub mod owners;
 #[cfg(test)]
 pub(crate) mod sample_tree;
+pub mod survey;
 pub mod walk;
 
 pub use beneath::Beneath;

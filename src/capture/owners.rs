@@ -41,7 +41,7 @@ impl Owners {
 }
 
 fn read_bounded(tree: &Beneath, path: &TreePath) -> io::Result<Vec<u8>> {
-    let file = File::from(tree.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK)?);
+    let file = File::from(tree.open_quietly(path, OFlags::RDONLY | OFlags::NONBLOCK)?);
     if !file.metadata()?.is_file() {
         return Ok(Vec::new());
     }

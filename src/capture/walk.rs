@@ -18,6 +18,8 @@
 //! [`super::mounts`].
 
 mod listing;
+#[cfg(test)]
+mod mount_tests;
 mod roots;
 mod visit;
 #[cfg(test)]
@@ -27,14 +29,14 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{OFlags, Stat, fstat, openat};
+use rustix::fs::{OFlags, Stat, fstat};
 use rustix::io::Errno;
 
 use self::listing::{Limits, Names};
 use super::Beneath;
 use super::entry::{Entry, WHY_BYTES_MAX};
 use super::exclude::{Exclude, InvalidPattern};
-use super::metadata::why;
+use super::metadata::{self, why};
 use super::mounts::{self, Verdict};
 use crate::model::{Bytes, TreePath};
 
@@ -299,11 +301,11 @@ impl Walk {
     fn find_again(&self, id: (u64, u64), below: Option<OwnedFd>) -> Result<OwnedFd, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let is_it = |open: &OwnedFd| fstat(open).is_ok_and(|stat| stat_id(&stat) == id);
-        let above = below.and_then(|fd| openat(&fd, "..", flags, rustix::fs::Mode::empty()).ok());
+        let above = below.and_then(|fd| metadata::open_quietly(fd.as_fd(), b"..", flags).ok());
         if let Some(open) = above.filter(is_it) {
             return Ok(open);
         }
-        let open = self.tree.open_at(&self.here(), flags)?;
+        let open = self.tree.open_quietly(&self.here(), flags)?;
         if is_it(&open) { Ok(open) } else { Err(Errno::STALE) }
     }
 

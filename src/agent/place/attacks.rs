@@ -45,14 +45,16 @@ fn check(attack: impl Fn(&Path, PlaceOptions)) {
     for without_openat2 in [false, true] {
         let scratch = Scratch::new();
         let outside = scratch.path().join("outside");
-        fs::create_dir(&outside).unwrap();
+        fs::create_dir_all(outside.join("deep")).unwrap();
         fs::write(outside.join("secret"), "secret").unwrap();
+        fs::write(outside.join("deep/secret"), "secret").unwrap();
         let before = state(&outside);
         let root = scratch.path().join("root");
         fs::create_dir(&root).unwrap();
         attack(&root, PlaceOptions { without_openat2, ..creating() });
         assert_eq!(state(&outside), before);
         assert_eq!(fs::read(outside.join("secret")).unwrap(), b"secret");
+        assert_eq!(fs::metadata(outside.join("deep/secret")).unwrap().nlink(), 1);
     }
 }
 
@@ -150,6 +152,7 @@ fn a_hard_link_cannot_reach_outside() {
         let records = [
             hard("/a", "/way/secret"),
             hard("/b", "/outside/secret"),
+            hard("/b-deep", "/way/deep/secret"),
             hard("/c", "/way"),
             hard("/d", "/none"),
             hard("/e", "/"),
@@ -157,7 +160,7 @@ fn a_hard_link_cannot_reach_outside() {
         ];
         let placed = place(root, options, &records, &mut Memory::default()).unwrap();
         let failed: Vec<_> = placed.problems.iter().map(|p| p.path.to_string()).collect();
-        assert_eq!(failed, ["/a", "/b", "/d", "/e"]);
+        assert_eq!(failed, ["/a", "/b", "/b-deep", "/d", "/e"]);
         // A link to a link is a second name of the link itself.
         assert!(root.join("c").symlink_metadata().unwrap().is_symlink());
         assert!(root.join("f").is_dir());
@@ -220,5 +223,30 @@ fn a_directory_with_content_is_never_replaced() {
             assert!(matches!(error, PlaceError::Exists { .. }), "{error}");
         }
         assert_eq!(fs::read(root.join("a/mine")).unwrap(), b"mine");
+    });
+}
+
+#[test]
+fn without_privilege_foreign_owners_are_one_problem_and_no_set_user_id() {
+    if crate::capture::sample_tree::is_root() {
+        eprintln!("skipped: root may set every owner");
+        return;
+    }
+    check(|root, options| {
+        let mut memory = Memory::default();
+        let mut records: Vec<Record> = Vec::new();
+        for at in ["/a", "/b", "/c"] {
+            records.extend(file(at, "x", &mut memory));
+        }
+        for record in &mut records {
+            if let Record::Node(entry) = record {
+                (entry.metadata.uid, entry.metadata.mode) = (0, 0o6755);
+            }
+        }
+        let placed = place(root, options.clone(), &records, &mut memory).unwrap();
+        assert_eq!((placed.files, placed.owners_left, placed.problem_count), (3, 3, 1));
+        assert_eq!(fs::metadata(root.join("c")).unwrap().mode() & 0o7777, 0o755);
+        // What could not be set before is no difference now.
+        assert_eq!(place(root, options, &records, &mut memory).unwrap().kept, 3);
     });
 }

@@ -1,7 +1,7 @@
 //! Putting attributes on what was just made, in the order that keeps them all.
 //!
-//! **Invariants.** Attributes go to an open descriptor, never to a name that might have become a link.
-//! What a directory's default ACL made an entry inherit is taken away again.
+//! **Invariants.** Attributes go to an open descriptor, never to a name that might have become a
+//! link. What a directory's default ACL made an entry inherit is taken away again.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Directories from the root to where the records are: made, kept passable, and finished on leaving.
+//! Directories from the root to where the records are: made, kept passable, finished on leaving.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};

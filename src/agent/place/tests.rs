@@ -208,6 +208,8 @@ fn a_stop_anywhere_is_resumed() {
     }
 }
 
+type Change = fn(&Path);
+
 #[test]
 fn what_differs_is_refused_unless_overwritten() {
     let source = Scratch::new();
@@ -216,7 +218,6 @@ fn what_differs_is_refused_unless_overwritten() {
     std::os::unix::fs::symlink("a", source.path().join("d/link")).unwrap();
     let mut memory = Memory::default();
     let records = capture(&source.path(), &mut memory);
-    type Change = fn(&Path);
     let changes: [(&str, Change); 5] = [
         ("/d/file", |dir| fs::write(dir.join("d/file"), "mine").unwrap()),
         ("/d/file", |dir| {
@@ -349,4 +350,46 @@ proptest! {
         prop_assert_eq!(placed.problems, vec![]);
         assert_same(&source.path(), &target.path());
     }
+}
+
+#[test]
+fn a_full_disk_ends_all_and_is_resumed() {
+    let target = Scratch::new();
+    let small = target.path();
+    let mount = ["-t", "tmpfs", "-o", "size=256k", "none"].map(OsStr::new);
+    let mounted = sample_tree::is_root()
+        && std::process::Command::new("mount")
+            .args(mount)
+            .arg(&small)
+            .status()
+            .is_ok_and(|status| status.success());
+    if !mounted {
+        eprintln!("skipped: a small file system cannot be mounted here");
+        return;
+    }
+    let source = Scratch::new();
+    fs::write(source.path().join("a"), vec![1; 100_000]).unwrap();
+    fs::write(source.path().join("b"), vec![2; 300_000]).unwrap();
+    let mut memory = Memory::default();
+    let records = capture(&source.path(), &mut memory);
+    let full = place(&small, creating(), &records, &mut memory);
+    tool(
+        "mount",
+        &["-o", "remount,size=1m"]
+            .map(OsStr::new)
+            .into_iter()
+            .chain([small.as_os_str()])
+            .collect::<Vec<_>>(),
+    );
+    let path = match &full {
+        Err(PlaceError::DiskFull { path }) => Some(path.clone()),
+        _ => None,
+    };
+    let options = PlaceOptions { resume_from: path.clone(), ..PlaceOptions::default() };
+    let resumed = place(&small, options, &records, &mut memory);
+    let length = fs::metadata(small.join("b")).map(|m| m.len());
+    tool("umount", &[small.as_os_str()]);
+    assert_eq!(path.unwrap().to_string(), "/b");
+    assert_eq!(resumed.unwrap().problems, []);
+    assert_eq!(length.unwrap(), 300_000);
 }

@@ -1,7 +1,7 @@
 //! What is mounted, as `/proc/self/mountinfo` has it (proc(5)), seen from one folder.
 //!
-//! **Invariant.** Bounded, and never wrong for want of reading: a line that makes no sense is passed
-//! over, and a place without a line is judged by its device instead.
+//! **Invariant.** Bounded, and never wrong for want of reading: a line that makes no sense is
+//! passed over, and a place without a line is judged by its device instead.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -1,8 +1,9 @@
 //! The names in one directory, bytewise sorted, in bounded memory.
 //!
-//! **Invariant.** At most [`Limits::names`] names of at most [`Limits::bytes`] are held. A directory
-//! with more is picked in ranges: it is listed again, and the smallest names beyond the last one
-//! given out are kept in a heap. Each name is given once, whatever happens to the directory.
+//! **Invariant.** At most [`Limits::names`] names of at most [`Limits::bytes`] are held. A
+//! directory with more is picked in ranges: it is listed again, and the smallest names beyond the
+//! last one given out are kept in a heap. Each name is given once, whatever happens to the
+//! directory.
 
 use std::collections::BinaryHeap;
 use std::os::fd::BorrowedFd;

@@ -9,7 +9,7 @@ use super::*;
 use crate::capture::entry::Kind;
 use crate::capture::sample_tree::{self, Scratch};
 
-fn path(text: &str) -> TreePath {
+pub(super) fn path(text: &str) -> TreePath {
     text.parse().unwrap()
 }
 
@@ -18,11 +18,11 @@ fn tree_path(at: &Path) -> TreePath {
 }
 
 /// All of what lies beneath `folder`, which stands for `/`.
-fn all_of(folder: &Path) -> WalkOptions {
+pub(super) fn all_of(folder: &Path) -> WalkOptions {
     WalkOptions { folder: folder.to_path_buf(), ..WalkOptions::new(vec![TreePath::root()]) }
 }
 
-fn walk(options: WalkOptions) -> Vec<Step> {
+pub(super) fn walk(options: WalkOptions) -> Vec<Step> {
     Walk::new(options).unwrap().collect()
 }
 
@@ -33,7 +33,7 @@ fn path_of(step: &Step) -> &TreePath {
     }
 }
 
-fn texts(steps: &[Step]) -> Vec<String> {
+pub(super) fn texts(steps: &[Step]) -> Vec<String> {
     let text = |step: &Step| match step {
         Step::Entry(found) => found.entry.path.to_string(),
         Step::LeftOut { path, why } => format!("{path} left out: {why}"),
@@ -42,7 +42,7 @@ fn texts(steps: &[Step]) -> Vec<String> {
     steps.iter().map(text).collect()
 }
 
-fn make(dir: &Path, files: &[&str]) {
+pub(super) fn make(dir: &Path, files: &[&str]) {
     for file in files {
         let file = dir.join(file);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -211,66 +211,6 @@ fn vanished_names_are_counted() {
 }
 
 #[test]
-fn mounts_beneath_a_root_follow_the_rule() {
-    if !sample_tree::is_root() {
-        eprintln!("skipped: mounting needs root");
-        return;
-    }
-    let scratch = Scratch::new();
-    let dir = scratch.path();
-    make(
-        &dir,
-        &["tree/data/x", "tree/memory/hidden", "tree/bind/hidden", "tree/far/hidden", "outside/y"],
-    );
-    let mount = |arguments: &[&str]| {
-        std::process::Command::new("mount")
-            .args(arguments)
-            .current_dir(&dir)
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    let mounted = mount(&["-t", "tmpfs", "none", "tree/memory"])
-        && mount(&["--bind", "tree/data", "tree/bind"])
-        && mount(&["--bind", "outside", "tree/far"]);
-    if mounted {
-        make(&dir, &["tree/memory/z"]);
-    } else {
-        eprintln!("skipped: this kernel forbids mounting here");
-    }
-    let named =
-        walk(WalkOptions { roots: vec![path("/tree"), path("/tree/memory")], ..all_of(&dir) });
-    let own = walk(WalkOptions { roots: vec![path("/tree/memory")], ..all_of(&dir) });
-    for point in ["memory", "bind", "far"] {
-        let _ = std::process::Command::new("umount").arg(dir.join("tree").join(point)).status();
-    }
-    if !mounted {
-        return;
-    }
-    assert_eq!(
-        texts(&named),
-        [
-            "/",
-            "/tree",
-            "/tree/bind",
-            "/tree/data",
-            "/tree/data/x",
-            "/tree/far",
-            "/tree/far/y",
-            "/tree/memory",
-        ]
-    );
-    let reasons: Vec<_> = named
-        .iter()
-        .filter_map(|step| match step {
-            Step::Entry(found) => found.not_entered.as_deref(),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(reasons, ["bind mount of /tree/data", "tmpfs: a file system in memory"]);
-    assert_eq!(texts(&own), ["/", "/tree", "/tree/memory", "/tree/memory/z"]);
-}
-
-#[test]
 fn attributes_of_every_kind_are_read() {
     if !sample_tree::is_root() {
         eprintln!("skipped: these attributes need root");
@@ -323,4 +263,82 @@ fn a_root_on_the_real_file_system_has_its_ancestors() {
     assert_eq!(seen[seen.len() - 1], scratch.path().join("x").display().to_string());
     assert_eq!(seen.len(), scratch.path().components().count() + 1);
     assert!(OsStr::from_bytes(path_of(&steps[1]).as_bytes()).len() > 1);
+}
+
+#[test]
+fn closed_directories_are_told_and_passed_through() {
+    use std::os::unix::fs::PermissionsExt;
+    if sample_tree::is_root() {
+        eprintln!("skipped: nothing is closed to root");
+        return;
+    }
+    let scratch = Scratch::new();
+    let dir = scratch.path();
+    make(&dir, &["through/root/x", "shut/root/x", "z"]);
+    let set = |name: &str, mode| {
+        fs::set_permissions(dir.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set("through", 0o100);
+    set("shut", 0o000);
+    let named = ["/through/root", "/shut/root"].map(path).to_vec();
+    let some = texts(&walk(WalkOptions { roots: named, ..all_of(&dir) }));
+    let all = texts(&walk(all_of(&dir)));
+    set("through", 0o700);
+    set("shut", 0o700);
+    assert_eq!(
+        some,
+        [
+            "/",
+            "/shut",
+            "/shut/root left out: permission denied",
+            "/through",
+            "/through/root",
+            "/through/root/x",
+        ]
+    );
+    assert_eq!(all, ["/", "/shut", "/shut unlistable", "/through", "/through unlistable", "/z"]);
+}
+
+#[test]
+fn nothing_at_the_source_is_touched() {
+    use std::os::unix::fs::MetadataExt;
+    let scratch = Scratch::new();
+    let dir = scratch.path();
+    make(&dir, &["d/file", "d/other"]);
+    let times = || -> Vec<_> {
+        let all = ["", "d", "d/file", "d/other"].map(|name| fs::metadata(dir.join(name)).unwrap());
+        all.iter().map(|m| (m.atime(), m.atime_nsec(), m.mtime_nsec(), m.ctime_nsec())).collect()
+    };
+    // Older than a day: `relatime` would move it at the first read.
+    for name in ["d/file", "d/other", "d", ""] {
+        sample_tree::set_time(&dir.join(name), 1_000_000, 0);
+    }
+    let before = times();
+    let tree = Beneath::open(&dir).unwrap();
+    for step in walk(all_of(&dir)) {
+        let Step::Entry(found) = step else { panic!("{step:?}") };
+        if let Ok(mut reading) = crate::capture::open_for_reading(&tree, &found.entry) {
+            assert_eq!(reading.read_at(&mut [0; 8], 0), 1);
+            assert_eq!(reading.finish().counters.touched_files, 0);
+        }
+    }
+    assert_eq!(times(), before);
+}
+
+#[test]
+fn names_of_outer_levels_are_let_go_and_listed_again() {
+    let scratch = Scratch::new();
+    let dir = scratch.path();
+    make(&dir, &["a/b/x", "a/c", "d", "e"]);
+    let mut walk = Walk::new(all_of(&dir)).unwrap();
+    let whole = texts(&self::walk(all_of(&dir)));
+    let mut seen = Vec::new();
+    while let Some(step) = walk.next() {
+        // As if the budget were never enough.
+        for level in &mut walk.levels {
+            level.names.forget();
+        }
+        seen.push(step);
+    }
+    assert_eq!(texts(&seen), whole);
 }

@@ -1,8 +1,10 @@
 //! What a walk does with one name: leave it, give it out, go into it.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{FileType, OFlags, Stat, fstat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, openat};
 use rustix::io::Errno;
 
 use super::listing::Names;
@@ -29,7 +31,7 @@ struct Place {
 impl Walk {
     /// `/` of the tree: the way to all roots, or a root itself.
     pub(super) fn visit_top(&mut self) -> Result<(), Errno> {
-        let open = self.tree.open_at(&TreePath::root(), OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let open = self.tree.open_quietly(&TreePath::root(), OFlags::RDONLY | OFlags::DIRECTORY)?;
         let stat = fstat(&open)?;
         let place = Place {
             path: TreePath::root(),
@@ -121,13 +123,7 @@ impl Walk {
         let open = match metadata::open_quietly(above, name, OFlags::DIRECTORY) {
             Ok(open) => open,
             Err(error @ (Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => return Err(error),
-            Err(error) => {
-                let looked = look_at(above, name, stat, self.attributes)?;
-                self.give_entry(looked, stat, &place.path, None);
-                let path = place.path.clone();
-                self.give(Step::Unlistable { path, why: super::fit(&why(error)) });
-                return Ok(());
-            }
+            Err(error) => return self.closed_directory(name, place, stat, error),
         };
         // What is open is what counts, whatever the name leads to by now.
         let stat = fstat(&open)?;
@@ -142,6 +138,34 @@ impl Walk {
         self.give_directory(&open, &stat, place, barred);
         if entered {
             self.enter(open, &stat, place);
+        }
+        Ok(())
+    }
+
+    /// A directory that may not be read. If it only leads to roots, to pass through is enough.
+    fn closed_directory(
+        &mut self,
+        name: &[u8],
+        place: &Place,
+        stat: &Stat,
+        refused: Errno,
+    ) -> Result<(), Errno> {
+        let Some(level) = self.levels.last() else { return Ok(()) };
+        let Some(above) = level.open.as_ref().map(OwnedFd::as_fd) else { return Ok(()) };
+        let looked = look_at(above, name, stat, self.attributes)?;
+        let through = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let open = openat(above, OsStr::from_bytes(name), through, Mode::empty());
+        self.give_entry(looked, stat, &place.path, None);
+        match open {
+            Ok(open) if !place.within => {
+                let stat = fstat(&open)?;
+                self.enter(open, &stat, place);
+            }
+            _ if !place.within => self.roots_missing(&place.path, &why(refused)),
+            _ => {
+                let path = place.path.clone();
+                self.give(Step::Unlistable { path, why: super::fit(&why(refused)) });
+            }
         }
         Ok(())
     }
