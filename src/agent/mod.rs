@@ -27,6 +27,8 @@ mod survey;
 mod sweep;
 mod walk_job;
 mod write;
+#[cfg(test)]
+mod tests;
 
 pub use lair::{Lair, LairError};
 pub use session::{Ending, serve};

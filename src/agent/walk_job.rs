@@ -297,10 +297,15 @@ impl WalkJob {
     /// An entry whose content, if it has any, is read here.
     fn offer_entry(&self, entry: Entry, offers: &mut Offers) -> Result<(), Disconnected> {
         let path = entry.path.clone();
-        if let Kind::File { .. } = entry.kind {
-            return self.offer_file(&entry, 0, 0, offers);
+        match entry.kind {
+            Kind::File { size: 0 } => {
+                // There is nothing to read; if it grows meanwhile, the sweep sees it.
+                offers.push(Record::Node(entry))?;
+                offers.push(Record::End { size: 0, content: Content::Steady })?;
+            }
+            Kind::File { .. } => return self.offer_file(&entry, 0, 0, offers),
+            _ => offers.push(Record::Node(entry))?,
         }
-        offers.push(Record::Node(entry))?;
         offers.done_with(&path)
     }
 

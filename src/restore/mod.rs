@@ -14,8 +14,6 @@
 mod feed;
 mod frames;
 mod local;
-#[cfg(test)]
-mod tests;
 
 pub use feed::{Batch, Feed, Selection};
 pub use local::{LocalReport, restore_to_folder};

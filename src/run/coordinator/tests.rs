@@ -38,6 +38,17 @@ fn chunk(n: u8) -> ChunkId {
     ChunkId([n; 32])
 }
 
+fn frame(id: ChunkId, length: u32) -> Frame {
+    let header = FrameHeader {
+        domain: crate::model::Domain([0; 8]),
+        codec: crate::chunk::frame::Codec::Stored,
+        raw_bytes: length as usize,
+        payload_bytes: length as usize,
+        chunks: vec![crate::chunk::frame::FrameChunk { id, length }],
+    };
+    Frame { header, bytes: vec![0; 10] }
+}
+
 fn records(files: &[(&str, u8)]) -> Vec<Record> {
     let file = |(path, n): &(&str, u8)| {
         let path: TreePath = path.parse().unwrap();
@@ -138,7 +149,7 @@ impl World {
                 }
             }
             Command::Append(id, _, frame) => {
-                let pieces: Vec<_> = frame.pieces.iter().map(|(id, _)| *id).collect();
+                let pieces: Vec<_> = frame.pieces().map(|(id, _)| id).collect();
                 self.store.extend(&pieces);
                 self.input(Input::Appended(id, pieces, Bytes(1)));
             }
@@ -171,7 +182,7 @@ impl World {
             let (id, piece, length) = self.queue.remove(at);
             if self.hosts[&id].ended.is_none() {
                 self.hosts.get_mut(&id).unwrap().sent.push(piece);
-                let frame = Frame { pieces: vec![(piece, length)], bytes: vec![0; 10] };
+                let frame = frame(piece, length);
                 self.input(Input::Frame(id, frame));
             }
         }
@@ -274,7 +285,7 @@ fn what_cannot_be_read_again_is_left_to_the_sweep() {
 fn content_nobody_asked_for_ends_the_host() {
     let mut world = World::new(Limits::default());
     let (liar, honest) = (world.host(1, &FILES), world.host(2, &FILES));
-    let frame = Frame { pieces: vec![(chunk(9), PIECE)], bytes: vec![0; 10] };
+    let frame = frame(chunk(9), PIECE);
     world.input(Input::Frame(liar, frame));
     assert_eq!(world.hosts[&liar].ended, Some(Reason::Protocol));
     assert!(world.store.is_empty());
@@ -288,7 +299,7 @@ fn wrong_lengths_and_counts_end_the_host() {
     let mut world = World::new(Limits::default());
     let host = world.host(1, &FILES);
     world.offer(host, 0, &records(&FILES[..1]));
-    let frame = Frame { pieces: vec![(chunk(1), PIECE - 1)], bytes: vec![0; 10] };
+    let frame = frame(chunk(1), PIECE - 1);
     world.input(Input::Frame(host, frame));
     assert_eq!(world.hosts[&host].ended, Some(Reason::Protocol));
 
