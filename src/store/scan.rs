@@ -141,3 +141,10 @@ impl Scan<'_> {
         }
     }
 }
+
+/// Does a sealed pack of `length` bytes have its footer?
+pub fn has_footer(disk: &dyn Disk, name: &PackName, length: u64) -> Result<bool, DiskError> {
+    let length = u32::try_from(length).unwrap_or(u32::MAX);
+    let scan = Scan { disk, file: name.file(), start: name.header_bytes(), length };
+    Ok(scan.footer(name)?.is_some())
+}

@@ -1,5 +1,7 @@
 //! The store as its users see it, on a disk that can be told to fail.
 
+mod crash;
+mod manifests;
 mod packs;
 
 use std::sync::Arc;
