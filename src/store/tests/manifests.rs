@@ -257,7 +257,7 @@ fn damage_to_one_segment_costs_that_segment() {
     let bench = FaultyDisk::new();
     let segments: Vec<Vec<Record>> =
         (0..3).map(|i| vec![file(&format!("/{i}"), 10), piece(i), end(10)]).collect();
-    let mut pass = write(&bench, &[segments.clone()]);
+    let mut pass = write(&bench, std::slice::from_ref(&segments));
     pass.limit(&pass.runs().collect::<Vec<_>>());
     let name = pass.name().run_file(RunNumber(0));
     let length = bench.length(&name).unwrap() as usize;
