@@ -13,7 +13,7 @@ use crate::store::pack::{
 /// How much is searched for the next frame at a time.
 const SEARCH_BYTES: usize = 1 << 20;
 /// How many false beginnings are tried in one pack: content may be full of them on purpose.
-const TRIES_MAX: u32 = 1_024;
+const TRIES_MAX: u32 = 256;
 
 /// What a pack holds, as far as it can be believed.
 #[derive(Debug, PartialEq, Eq)]

@@ -74,6 +74,8 @@ pub enum BadKind {
     DamagedFrame,
     /// A chunk is in no pack.
     MissingChunk,
+    /// The key is gone, so nobody can tell whether a chunk is what its name says.
+    MissingKey,
 }
 
 /// One place with damage, and all that depends on it.
@@ -276,16 +278,17 @@ impl<'a> Check<'a> {
     }
 
     /// Reads every named frame; gives the ones that are not what they were.
-    fn frames(&mut self, on_progress: &mut dyn FnMut(VerifyProgress)) -> HashSet<Place> {
+    fn frames(&mut self, on_progress: &mut dyn FnMut(VerifyProgress)) -> HashMap<Place, BadKind> {
         let mut frames: Vec<Place> = std::mem::take(&mut self.frames).into_iter().collect();
         frames.sort_unstable();
         let mut progress =
             VerifyProgress { frames: frames.len() as u64, ..VerifyProgress::default() };
-        let mut broken = HashSet::new();
+        let mut broken = HashMap::new();
         for place in frames {
             match self.store.open_frame(place) {
                 Ok(frame) => progress.checked_bytes += Bytes(frame.raw.len() as u64),
-                Err(_) => drop(broken.insert(place)),
+                Err(StoreError::Key(_)) => drop(broken.insert(place, BadKind::MissingKey)),
+                Err(_) => drop(broken.insert(place, BadKind::DamagedFrame)),
             }
             progress.done_frames += 1;
             on_progress(progress);
@@ -295,14 +298,15 @@ impl<'a> Check<'a> {
     }
 
     /// Which paths of a pass need a broken frame.
-    fn blame(&mut self, pass: &PassRef, broken: &HashSet<Place>) {
+    fn blame(&mut self, pass: &PassRef, broken: &HashMap<Place, BadKind>) {
         let Some(opened) = self.open_pass(pass) else { return };
         let workload = &pass.name.workload;
         walk(&opened, |step| {
             let Named::Chunk { path, id, .. } = step else { return };
-            if let Some(place) = self.store.locate(id).filter(|place| broken.contains(place)) {
+            let Some(place) = self.store.locate(id) else { return };
+            if let Some(kind) = broken.get(&place) {
                 let file = self.store.pack_file(place).unwrap_or_default();
-                self.note(BadKind::DamagedFrame, file, Some((workload, Some(path))));
+                self.note(*kind, file, Some((workload, Some(path))));
             }
         });
     }
