@@ -1,1 +1,40 @@
-//! From manifests and packs back to trees.
+//! From manifests and packs back to trees: what to send, in which order, in how much memory.
+//!
+//! A restore reads the merged records of a pass in the order of the tree and cuts them into
+//! [`Batch`]es of bounded size. A batch carries every frame its records need, each read once, in
+//! the order of the packs; what is written on the target is `agent::place`'s, whether the target is
+//! a folder here or a machine behind SSH.
+//!
+//! **Invariants.**
+//! - Memory does not grow with the tree: a batch names at most [`BATCH_BYTES`] of content, and
+//!   frames are kept in a cache of [`CACHE_BYTES`].
+//! - Every chunk is checked against its name when its frame is opened here, and again where it is
+//!   written. One that is missing or damaged leaves a hole, listed with its path; the rest goes on.
+
+mod feed;
+mod frames;
+mod local;
+
+pub use feed::{Batch, Feed, Selection};
+pub use local::{LocalReport, restore_to_folder};
+
+/// Content named by one batch.
+pub const BATCH_BYTES: u64 = 8 << 20;
+/// Records of one batch.
+pub const BATCH_RECORDS: usize = 2_048;
+/// Opened frames kept for later batches: neighbours in the tree are neighbours in packs.
+pub const CACHE_BYTES: usize = 64 << 20;
+
+/// Why a restore cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    /// The target.
+    #[error(transparent)]
+    Place(#[from] crate::agent::place::PlaceError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] crate::ledger::LedgerError),
+}

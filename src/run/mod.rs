@@ -1,1 +1,222 @@
-//! The bulk run: many hosts, one coordinator.
+//! The bulk run: many hosts, one coordinator, one writer.
+//!
+//! ```text
+//! host tasks (async) ──messages, checked frames──> engine thread ──frames, segments──> shelf thread
+//!      ^                                             │ coordinator (pure)                │ packs, index,
+//!      └───────── answers, links, base ──────────────┘                                   │ manifests, receipts
+//!                                                    <──── appended, committed ──────────┘
+//! ```
+//!
+//! `async` only moves bytes; what is decided is decided by [`coordinator`] and [`schedule`], which
+//! are pure. A host that fails fails its workloads; a landing disk that fails ends the run with
+//! everything that has a receipt intact.
+
+mod base;
+pub mod coordinator;
+mod engine;
+mod host;
+mod links;
+pub mod reach;
+mod report;
+pub mod restore;
+pub mod schedule;
+mod shared;
+mod shelf;
+pub mod stop;
+pub mod talk;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use crate::inventory::{Inventory, Settings};
+use crate::ledger::Ledger;
+use crate::model::{Bytes, Clock, Event, EventSink, HostId, RunReport, SiteId, WorkloadId};
+use crate::store::{Store, Writer};
+
+use coordinator::Limits;
+use engine::{Engine, ToEngine};
+use reach::Reach;
+pub use shared::{Outcome, Shared};
+use shelf::{Shelf, ToShelf};
+use stop::{Phase, Stop};
+
+/// What a run works on.
+pub struct Site {
+    /// The folder of settings and state.
+    pub folder: PathBuf,
+    /// `state/`.
+    pub state: PathBuf,
+    /// Which site this is.
+    pub id: SiteId,
+    /// Its settings.
+    pub settings: Settings,
+    /// What there is to evacuate.
+    pub inventory: Inventory,
+    /// What happened.
+    pub ledger: Arc<Ledger>,
+    /// What is stored.
+    pub store: Store,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Who runs this.
+    pub by: String,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Work in this order; what is sealed already is left out by the caller.
+    pub order: Vec<(HostId, WorkloadId)>,
+    /// Workloads that were captured before this run.
+    pub captured_before: u64,
+    /// Bytes that are expected to move, for progress.
+    pub expected: Bytes,
+    /// Customers with work in this run.
+    pub customers: u64,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct RunEnd {
+    /// Totals.
+    pub report: RunReport,
+    /// Was it asked to end before the work was done, or is the landing disk full?
+    pub has_work_left: bool,
+    /// Was it stopped at once?
+    pub was_stopped: bool,
+}
+
+/// Bounds from the machine: an eighth of its memory for what is under way.
+fn limits() -> Limits {
+    let memory = rustix::system::sysinfo();
+    let memory_bytes = memory.totalram as u64 * u64::from(memory.mem_unit);
+    Limits { budget_bytes: (memory_bytes / 8).clamp(64 << 20, 4 << 30), ..Limits::default() }
+}
+
+/// Carries out what `options` lists.
+pub async fn run(
+    site: &Site,
+    writer: Writer,
+    reach: Reach,
+    options: Options,
+    stop: &Stop,
+    events: Arc<dyn EventSink>,
+) -> std::io::Result<RunEnd> {
+    let started = site.clock.elapsed();
+    let (to_engine, engine_orders) = channel();
+    let (to_shelf, shelf_orders) = channel();
+    let tally = Arc::new(report::Tallies::new(events));
+    let shelf = Shelf::new(
+        site.store.clone(),
+        writer,
+        site.ledger.clone(),
+        site.clock.clone(),
+        (to_engine.clone(), to_shelf.clone()),
+        site.by.clone(),
+    );
+    let engine = Engine::new(
+        limits(),
+        site.store.clone(),
+        site.clock.clone(),
+        (to_engine.clone(), to_shelf.clone()),
+        tally.clone(),
+    );
+    let threads = [
+        std::thread::Builder::new().name("shelf".into()).spawn(move || shelf.work(&shelf_orders))?,
+        std::thread::Builder::new().name("engine".into()).spawn(move || engine.work(&engine_orders))?,
+    ];
+    let shared = Arc::new(Shared::new(site, reach, &options, stop.clone(), (to_engine, to_shelf))?);
+    shared.emit(Event::RunStarted {
+        workloads: options.order.len() as u64,
+        hosts: shared.host_count(),
+        customers: options.customers,
+        bytes: options.expected,
+    });
+    let was_stopped = drive(&shared, site, stop).await;
+    finish(&shared, threads).await;
+    let mut report = tally.report(&shared);
+    report.captured += options.captured_before;
+    report.elapsed_s = site.clock.elapsed().saturating_sub(started).as_secs_f64();
+    tally.tell(&Event::Report(report));
+    if let Err(error) = site.ledger.append(&Event::Report(report), &site.by) {
+        return Err(std::io::Error::other(error));
+    }
+    Ok(RunEnd { report, has_work_left: shared.has_work_left(), was_stopped })
+}
+
+/// Admits hosts until there is no work left, or the run is stopped; says whether it was.
+async fn drive(shared: &Arc<Shared>, site: &Site, stop: &Stop) -> bool {
+    let mut hosts = tokio::task::JoinSet::new();
+    loop {
+        while let Some(id) = shared.admit() {
+            let Some(host) = site.inventory.host(&id).cloned() else {
+                shared.release(&id);
+                continue;
+            };
+            let shared = shared.clone();
+            hosts.spawn(async move {
+                host::work(shared.clone(), host).await;
+                shared.release(&id);
+            });
+        }
+        let phase = stop.phase();
+        let further = if phase == Phase::Running { Phase::Draining } else { Phase::Stopping };
+        tokio::select! {
+            joined = hosts.join_next() => match joined {
+                Some(Err(error)) if error.is_panic() => shared.emit(Event::Noted {
+                    what: "evac".into(),
+                    text: format!("a host's task failed: {error}"),
+                    by: site.by.clone(),
+                }),
+                Some(_) => {}
+                None => return false,
+            },
+            () = stop.reached(further) => match further {
+                Phase::Stopping => {
+                    hosts.shutdown().await;
+                    return true;
+                }
+                _ => {
+                    shared.emit(Event::Draining);
+                    shared.tell(ToEngine::Drain);
+                }
+            },
+        }
+    }
+}
+
+/// Everything that arrived becomes durable, then the threads end.
+async fn finish(shared: &Shared, threads: [std::thread::JoinHandle<()>; 2]) {
+    shared.tell(ToEngine::Stop);
+    let [shelf, engine] = threads;
+    let ended = tokio::task::spawn_blocking(move || engine.join()).await;
+    debug_assert!(ended.is_ok());
+    let (answer, flushed) = tokio::sync::oneshot::channel();
+    shared.order(ToShelf::Flush(answer));
+    // A writing thread that is gone has nothing left to flush.
+    let _ = flushed.await;
+    let _ = tokio::task::spawn_blocking(move || shelf.join()).await;
+    shared.reach.close().await;
+}
+
+/// An error with its causes, on one line, bounded.
+pub fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let said = next.to_string();
+        // Transparent errors say the same as their cause.
+        if !text.ends_with(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = next.source();
+    }
+    crate::model::text::bounded(&text, crate::wire::message::DETAIL_CHARS_MAX)
+}
+
+/// Full jitter is the dialler's; between sessions a plain doubling does.
+fn pause_after(tries: u32) -> Duration {
+    Duration::from_secs(1 << tries.min(5))
+}

@@ -15,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::SshError;
@@ -25,20 +26,21 @@ use crate::model::text::{bounded, printable};
 pub const STDERR_BYTES: usize = 32 * 1024;
 /// A write is handed to the library in pieces of this size.
 const SLICE_BYTES: usize = 32 * 1024;
+const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Closes a channel exactly once, when its last owner goes.
 struct Guard {
     write: Arc<ChannelWriteHalf<Msg>>,
     inner: Arc<Inner>,
-    /// The far side closed it; the library has answered already.
-    closed: AtomicBool,
+    /// Has the far side closed it? The library has answered then.
+    closed: watch::Sender<bool>,
 }
 
 impl Guard {
     fn new(write: ChannelWriteHalf<Msg>, inner: Arc<Inner>) -> Self {
         inner.open_channels.fetch_add(1, Ordering::AcqRel);
-        Self { write: Arc::new(write), inner, closed: AtomicBool::new(false) }
+        Self { write: Arc::new(write), inner, closed: watch::Sender::new(false) }
     }
 }
 
@@ -47,7 +49,7 @@ impl Drop for Guard {
         let (write, inner) = (Arc::clone(&self.write), Arc::clone(&self.inner));
         let runtime = tokio::runtime::Handle::try_current();
         match runtime {
-            Ok(runtime) if !self.closed.load(Ordering::Acquire) && !inner.handle.is_closed() => {
+            Ok(runtime) if !*self.closed.borrow() && !inner.handle.is_closed() => {
                 runtime.spawn(async move {
                     let _ = timeout(WRITE_TIMEOUT, write.close()).await;
                     inner.open_channels.fetch_sub(1, Ordering::AcqRel);
@@ -142,6 +144,27 @@ impl Exec {
         (self.reader, self.writer)
     }
 
+    /// Passes over everything up to and including `magic`. `None` when it came; otherwise the command
+    /// ended without it, and this is how, and what it said.
+    pub async fn skip_noise(
+        &mut self,
+        magic: &[u8],
+        limit: usize,
+    ) -> Result<Option<(Exit, String)>, SshError> {
+        let silent = |host: &str| SshError::Silent {
+            host: host.to_owned(),
+            doing: "starting the agent",
+            seconds: OPEN_TIMEOUT.as_secs(),
+        };
+        let host = self.reader.guard.inner.host.clone();
+        let skipped = timeout(OPEN_TIMEOUT, self.reader.skip_to(magic, limit)).await;
+        if skipped.unwrap_or_else(|_| Err(silent(&host)))? {
+            return Ok(None);
+        }
+        let exit = self.reader.exit.clone().unwrap_or(Exit::Unknown);
+        Ok(Some((exit, self.reader.stderr())))
+    }
+
     /// See [`ExecReader::read`].
     pub async fn read(&mut self) -> Result<Option<Bytes>, SshError> {
         self.reader.read().await
@@ -190,7 +213,7 @@ impl ExecReader {
             }
             ChannelMsg::Close => {
                 self.closed = true;
-                self.guard.closed.store(true, Ordering::Release);
+                self.guard.closed.send_replace(true);
             }
             _ => {}
         }
@@ -213,6 +236,28 @@ impl ExecReader {
         }
     }
 
+    /// Reads until `magic` has come; false if the end came first. At most `limit` bytes before it.
+    async fn skip_to(&mut self, magic: &[u8], limit: usize) -> Result<bool, SshError> {
+        let mut seen = Vec::new();
+        while let Some(bytes) = self.read().await? {
+            let from = seen.len().saturating_sub(magic.len());
+            seen.extend_from_slice(&bytes);
+            let found = seen[from..].windows(magic.len()).position(|window| window == magic);
+            if let Some(at) = found.map(|at| from + at).filter(|at| *at <= limit) {
+                let rest = seen.split_off(at + magic.len());
+                if !rest.is_empty() {
+                    self.waiting.push_front(rest.into());
+                }
+                return Ok(true);
+            }
+            if seen.len() > limit + magic.len() {
+                let host = self.guard.inner.host.clone();
+                return Err(SshError::TooMuch { host, limit });
+            }
+        }
+        Ok(false)
+    }
+
     /// Waits for the end, passing over what is still said.
     pub async fn finish(&mut self) -> Result<Exit, SshError> {
         while self.read().await?.is_some() {}
@@ -225,7 +270,7 @@ impl ExecReader {
     }
 }
 
-/// Speaks to a command.
+/// Speaks to a command. Dropping it does not end the command's input; [`ExecWriter::eof`] does.
 pub struct ExecWriter {
     guard: Arc<Guard>,
     broken: AtomicBool,
@@ -233,12 +278,32 @@ pub struct ExecWriter {
 
 impl ExecWriter {
     /// Writes all of `bytes`; returns when the last piece is under way. Once it failed, or was
-    /// dropped half-way, every further write fails: the far side would see a hole.
+    /// dropped half-way, every further write fails: the far side would see a hole. It fails at once when
+    /// the connection is gone, or its reader has seen the command end.
     pub async fn write(&self, bytes: Bytes) -> Result<(), SshError> {
         let inner = &self.guard.inner;
         if self.broken.swap(true, Ordering::AcqRel) {
             return Err(inner.lost("writing to a command"));
         }
+        let mut closed = self.guard.closed.subscribe();
+        let mut gone = inner.gone.clone();
+        let over = async {
+            tokio::select! {
+                _ = closed.wait_for(|closed| *closed) => {}
+                _ = gone.changed() => {}
+            }
+        };
+        tokio::select! {
+            biased;
+            written = self.write_slices(bytes) => written?,
+            () = over => return Err(inner.lost("writing to a command")),
+        }
+        self.broken.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    async fn write_slices(&self, bytes: Bytes) -> Result<(), SshError> {
+        let inner = &self.guard.inner;
         let mut rest = bytes;
         while !rest.is_empty() {
             let slice = rest.split_to(rest.len().min(SLICE_BYTES));
@@ -254,7 +319,6 @@ impl ExecWriter {
                 }
             }
         }
-        self.broken.store(false, Ordering::Release);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use russh::client::{Config, DisconnectReason, Handle, Handler};
-use russh::keys::{HashAlg, PublicKey, PublicKeyOrCertificate};
+use russh::keys::{Algorithm, HashAlg, PublicKey, PublicKeyOrCertificate};
 use russh::{Limits, Preferred, cipher, compression, kex};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -164,8 +164,7 @@ impl Judge {
             Verdict::Changed(place) => Err(changed(place.to_string())),
             Verdict::BadCertificate(why) => Err(SshError::HostCertificate { name: listed, why }),
             Verdict::Unknown => Err(SshError::HostKeyUnknown {
-                name: listed,
-                algorithm: key.algorithm().to_string(),
+                name: name.clone(),
                 fingerprint,
                 key: Box::new(key),
                 files: self.endpoint.known_hosts.clone(),
@@ -204,9 +203,20 @@ impl Handler for Watcher {
     }
 }
 
-fn config(purpose: Purpose, name: &HostName, known: &KnownHosts) -> Config {
+/// Host key algorithms to ask for: that of the one key the inventory names, then as the files say.
+fn host_key_algorithms(only: Option<&OnlyKey>, from_files: Vec<Algorithm>) -> Vec<Algorithm> {
+    let Some(OnlyKey::Key(key)) = only else { return from_files };
+    let wanted = key.algorithm();
+    let is_rsa = |one: &Algorithm| matches!(one, Algorithm::Rsa { .. });
+    let same = |one: &Algorithm| *one == wanted || (is_rsa(one) && is_rsa(&wanted));
+    let (mut first, rest): (Vec<_>, Vec<_>) = from_files.into_iter().partition(same);
+    first.extend(rest);
+    first
+}
+
+fn config(purpose: Purpose, name: &HostName, known: &KnownHosts, only: Option<&OnlyKey>) -> Config {
     let preferred = Preferred {
-        key: Cow::Owned(known.algorithms(name)),
+        key: Cow::Owned(host_key_algorithms(only, known.algorithms(name))),
         host_key_certificates: Cow::Owned(known.certificate_algorithms(name)),
         cipher: Cow::Borrowed(&[
             cipher::AES_128_GCM,
@@ -300,7 +310,7 @@ where
         .await
         .expect("reading the files does not panic")?;
     let name = endpoint.host_name();
-    let config = Arc::new(config(purpose, &name, &known));
+    let config = Arc::new(config(purpose, &name, &known, only.as_ref()));
     let notes = Notes::default();
     let now = u64::try_from(clock.now().as_second()).unwrap_or(0);
     let judge = Judge { known, only, endpoint: endpoint.clone(), now };

@@ -32,7 +32,7 @@ pub(super) struct Inner {
     pub(super) handle: Handle<Watcher>,
     notes: Notes,
     end: Mutex<Option<oneshot::Sender<()>>>,
-    gone: watch::Receiver<()>,
+    pub(super) gone: watch::Receiver<()>,
     pub(super) host: String,
     user: String,
     pub(super) open_channels: AtomicUsize,

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Exit, Place, hosts};
+use super::{Exit, HostName, Place, hosts};
 use crate::model::Reason;
 use crate::model::text::bounded;
 
@@ -87,15 +87,10 @@ pub enum SshError {
         source: russh::Error,
     },
     /// The host's key is not pinned anywhere.
-    #[error(
-        "the {algorithm} key of {name}, {fingerprint}, is not in {}",
-        files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
-    )]
+    #[error("the {} key of {name}, {fingerprint}, is not in {}", key.algorithm(), listed(files))]
     HostKeyUnknown {
         /// The host as `known_hosts` names it.
-        name: String,
-        /// Its key's type.
-        algorithm: String,
+        name: HostName,
         /// Its key's fingerprint.
         fingerprint: String,
         /// The key itself, for [`hosts::pin`].
@@ -276,6 +271,13 @@ pub enum SshError {
     },
 }
 
+fn listed(files: &[PathBuf]) -> String {
+    if files.is_empty() {
+        return "any file of known hosts, as none is set".to_owned();
+    }
+    files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
 fn shown(tried: &[(SocketAddr, std::io::ErrorKind)]) -> String {
     let one = |(address, kind): &(SocketAddr, std::io::ErrorKind)| format!("{address}: {kind}");
     bounded(&tried.iter().map(one).collect::<Vec<_>>().join("; "), 400)
@@ -296,9 +298,10 @@ impl SshError {
                 }
             }
             Self::Forward { forbidden: false, .. } => Reason::Unreachable,
-            Self::Forward { .. } | Self::NotAllowedNow { .. } | Self::ResetBeforeBanner { .. } => {
-                Reason::Refused
-            }
+            Self::Forward { .. }
+            | Self::NotAllowedNow { .. }
+            | Self::ResetBeforeBanner { .. }
+            | Self::ChannelRefused { .. } => Reason::Refused,
             Self::Silent { .. } => Reason::Timeout,
             Self::HostKeyUnknown { .. } => Reason::HostKeyUnknown,
             Self::HostKeyChanged { .. }
@@ -314,7 +317,6 @@ impl SshError {
             Self::Handshake { source, .. } if is_cut(source) => Reason::Lost,
             Self::NotSsh { .. }
             | Self::Handshake { .. }
-            | Self::ChannelRefused { .. }
             | Self::Nonsense { .. }
             | Self::TooMuch { .. } => Reason::Protocol,
             Self::Command { .. } => Reason::SourceError,
@@ -323,6 +325,16 @@ impl SshError {
             Self::Sudo { .. } => Reason::Sudo,
             Self::Jump { source, .. } => source.reason(),
             Self::Local { .. } => Reason::Internal,
+        }
+    }
+
+    /// The key that [`hosts::pin`] would have to write down for this not to happen again, be it the
+    /// host's or that of a hop on the way.
+    pub fn unknown_key(&self) -> Option<(&HostName, &russh::keys::PublicKey)> {
+        match self {
+            Self::HostKeyUnknown { name, key, .. } => Some((name, key)),
+            Self::Jump { source, .. } => source.unknown_key(),
+            _ => None,
         }
     }
 

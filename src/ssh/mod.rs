@@ -20,10 +20,13 @@ mod auth;
 mod channel;
 mod connect;
 mod connection;
+pub mod deploy;
 pub mod dial;
+pub mod embedded;
 mod fault;
 pub mod hosts;
 mod keyring;
+pub mod probe;
 mod wire;
 
 use std::path::PathBuf;
@@ -54,7 +57,8 @@ pub struct Endpoint {
     pub jump: Option<Box<Endpoint>>,
     /// Stands for the address in `known_hosts` (OpenSSH's `HostKeyAlias`).
     pub host_key_alias: Option<String>,
-    /// The one key to accept, as `TYPE BASE64` or `SHA256:…`; `known_hosts` then only revokes.
+    /// The one key to accept; `known_hosts` then only revokes. As `TYPE BASE64`, or as `SHA256:…`,
+    /// which must be that of the key the host shows us first (Ed25519 where it has one).
     pub host_key: Option<String>,
     /// Files of pinned keys, read in order.
     pub known_hosts: Vec<PathBuf>,

@@ -46,10 +46,15 @@ pub mod faulty;
 pub mod keys;
 pub mod local;
 pub mod log;
+pub mod manifest;
 pub mod memory;
 pub mod pack;
+pub mod pass;
+pub mod segment;
+pub mod verify;
 mod index;
 mod open;
+mod run_file;
 mod scan;
 mod table;
 mod writer;
@@ -64,8 +69,16 @@ pub use disk::{Append, Disk, DiskError, DiskErrorKind};
 pub use faulty::{Fault, FaultyDisk};
 pub use keys::{DomainName, KeyError, KeyRing};
 pub use local::LocalDisk;
+pub use manifest::{
+    ManifestError, Owners, PassHead, PassName, PassSeal, RunEnd, create_pass, list_passes,
+    put_owners, seal_pass,
+};
 pub use memory::MemoryDisk;
 pub use open::{DamagedPack, OpenReport};
+pub use pass::{BaseEntry, Pass, Step};
+pub use run_file::{ManifestWriter, SegmentFault};
+pub use segment::SegmentHead;
+pub use verify::{Bad, BadKind, BadPath, PassRef, VerifyProgress, VerifyReport, verify};
 pub use writer::{Appended, CommitError, Writer};
 
 use crate::chunk::{DomainKey, FrameError, OpenFrame, frame};
@@ -144,8 +157,15 @@ struct Shared {
     keys: Arc<KeyRing>,
     index: Index,
     is_read_only: bool,
-    /// Packs that the index log knows and the disk does not have.
-    missing_packs: Vec<String>,
+    /// Packs that the index log knows, and the disk does not have as they were.
+    lost_packs: Vec<LostPack>,
+}
+
+#[derive(Debug)]
+struct LostPack {
+    file: String,
+    /// Is some of it still there?
+    is_there: bool,
 }
 
 impl std::fmt::Debug for Store {

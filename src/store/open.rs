@@ -12,7 +12,7 @@ use crate::store::keys::{KeyError, KeyRing};
 use crate::store::log::{self, LogRecord, LogWriter, PackEnd, PackNews};
 use crate::store::pack::{Footer, PackName};
 use crate::store::scan::{PackContents, read_pack};
-use crate::store::{Place, Shared, StoreError};
+use crate::store::{LostPack, Place, Shared, StoreError};
 
 /// Packs whose news are collected before they are logged.
 const NEWS_MAX: usize = 64;
@@ -73,7 +73,9 @@ struct Opening {
     listed: HashMap<PackId, u64>,
     /// Trusted packs by id.
     trusted: HashMap<PackId, u32>,
+    /// Packs that are gone or cut short, by their number in `lost_packs`.
     missing: HashMap<PackId, u32>,
+    lost_packs: Vec<LostPack>,
     news: Vec<PackNews>,
     log: LogWriter,
     report: OpenReport,
@@ -95,6 +97,7 @@ pub(super) fn open(
         listed: HashMap::new(),
         trusted: HashMap::new(),
         missing: HashMap::new(),
+        lost_packs: Vec::new(),
         news: Vec::new(),
         log: LogWriter::new(next_log),
         report: OpenReport::default(),
@@ -131,10 +134,6 @@ impl Opening {
         known.sort_unstable_by(|a, b| (&a.1.name.workload, a.0).cmp(&(&b.1.name.workload, b.0)));
         for (id, known) in known {
             let length = self.listed.get(id).copied();
-            if length.is_none() && known.seen_frames > 0 {
-                self.missing.insert(*id, self.report.missing_packs.len() as u32);
-                self.report.missing_packs.push(known.name.file());
-            }
             if let Some(sealed) = known.sealed_bytes.filter(|s| Some(u64::from(*s)) == length) {
                 let number = self.index.set_pack(PackState {
                     name: known.name.clone(),
@@ -143,6 +142,13 @@ impl Opening {
                     sealed_bytes: Some(sealed),
                 });
                 self.trusted.insert(*id, number);
+            } else if known.seen_frames > 0 && (length.is_none() || known.sealed_bytes.is_some()) {
+                let file = known.name.file();
+                self.missing.insert(*id, self.lost_packs.len() as u32);
+                self.lost_packs.push(LostPack { file: file.clone(), is_there: length.is_some() });
+                if length.is_none() {
+                    self.report.missing_packs.push(file);
+                }
             }
         }
         let domains: BTreeSet<Domain> =
@@ -314,7 +320,7 @@ impl Opening {
             keys: self.keys,
             index: self.index,
             is_read_only: self.is_read_only,
-            missing_packs: self.report.missing_packs.clone(),
+            lost_packs: self.lost_packs,
         };
         let next_log = next_log + u32::from(self.log.is_begun());
         (shared, self.report, next_log)

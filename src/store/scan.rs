@@ -13,7 +13,7 @@ use crate::store::pack::{
 /// How much is searched for the next frame at a time.
 const SEARCH_BYTES: usize = 1 << 20;
 /// How many false beginnings are tried in one pack: content may be full of them on purpose.
-const TRIES_MAX: u32 = 1_024;
+const TRIES_MAX: u32 = 256;
 
 /// What a pack holds, as far as it can be believed.
 #[derive(Debug, PartialEq, Eq)]
@@ -140,4 +140,11 @@ impl Scan<'_> {
             from += (SEARCH_BYTES - magic.len() + 1) as u32;
         }
     }
+}
+
+/// Does a sealed pack of `length` bytes have its footer?
+pub fn has_footer(disk: &dyn Disk, name: &PackName, length: u64) -> Result<bool, DiskError> {
+    let length = u32::try_from(length).unwrap_or(u32::MAX);
+    let scan = Scan { disk, file: name.file(), start: name.header_bytes(), length };
+    Ok(scan.footer(name)?.is_some())
 }

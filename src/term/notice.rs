@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn progress_is_worth_no_line() {
         let event =
-            Event::RestoreProgress { workload: "w".parse().unwrap(), entries: 1, bytes: Bytes(1) };
+            Event::RestoreProgress { workload: "w".parse().unwrap(), place: "folder:/x".into(), entries: 1, bytes: Bytes(1) };
         assert_eq!(notice(&event), None);
     }
 }

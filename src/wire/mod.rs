@@ -1,1 +1,61 @@
-//! The agent protocol: no sockets, no runtime.
+//! The agent protocol: what the landing site and an agent say to each other. No sockets, no
+//! runtime; both ends are tested over slices.
+//!
+//! # Stream
+//!
+//! The agent's standard output begins with [`MAGIC`]; up to 64 KiB of noise before it (banners of
+//! login scripts) is skipped by whoever starts the agent. After it, in both directions, messages:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 1 | kind, see [`ToAgent::kind`] and [`ToLanding::kind`] |
+//! | 4 | length of the body, little endian, at most the bound of its kind |
+//! | length | body: postcard, or for frames the frame as it will stand in a pack |
+//!
+//! Offers and base blocks are long lists of paths and are compressed: their body is the length
+//! uncompressed (4 bytes, little endian, bounded), then zstd.
+//!
+//! # A capture
+//!
+//! 1. `Hello` both ways: version, generation, grants; the agent refuses what it was not granted.
+//! 2. `Capture` names roots, excludes, cutting, key and where to go on.
+//! 3. The agent walks and sends `Offer`s: records with the ids of pieces, in the order of the tree.
+//!    Files with several names are asked for first (`LinkAsk`): content wanted, or same as another.
+//! 4. The landing site answers each offer in order with `Answer`: a bit for each piece. **The wants
+//!    are the credit:** it withholds answers so that what is wanted and not yet here stays within
+//!    the host's window; an agent can never send more than it was asked for.
+//! 5. The agent sends wanted pieces in frames. A piece that another host was to send and did not is
+//!    asked for with `Reread`; when its bytes changed meanwhile the agent says `RereadGone`.
+//! 6. `WalkDone` ends a run with its counts. `Sweep` begins the next run: the landing site streams
+//!    what it has (`Base`, pulled by `BaseMore`), the agent offers what differs.
+//! 7. `Finish` ends the workload; the next `Capture` may follow. `Bye` ends the session.
+//!
+//! A restore is the mirror image: `Place` names a root, then frames and `Batch`es of records that
+//! use only pieces of frames sent since the batch before; `Placed` tells what is durable.
+//!
+//! Heartbeats go both ways every ten seconds; silence of sixty ends the session at either end.
+
+pub mod check;
+pub mod codec;
+pub mod message;
+pub mod order;
+pub mod source;
+
+pub use check::RunChecker;
+pub use codec::{Decoder, WireError, encode};
+pub use message::{
+    AgentFacts, BaseEntry, Grant, LinkAnswer, LinkAsk, Problem, ToAgent, ToLanding, WalkTally,
+};
+pub use order::{CaptureOrder, PlaceOrder, SurveyOrder};
+
+/// What an agent says first.
+pub const MAGIC: &[u8; 8] = b"EVACAGT1";
+/// Version of everything after the magic. Both ends must have the same; the landing site uploads
+/// the agent, so they differ only when somebody meddles.
+pub const VERSION: u16 = 1;
+/// Longest noise before the magic.
+pub const NOISE_BYTES_MAX: usize = 64 * 1024;
+/// Each end sends something at least this often.
+pub const HEARTBEAT_S: u64 = 10;
+/// Silence of this length ends a session.
+pub const SILENCE_S: u64 = 60;

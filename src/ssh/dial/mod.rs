@@ -93,7 +93,9 @@ impl Dialler {
         waiting: &(dyn Fn(&SshError, Duration) + Send + Sync),
     ) -> Result<Connection, SshError> {
         let sshd = endpoint.sshd();
-        for tries in 1.. {
+        let mut tries = 0;
+        loop {
+            tries += 1;
             let error = match self.dial_once(endpoint, purpose).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) => error,
@@ -107,7 +109,6 @@ impl Dialler {
                 _ => return Err(error),
             }
         }
-        unreachable!("the number of tries is bounded")
     }
 
     /// Dials and logs in once, when it is this host's turn.
@@ -181,7 +182,10 @@ impl Dialler {
                 Turn::Go => {
                     return Ok(Ticket { dialler: self, sshd, user, outcome: Outcome::Other });
                 }
-                Turn::Wait(pause) => tokio::time::sleep(pause).await,
+                // A reset may end the pause.
+                Turn::Wait(pause) => {
+                    let _ = tokio::time::timeout(pause, freed).await;
+                }
                 Turn::Full => freed.await,
                 Turn::Open(refused) => {
                     let host = endpoint.address.clone();

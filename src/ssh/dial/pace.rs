@@ -81,40 +81,50 @@ struct Sshd {
     turned_away: usize,
 }
 
+/// A user at an sshd.
+#[derive(Debug, Default)]
+struct Login {
+    under_way: u32,
+    refused: u32,
+    /// It was let in before, and not refused since.
+    proven: bool,
+}
+
 /// The state of all our knocking.
 #[derive(Debug)]
 pub struct Pace {
     limits: DialLimits,
     sshds: HashMap<String, Sshd>,
-    refused: HashMap<(String, String), u32>,
+    logins: HashMap<(String, String), Login>,
     under_way: usize,
 }
 
 impl Pace {
     /// Nothing was dialled yet.
     pub fn new(limits: DialLimits) -> Self {
-        Self { limits, sshds: HashMap::new(), refused: HashMap::new(), under_way: 0 }
+        Self { limits, sshds: HashMap::new(), logins: HashMap::new(), under_way: 0 }
     }
 
     /// May `user` be logged in at `sshd` now? `random` lies between 0 and 1.
     pub fn ask(&mut self, sshd: &str, user: &str, now: Duration, random: f64) -> Turn {
-        let refused = self.refused.get(&(sshd.to_owned(), user.to_owned())).copied().unwrap_or(0);
-        if refused >= self.limits.refusals {
-            return Turn::Open(refused);
+        let login = self.logins.entry((sshd.to_owned(), user.to_owned())).or_default();
+        if login.refused >= self.limits.refusals {
+            return Turn::Open(login.refused);
         }
         let state = self.sshds.entry(sshd.to_owned()).or_default();
         let not_before = state.next_at.max(state.held_until);
         if now < not_before {
             return Turn::Wait(not_before.saturating_sub(now));
         }
-        // A login that may be the last one allowed is not tried twice at once.
-        let doubtful = refused > 0 && state.under_way > 0;
+        // However many connections are wanted, no more logins may fail together than one by one.
+        let doubtful = !login.proven && login.refused + login.under_way >= self.limits.refusals;
         if state.under_way >= self.limits.per_sshd
             || self.under_way >= self.limits.total
             || doubtful
         {
             return Turn::Full;
         }
+        login.under_way += 1;
         state.under_way += 1;
         self.under_way += 1;
         state.next_at = now + self.limits.gap.mul_f64(1.0 + random.clamp(0.0, 1.0));
@@ -126,15 +136,16 @@ impl Pace {
         let state = self.sshds.entry(sshd.to_owned()).or_default();
         state.under_way = state.under_way.saturating_sub(1);
         self.under_way = self.under_way.saturating_sub(1);
-        let login = (sshd.to_owned(), user.to_owned());
+        let login = self.logins.entry((sshd.to_owned(), user.to_owned())).or_default();
+        login.under_way = login.under_way.saturating_sub(1);
         match outcome {
             Outcome::LoggedIn => {
                 (state.cuts, state.turned_away) = (0, 0);
-                self.refused.remove(&login);
+                (login.refused, login.proven) = (0, true);
             }
             Outcome::LoginRefused => {
                 (state.cuts, state.turned_away) = (0, 0);
-                *self.refused.entry(login).or_default() += 1;
+                (login.refused, login.proven) = (login.refused + 1, false);
             }
             Outcome::NotAllowed => state.hold(&self.limits, now),
             Outcome::CutBeforeBanner => {
@@ -161,7 +172,9 @@ impl Pace {
 
     /// Somebody acted: logins of `user` at `sshd` may be tried again.
     pub fn reset(&mut self, sshd: &str, user: &str) {
-        self.refused.remove(&(sshd.to_owned(), user.to_owned()));
+        if let Some(login) = self.logins.get_mut(&(sshd.to_owned(), user.to_owned())) {
+            login.refused = 0;
+        }
         if let Some(state) = self.sshds.get_mut(sshd) {
             (state.cuts, state.turned_away, state.held_until) = (0, 0, Duration::ZERO);
         }
@@ -193,6 +206,8 @@ mod tests {
     #[test]
     fn at_most_four_at_one_sshd_and_sixty_four_in_all() {
         let mut pace = pace();
+        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
+        pace.done("a", "root", Outcome::LoggedIn, S);
         for _ in 0..4 {
             assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
         }
@@ -225,6 +240,18 @@ mod tests {
         assert_eq!(pace.ask("a", "backup", S, 0.0), Turn::Go, "another user is another matter");
         pace.reset("a", "root");
         assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
+    }
+
+    #[test]
+    fn no_more_than_two_logins_fail_even_together() {
+        let mut pace = pace();
+        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
+        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
+        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Full, "none was let in yet");
+        pace.done("a", "root", Outcome::LoggedIn, S);
+        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
+        pace.done("a", "root", Outcome::LoginRefused, S);
+        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Full, "the key was taken away");
     }
 
     #[test]

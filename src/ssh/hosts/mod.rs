@@ -69,6 +69,12 @@ impl HostName {
     }
 }
 
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.listed)
+    }
+}
+
 /// What the files say about a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {

@@ -1,3 +1,5 @@
+//! known_hosts as OpenSSH writes and reads it, and as nobody should.
+
 use std::path::Path;
 
 use proptest::prelude::*;

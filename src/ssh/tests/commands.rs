@@ -17,10 +17,19 @@ fn noise(length: usize) -> Bytes {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sixty_four_mebibytes_come_back_as_they_went() {
+    check_there_and_back("").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_exchanged_anew_under_load() {
+    check_there_and_back("RekeyLimit 4M").await;
+}
+
+async fn check_there_and_back(extra: &str) {
     if skip_without_sshd() {
         return;
     }
-    let sshd = Sshd::start("");
+    let sshd = Sshd::start(extra);
     let endpoint = sshd.known_endpoint();
     let connection = dialler(keyring()).dial_once(&endpoint, Purpose::Bulk).await.unwrap();
     let sent = noise(64 << 20);

@@ -20,11 +20,11 @@ async fn an_unknown_key_is_refused_and_a_pinned_one_accepted() {
     let text = error.to_string();
     assert!(text.contains("SHA256:") && text.contains("known_hosts"), "{text}");
     assert_eq!(sshd.count_log("Accepted"), 0);
-    let SshError::HostKeyUnknown { key, .. } = error else { panic!("{error}") };
+    let (name, key) = error.unknown_key().unwrap();
 
     let file = sshd.file("known_hosts");
-    assert!(hosts::pin(&file, &endpoint.host_name(), &key).unwrap());
-    assert!(!hosts::pin(&file, &endpoint.host_name(), &key).unwrap(), "once is enough");
+    assert!(hosts::pin(&file, name, key).unwrap());
+    assert!(!hosts::pin(&file, name, key).unwrap(), "once is enough");
     assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 1);
     dial(&endpoint).await.unwrap();
 }
@@ -74,12 +74,18 @@ async fn the_inventory_may_name_the_key() {
     if skip_without_sshd() {
         return;
     }
-    let sshd = Sshd::start("");
+    let folder = tempfile::tempdir().unwrap();
+    keygen(folder.path(), "host", "ed25519", "");
+    keygen(folder.path(), "id", "ed25519", "");
+    let rsa = keygen(folder.path(), "host_rsa", "rsa", "");
+    let sshd = Sshd::start_in(folder, &format!("HostKey {}", rsa.display()));
     let listed = run_tool("ssh-keygen", &["-lf", sshd.file("host.pub").to_str().unwrap()]);
     let fingerprint = listed.split(' ').nth(1).unwrap().to_owned();
     let with = |key: &str| Endpoint { host_key: Some(key.to_owned()), ..sshd.endpoint() };
     dial(&with(&fingerprint)).await.unwrap();
     dial(&with(std::fs::read_to_string(sshd.file("host.pub")).unwrap().trim())).await.unwrap();
+    let rsa = std::fs::read_to_string(sshd.file("host_rsa.pub")).unwrap();
+    dial(&with(rsa.trim())).await.unwrap();
     let other = std::fs::read_to_string(sshd.file("id.pub")).unwrap();
     let error = dial(&with(other.trim())).await.unwrap_err();
     assert_eq!(error.reason(), Reason::HostKeyChanged, "{error}");
@@ -155,20 +161,22 @@ async fn two_bastions_lead_to_a_host_by_one_login_each() {
     let mut endpoint = host.known_endpoint();
     endpoint.jump = Some(Box::new(second));
     let dialler = Arc::new(dialler(keyring()));
-    let dials: Vec<_> = (0..6)
+    let dials: Vec<_> = (0..9)
         .map(|_| {
             let (dialler, endpoint) = (Arc::clone(&dialler), endpoint.clone());
             tokio::spawn(async move { dialler.dial(&endpoint, Purpose::Bulk, &|_, _| {}).await })
         })
         .collect();
+    let mut connections = Vec::new();
     for dial in dials {
         let connection = dial.await.unwrap().unwrap();
         let output = connection.run("head -c 1000000 /dev/zero", Bytes::new(), 1 << 20).await;
         assert_eq!(output.unwrap().stdout.len(), 1_000_000);
+        connections.push(connection);
     }
     assert_eq!(outer.count_log("Accepted publickey"), 1);
-    assert_eq!(inner.count_log("Accepted publickey"), 1);
-    assert_eq!(host.count_log("Accepted publickey"), 6);
+    assert_eq!(inner.count_log("Accepted publickey"), 2, "one for each eight hosts");
+    assert_eq!(host.count_log("Accepted publickey"), 9);
     dialler.close().await;
     outer.wait_for_log("Received disconnect", 1);
 }
@@ -184,6 +192,8 @@ async fn a_bastion_that_fails_is_named() {
     let error = dial(&endpoint).await.unwrap_err();
     assert!(matches!(error, SshError::Jump { .. }), "{error:?}");
     assert_eq!(error.reason(), Reason::HostKeyUnknown);
+    let (name, _) = error.unknown_key().unwrap();
+    assert_eq!(*name, bastion.endpoint().host_name());
 
     endpoint.jump = Some(Box::new(bastion.known_endpoint()));
     let error = dial(&endpoint).await.unwrap_err();

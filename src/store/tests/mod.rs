@@ -1,5 +1,9 @@
 //! The store as its users see it, on a disk that can be told to fail.
 
+mod crash;
+mod damage;
+mod formats;
+mod manifests;
 mod packs;
 
 use std::sync::Arc;

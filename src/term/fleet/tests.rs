@@ -145,6 +145,6 @@ fn restores_are_counted() {
     );
     assert_eq!(fleet.line(at(0)), "0 B, 0/1 restored");
     fleet
-        .take(&Event::RestoreDone { workload: workload(), pass: PassNumber(1), missing: 0 }, at(0));
+        .take(&Event::RestoreDone { workload: workload(), pass: PassNumber(1), missing: 0, place: "folder:/x".into() }, at(0));
     assert_eq!(fleet.line(at(0)), "0 B, 1/1 restored");
 }

@@ -1,0 +1,204 @@
+//! One workload being captured: the threads that walk and offer, and what the landing site says
+//! to them.
+
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+
+use crate::agent::links::LinkDesk;
+use crate::agent::outbox::{Disconnected, Outbox};
+use crate::agent::packer::Packer;
+use crate::agent::reader::{Naming, read_again};
+use crate::agent::session::{Budget, Stop};
+use crate::agent::walk_job::{RunKind, WalkJob};
+use crate::agent::{AHEAD_BYTES_MAX, HELD_BYTES_MAX};
+use crate::capture::Beneath;
+use crate::chunk::Cutter;
+use crate::model::{ChunkId, Reason, RunNumber, TreePath};
+use crate::wire::source::Source;
+use crate::wire::{BaseEntry, CaptureOrder, ToAgent, ToLanding, WireError};
+
+/// Blocks of the base that may wait; one is asked for when one is used.
+const BASE_BLOCKS_MAX: usize = 4;
+/// Pieces to be read again that may wait; beyond it the landing site asks for too much.
+const REREADS_MAX: usize = 65_536;
+
+/// A workload being captured.
+pub struct CaptureJob {
+    order: Arc<CaptureOrder>,
+    naming: Naming,
+    tree: Option<Arc<Beneath>>,
+    outbox: Outbox,
+    held: Arc<Budget>,
+    ahead: Arc<Budget>,
+    source: Arc<Mutex<Source>>,
+    links: Arc<LinkDesk>,
+    packer: Packer,
+    base: Option<SyncSender<(Vec<BaseEntry>, bool)>>,
+    rereads: SyncSender<Reread>,
+}
+
+/// A piece to be read again.
+struct Reread {
+    ticket: u64,
+    path: TreePath,
+    offset: u64,
+    length: u32,
+    id: ChunkId,
+}
+
+impl CaptureJob {
+    /// Starts the walk.
+    pub fn start(
+        mut order: CaptureOrder,
+        skip: &[(u64, u64)],
+        outbox: &Outbox,
+    ) -> Result<Self, WireError> {
+        order.skip.extend_from_slice(skip);
+        let order = Arc::new(order);
+        let cutter = Cutter::new(&order.cutting).map_err(WireError::Unexpected)?;
+        let naming = Naming { cutter, key: order.key.clone() };
+        let held = Arc::new(Budget::new(HELD_BYTES_MAX));
+        let workers = std::thread::available_parallelism().map_or(1, |count| count.get().min(4));
+        let packer = Packer::start(order.key.domain(), order.level, workers, outbox, &held);
+        let tree = open_tree(outbox);
+        let rereads = start_rereads(tree.clone(), &naming, outbox, &packer, &held);
+        let job = Self {
+            order,
+            naming,
+            tree,
+            outbox: outbox.clone(),
+            held,
+            ahead: Arc::new(Budget::new(AHEAD_BYTES_MAX)),
+            source: Arc::default(),
+            links: Arc::default(),
+            packer,
+            base: None,
+            rereads,
+        };
+        // A later run is a sweep, which its own order begins.
+        if job.order.run == RunNumber(0) {
+            job.walk(RunKind::Walk);
+        }
+        Ok(job)
+    }
+
+    fn walk(&self, kind: RunKind) {
+        let Some(tree) = self.tree.clone() else {
+            return;
+        };
+        let walk = WalkJob {
+            order: self.order.clone(),
+            naming: self.naming.clone(),
+            tree,
+            outbox: self.outbox.clone(),
+            held: self.held.clone(),
+            ahead: self.ahead.clone(),
+            source: self.source.clone(),
+            links: self.links.clone(),
+        };
+        std::thread::spawn(move || walk.run(kind));
+    }
+
+    /// Takes what the landing site says about this capture.
+    pub fn take(&mut self, message: ToAgent) -> Result<(), Stop> {
+        match message {
+            ToAgent::Answer { offer, from, count, wanted } => {
+                let answered = self
+                    .source
+                    .lock()
+                    .expect("no holder of this lock panics")
+                    .answer(offer, from, count, &wanted)?;
+                self.held.release(answered.dropped_bytes);
+                for piece in answered.wanted {
+                    self.packer.push(piece)?;
+                }
+                Ok(())
+            }
+            ToAgent::Link { ticket, answer } => {
+                if self.links.answer(ticket, answer) {
+                    Ok(())
+                } else {
+                    Err(WireError::Unexpected("an answer to a link that was not asked for").into())
+                }
+            }
+            ToAgent::Reread { ticket, path, offset, length, id } => {
+                self.reread(Reread { ticket, path, offset, length, id })
+            }
+            ToAgent::Sweep { keep_gone, .. } => {
+                *self.source.lock().expect("no holder of this lock panics") = Source::default();
+                let (sender, blocks) = sync_channel(BASE_BLOCKS_MAX);
+                self.base = Some(sender);
+                self.walk(RunKind::Sweep { blocks, keep_gone });
+                Ok(())
+            }
+            ToAgent::Base { entries, last } => self.base(entries, last),
+            _ => Err(WireError::Unexpected("an order that does not belong to a capture").into()),
+        }
+    }
+
+    fn base(&mut self, entries: Vec<BaseEntry>, last: bool) -> Result<(), Stop> {
+        let unasked = || WireError::Unexpected("a base block that was not asked for");
+        let base = self.base.as_ref().ok_or_else(unasked)?;
+        match base.try_send((entries, last)) {
+            // A sweep that ended early needs no more of it.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
+            Err(TrySendError::Full(_)) => Err(unasked().into()),
+        }
+    }
+
+    fn reread(&self, reread: Reread) -> Result<(), Stop> {
+        if reread.length == 0 || reread.length > crate::capture::entry::CHUNK_BYTES_MAX {
+            return Err(WireError::Unexpected("a piece of impossible length").into());
+        }
+        self.rereads.try_send(reread).map_err(|error| match error {
+            TrySendError::Full(_) => WireError::Unexpected("too many pieces asked again").into(),
+            TrySendError::Disconnected(_) => Stop::Disconnected,
+        })
+    }
+
+    /// The job is over: nobody waits any more.
+    pub fn close(&self) {
+        self.held.close();
+        self.ahead.close();
+        self.links.close();
+    }
+}
+
+fn open_tree(outbox: &Outbox) -> Option<Arc<Beneath>> {
+    match Beneath::open(std::path::Path::new("/")) {
+        Ok(tree) => Some(Arc::new(tree)),
+        Err(error) => {
+            let detail = format!("cannot open /: {error}");
+            let _ = outbox.send(&ToLanding::Failed { reason: Reason::SourceError, detail });
+            None
+        }
+    }
+}
+
+/// One thread reads again what is asked again.
+fn start_rereads(
+    tree: Option<Arc<Beneath>>,
+    naming: &Naming,
+    outbox: &Outbox,
+    packer: &Packer,
+    held: &Arc<Budget>,
+) -> SyncSender<Reread> {
+    let (sender, queue) = sync_channel::<Reread>(REREADS_MAX);
+    let (naming, outbox, packer, held) =
+        (naming.clone(), outbox.clone(), packer.clone(), held.clone());
+    std::thread::spawn(move || {
+        let tree = tree?;
+        while let Ok(Reread { ticket, path, offset, length, id }) = queue.recv() {
+            let entry = crate::capture::look_at(&tree, &path);
+            let piece =
+                entry.ok().and_then(|entry| read_again(&tree, &entry, offset, length, id, &naming));
+            let sent: Result<(), Disconnected> = match piece {
+                Some(piece) => held.acquire(u64::from(length)).and_then(|()| packer.push(piece)),
+                None => outbox.send(&ToLanding::RereadGone { ticket }),
+            };
+            sent.ok()?;
+        }
+        Some(())
+    });
+    sender
+}

@@ -1,0 +1,170 @@
+//! The agent's folder on a host: one for each site and host, found again, locked, removed.
+//!
+//! **Invariants.**
+//! - One agent at a time holds the folder's lock. A session of a higher generation ends the holder;
+//!   one of a lower generation is refused.
+//! - Only files that evac put there are removed, and the folder only if nothing else is in it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::model::Generation;
+
+/// Name of the lock inside the folder.
+const LOCK: &str = "lock";
+/// How often, and how long apart, a holder is given the chance to go by itself.
+const PATIENCE: (u32, Duration) = (50, Duration::from_millis(100));
+
+/// The folder, held.
+#[derive(Debug)]
+pub struct Lair {
+    folder: PathBuf,
+    lock: File,
+}
+
+/// Why the folder cannot be held.
+#[derive(Debug, thiserror::Error)]
+pub enum LairError {
+    /// Something is wrong with the folder.
+    #[error("cannot use the folder {folder}")]
+    Io {
+        /// Which.
+        folder: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A newer session works here.
+    #[error("a newer session (generation {0}) works on this host")]
+    Newer(u64),
+    /// The former agent does not end.
+    #[error("the former agent (process {0}) does not end")]
+    Stuck(i32),
+}
+
+impl Lair {
+    /// Takes the folder over; ends an older agent that still holds it.
+    pub fn enter(folder: &Path, generation: Generation) -> Result<Self, LairError> {
+        let failed = |source| LairError::Io { folder: folder.to_owned(), source };
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+            .open(folder.join(LOCK))
+            .map_err(failed)?;
+        for attempt in 0..PATIENCE.0 {
+            if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                lock.set_len(0).map_err(failed)?;
+                lock.rewind().map_err(failed)?;
+                write!(lock, "{} {}\n", std::process::id(), generation.0).map_err(failed)?;
+                return Ok(Self { folder: folder.to_owned(), lock });
+            }
+            let Some((pid, holder)) = read_holder(&mut lock) else {
+                std::thread::sleep(PATIENCE.1);
+                continue;
+            };
+            if holder >= generation {
+                return Err(LairError::Newer(holder.0));
+            }
+            let signal = if attempt < 20 { Signal::TERM } else { Signal::KILL };
+            // It may have ended meanwhile; the next look tells.
+            let _ = kill_process(pid, signal);
+            std::thread::sleep(PATIENCE.1);
+        }
+        let pid = read_holder(&mut lock).map_or(0, |(pid, _)| pid.as_raw_nonzero().get());
+        Err(LairError::Stuck(pid))
+    }
+
+    /// Device and inode, so that the folder is never captured.
+    pub fn inode(&self) -> Option<(u64, u64)> {
+        std::fs::metadata(&self.folder).ok().map(|meta| (meta.dev(), meta.ino()))
+    }
+
+    /// Removes what evac put there. Names that evac does not know stay, and so does the folder
+    /// then.
+    pub fn leave(self) -> std::io::Result<()> {
+        let running = std::env::current_exe().ok();
+        for entry in std::fs::read_dir(&self.folder)?.flatten() {
+            let path = entry.path();
+            let name = entry.file_name();
+            let is_ours = name == LOCK
+                || running.as_ref() == Some(&path)
+                || name.to_str().is_some_and(|name| name.starts_with("evac-agent-"));
+            if is_ours {
+                std::fs::remove_file(path)?;
+            }
+        }
+        drop(self.lock);
+        std::fs::remove_dir(&self.folder)
+    }
+}
+
+/// Process and generation of whoever holds the lock.
+fn read_holder(lock: &mut File) -> Option<(Pid, Generation)> {
+    let mut text = String::new();
+    lock.rewind().ok()?;
+    lock.take(64).read_to_string(&mut text).ok()?;
+    let mut words = text.split_ascii_whitespace();
+    let pid = Pid::from_raw(words.next()?.parse().ok()?)?;
+    let generation = Generation(words.next()?.parse().ok()?);
+    Some((pid, generation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lair_is_left_clean_but_strangers_files_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("evac-agent-1234"), b"x").unwrap();
+        let lair = Lair::enter(&path, Generation(1)).unwrap();
+        assert!(lair.inode().is_some());
+        lair.leave().unwrap();
+        assert!(!path.exists());
+
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("diary"), b"x").unwrap();
+        let lair = Lair::enter(&path, Generation(1)).unwrap();
+        assert!(lair.leave().is_err());
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_newer_session_ends_the_older_and_an_older_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        // A child holds the lock as an agent of generation 5 would.
+        let lock = folder.path().join(LOCK);
+        let mut child = std::process::Command::new("flock")
+            .arg("--no-fork")
+            .arg(&lock)
+            .args(["sleep", "60"])
+            .spawn()
+            .unwrap();
+        let probe = || {
+            OpenOptions::new()
+                .write(true)
+                .open(&lock)
+                .is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_err())
+        };
+        while !probe() {
+            std::thread::yield_now();
+        }
+        std::fs::write(&lock, format!("{} 5\n", child.id())).unwrap();
+        let older = Lair::enter(folder.path(), Generation(4));
+        assert!(matches!(older, Err(LairError::Newer(5))), "{older:?}");
+        let newer = Lair::enter(folder.path(), Generation(6)).unwrap();
+        assert!(!child.wait().unwrap().success());
+        newer.leave().unwrap();
+    }
+}

@@ -1,0 +1,134 @@
+//! Reading files into named pieces: small ones ahead on several threads, large ones in place.
+
+use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+
+use crate::agent::outbox::Disconnected;
+use crate::capture::content::{Finished, OpenError, open_for_reading};
+use crate::capture::{Beneath, Entry};
+use crate::chunk::{Cutter, DomainKey};
+use crate::model::ChunkId;
+use crate::wire::source::Piece;
+
+/// Files up to here are read whole, ahead of their turn.
+pub const SMALL_BYTES_MAX: u64 = 1 << 20;
+/// What one read asks for; a chunk's maximum always fits twice.
+const BUFFER_BYTES: usize = 4 << 20;
+
+/// How to cut and name.
+#[derive(Debug, Clone)]
+pub struct Naming {
+    /// How to cut.
+    pub cutter: Cutter,
+    /// How to name.
+    pub key: DomainKey,
+}
+
+/// A small file, read.
+#[derive(Debug)]
+pub struct Small {
+    /// Its pieces with their offsets.
+    pub pieces: Vec<(u64, Piece)>,
+    /// How it went.
+    pub finished: Finished,
+}
+
+/// A file to be read ahead, and where its content goes.
+type Errand = (Entry, SyncSender<Result<Small, OpenError>>);
+
+/// Threads that read small files ahead.
+#[derive(Debug, Clone)]
+pub struct Readers {
+    errands: SyncSender<Errand>,
+}
+
+impl Readers {
+    /// Starts `count` threads over `tree`; they end with the last `Readers`.
+    pub fn start(count: usize, tree: &Arc<Beneath>, naming: &Naming) -> Self {
+        let (errands, queue) = sync_channel::<Errand>(1_024);
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..count.max(1) {
+            let (queue, tree, naming) = (queue.clone(), tree.clone(), naming.clone());
+            std::thread::spawn(move || {
+                let next = || queue.lock().ok().and_then(|queue| queue.recv().ok());
+                while let Some((entry, answer)) = next() {
+                    // Nobody waits for it any more when the session ended.
+                    let _ = answer.send(read_small(&tree, &entry, &naming));
+                }
+            });
+        }
+        Self { errands }
+    }
+
+    /// Has `entry` read; the content comes out of the receiver.
+    pub fn read(&self, entry: Entry) -> Result<Receiver<Result<Small, OpenError>>, Disconnected> {
+        let (sender, receiver) = sync_channel(1);
+        self.errands.send((entry, sender)).map_err(|_| Disconnected)?;
+        Ok(receiver)
+    }
+}
+
+fn read_small(tree: &Beneath, entry: &Entry, naming: &Naming) -> Result<Small, OpenError> {
+    let mut pieces = Vec::new();
+    let finished = read_file(tree, entry, 0, naming, &mut |offset, piece| {
+        pieces.push((offset, piece));
+        ControlFlow::Continue(())
+    })?;
+    Ok(Small { pieces, finished })
+}
+
+/// Reads the data of a file from `from` on, cut and named; `take` may end it early.
+pub fn read_file(
+    tree: &Beneath,
+    entry: &Entry,
+    from: u64,
+    naming: &Naming,
+    take: &mut dyn FnMut(u64, Piece) -> ControlFlow<()>,
+) -> Result<Finished, OpenError> {
+    let mut reading = open_for_reading(tree, entry)?;
+    let mut buffer = vec![0_u8; BUFFER_BYTES.min(reading.size().max(1) as usize)];
+    let mut at = from;
+    'file: while let Some((start, end)) = reading.next_data(at) {
+        // `buffer[..filled]` holds the file's bytes from `offset` on, not yet cut.
+        let (mut offset, mut filled) = (start.max(at), 0);
+        at = end;
+        while offset < end {
+            let room = (buffer.len() - filled).min((end - offset) as usize - filled);
+            let got = reading.read_at(&mut buffer[filled..filled + room], offset + filled as u64);
+            filled += got;
+            let is_end = got < room || offset + filled as u64 == end;
+            let mut cut_to = 0;
+            while let Some(length) = naming.cutter.cut(&buffer[cut_to..filled], is_end) {
+                let bytes = buffer[cut_to..cut_to + length].to_vec();
+                let piece = Piece { id: naming.key.name(&bytes), bytes };
+                if take(offset, piece).is_break() {
+                    break 'file;
+                }
+                offset += length as u64;
+                cut_to += length;
+            }
+            buffer.copy_within(cut_to..filled, 0);
+            filled -= cut_to;
+            if got < room {
+                break 'file;
+            }
+        }
+    }
+    Ok(reading.finish())
+}
+
+/// Reads one range again and names it; `None` when it is not what it was.
+pub fn read_again(
+    tree: &Beneath,
+    entry: &Entry,
+    offset: u64,
+    length: u32,
+    id: ChunkId,
+    naming: &Naming,
+) -> Option<Piece> {
+    let mut reading = open_for_reading(tree, entry).ok()?;
+    let mut bytes = vec![0_u8; length as usize];
+    let got = reading.read_at(&mut bytes, offset);
+    (got == bytes.len() && naming.key.name(&bytes) == id).then_some(Piece { id, bytes })
+}

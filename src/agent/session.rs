@@ -1,0 +1,259 @@
+//! One session: hears the landing site, keeps the job, ends cleanly.
+
+use std::io::{Read, Write};
+use std::sync::{Condvar, Mutex};
+use std::thread::JoinHandle;
+
+use crate::agent::AgentError;
+use crate::agent::capture_job::CaptureJob;
+use crate::agent::outbox::{Disconnected, Outbox, write_all};
+use crate::agent::write::PlaceJob;
+use crate::model::Reason;
+use crate::wire::{AgentFacts, Decoder, Grant, MAGIC, ToAgent, ToLanding, VERSION, WireError};
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The landing site said goodbye: remove everything.
+    Bye,
+    /// The connection broke: the landing site may come back.
+    Disconnected,
+}
+
+/// Bytes that may be in memory; whoever adds to them waits for room.
+#[derive(Debug)]
+pub struct Budget {
+    max: u64,
+    used: Mutex<(u64, bool)>,
+    freed: Condvar,
+}
+
+impl Budget {
+    /// Room for `max` bytes.
+    pub fn new(max: u64) -> Self {
+        Self { max, used: Mutex::new((0, false)), freed: Condvar::new() }
+    }
+
+    fn fits(&self, used: u64, bytes: u64) -> bool {
+        // One thing always fits, however large, or it would wait for ever.
+        used == 0 || used + bytes <= self.max
+    }
+
+    /// Takes room if there is any.
+    pub fn try_acquire(&self, bytes: u64) -> bool {
+        let mut used = self.used.lock().expect("no holder of this lock panics");
+        let fits = self.fits(used.0, bytes);
+        if fits {
+            used.0 += bytes;
+        }
+        fits
+    }
+
+    /// Takes room, waiting for it.
+    pub fn acquire(&self, bytes: u64) -> Result<(), Disconnected> {
+        let used = self.used.lock().expect("no holder of this lock panics");
+        let mut used = self
+            .freed
+            .wait_while(used, |(used, is_closed)| !*is_closed && !self.fits(*used, bytes))
+            .expect("no holder of this lock panics");
+        if used.1 {
+            return Err(Disconnected);
+        }
+        used.0 += bytes;
+        Ok(())
+    }
+
+    /// Gives room back.
+    pub fn release(&self, bytes: u64) {
+        let mut used = self.used.lock().expect("no holder of this lock panics");
+        used.0 = used.0.saturating_sub(bytes);
+        drop(used);
+        self.freed.notify_all();
+    }
+
+    /// The session is over: nobody waits any more.
+    pub fn close(&self) {
+        self.used.lock().expect("no holder of this lock panics").1 = true;
+        self.freed.notify_all();
+    }
+}
+
+/// What the session works on.
+enum Job {
+    None,
+    Capture(CaptureJob),
+    Place(PlaceJob),
+}
+
+struct Session {
+    grant: Option<Grant>,
+    job: Job,
+    outbox: Outbox,
+    /// Folders of ours on this machine that no capture may contain.
+    skip: Vec<(u64, u64)>,
+}
+
+/// Serves one landing site until it says goodbye or the connection breaks. `heard` is called at
+/// each sign of life. `skip`: folders of ours that no capture may contain, by device and inode.
+pub fn serve(
+    mut input: impl Read,
+    mut output: impl Write + Send + 'static,
+    skip: Vec<(u64, u64)>,
+    heard: &dyn Fn(),
+) -> Result<Ending, AgentError> {
+    output.write_all(MAGIC)?;
+    output.flush()?;
+    let (outbox, queue) = Outbox::new();
+    let writer = std::thread::spawn(move || write_all(queue, output));
+    let mut session = Session { grant: None, job: Job::None, outbox, skip };
+    let outcome = session.listen(&mut input, heard);
+    if let Err(error) = &outcome {
+        let (reason, detail) = (Reason::Protocol, error.to_string());
+        let _ = session.outbox.send(&ToLanding::Failed { reason, detail });
+    }
+    session.end_job();
+    drop(session);
+    finish_writing(writer, &outcome)?;
+    outcome
+}
+
+/// What is queued leaves before the session ends; on a broken connection nobody waits for it.
+fn finish_writing(
+    writer: JoinHandle<std::io::Result<()>>,
+    outcome: &Result<Ending, AgentError>,
+) -> Result<(), AgentError> {
+    if !matches!(outcome, Ok(Ending::Disconnected)) {
+        let written = writer.join().expect("the writer does not panic");
+        if outcome.is_ok() {
+            written?;
+        }
+    }
+    Ok(())
+}
+
+impl Session {
+    fn listen(&mut self, input: &mut dyn Read, heard: &dyn Fn()) -> Result<Ending, AgentError> {
+        let mut decoder = Decoder::<ToAgent>::default();
+        let mut buffer = vec![0_u8; 256 * 1024];
+        loop {
+            while let Some(message) = decoder.next_message()? {
+                if matches!(message, ToAgent::Bye) {
+                    return Ok(Ending::Bye);
+                }
+                match self.take(message) {
+                    Ok(()) => {}
+                    Err(Stop::Disconnected) => return Ok(Ending::Disconnected),
+                    Err(Stop::Failed(error)) => return Err(error),
+                }
+            }
+            match input.read(&mut buffer) {
+                Ok(0) => return Ok(Ending::Disconnected),
+                Ok(count) => {
+                    heard();
+                    decoder.push(&buffer[..count]);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(_) => return Ok(Ending::Disconnected),
+            }
+        }
+    }
+
+    fn take(&mut self, message: ToAgent) -> Result<(), Stop> {
+        match message {
+            ToAgent::Hello { version, grant, .. } => self.hello(version, grant),
+            ToAgent::Heartbeat => Ok(()),
+            _ if self.grant.is_none() => {
+                Err(WireError::Unexpected("an order before the greeting").into())
+            }
+            ToAgent::Capture(order) => {
+                self.granted(Grant::Read, "reading")?;
+                self.end_job();
+                let job = CaptureJob::start(*order, &self.skip, &self.outbox)?;
+                self.job = Job::Capture(job);
+                Ok(())
+            }
+            ToAgent::Survey(order) => {
+                self.granted(Grant::Read, "reading")?;
+                self.end_job();
+                let outbox = self.outbox.clone();
+                std::thread::spawn(move || crate::agent::survey::survey(&order, &outbox));
+                Ok(())
+            }
+            ToAgent::Place(order) => {
+                self.granted(Grant::Write, "writing")?;
+                self.end_job();
+                self.job = Job::Place(PlaceJob::start(*order, &self.outbox));
+                Ok(())
+            }
+            ToAgent::Finish => {
+                self.end_job();
+                Ok(())
+            }
+            message => match &mut self.job {
+                Job::Capture(job) => job.take(message).map_err(Stop::from),
+                Job::Place(job) => job.take(message).map_err(Stop::from),
+                Job::None => Err(WireError::Unexpected("an order without a job").into()),
+            },
+        }
+    }
+
+    fn hello(&mut self, version: u16, grant: Grant) -> Result<(), Stop> {
+        if version != VERSION {
+            return Err(Stop::Failed(AgentError::Version(version)));
+        }
+        if self.grant.is_some() {
+            return Err(WireError::Unexpected("a second greeting").into());
+        }
+        self.grant = Some(grant);
+        Ok(self.outbox.send(&ToLanding::Hello(facts()))?)
+    }
+
+    fn granted(&self, grant: Grant, what: &'static str) -> Result<(), Stop> {
+        if self.grant == Some(grant) {
+            Ok(())
+        } else {
+            Err(Stop::Failed(AgentError::NotGranted(what)))
+        }
+    }
+
+    fn end_job(&mut self) {
+        if let Job::Capture(job) = &self.job {
+            job.close();
+        }
+        self.job = Job::None;
+    }
+}
+
+/// Why a session does not go on.
+#[derive(Debug)]
+pub enum Stop {
+    /// The connection is gone.
+    Disconnected,
+    /// Something is wrong.
+    Failed(AgentError),
+}
+
+impl From<Disconnected> for Stop {
+    fn from(_: Disconnected) -> Self {
+        Self::Disconnected
+    }
+}
+
+impl From<WireError> for Stop {
+    fn from(error: WireError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+fn facts() -> AgentFacts {
+    let uname = rustix::system::uname();
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    AgentFacts {
+        version: VERSION,
+        uid: rustix::process::geteuid().as_raw(),
+        cores: std::thread::available_parallelism().map_or(1, |count| count.get() as u32),
+        hostname: crate::model::text::bounded(&uname.nodename().to_string_lossy(), 255),
+        boot_id: boot_id.trim().chars().take(64).collect(),
+        clock_s: rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec,
+    }
+}

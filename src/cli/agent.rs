@@ -1,0 +1,127 @@
+//! The hidden command that runs on the far side.
+//!
+//! **Promises.** It ends within a minute after the landing site was last heard, and takes its
+//! folder with it; after a goodbye at once. While it waits for a landing site that may come back it
+//! holds neither standard input nor output, so that sshd can close the connection.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::agent::{Ending, Lair, serve};
+use crate::cli::args::AgentArgs;
+use crate::model::{Clock, Generation, SystemClock};
+use crate::wire::SILENCE_S;
+
+/// How often the watchdog looks.
+const LOOK: Duration = Duration::from_secs(5);
+/// What a pipe should hold, so that sshd reads in large pieces.
+const PIPE_BYTES: usize = 1 << 20;
+
+/// Serves one landing site; the exit code says how it ended.
+pub fn run(args: &AgentArgs) -> u8 {
+    let lair = match Lair::enter(&args.folder, Generation(args.generation)) {
+        Ok(lair) => lair,
+        Err(error) => {
+            eprintln!("evac agent: {}", crate::run::explain(&error));
+            return 1;
+        }
+    };
+    let skip = lair.inode().into_iter().collect();
+    let watch = Arc::new(Watch::new(lair));
+    watch.clone().start();
+    let stdout = std::io::stdout();
+    // A smaller pipe is slower, nothing worse.
+    let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE_BYTES);
+    let heard = || watch.heard();
+    match serve(std::io::stdin().lock(), Raw(stdout), skip, &heard) {
+        Ok(Ending::Bye) => watch.leave(),
+        Ok(Ending::Disconnected) => {
+            let _ = close_stdio();
+            watch.wait_for_silence();
+            watch.leave()
+        }
+        Err(error) => {
+            eprintln!("evac agent: {}", crate::run::explain(&error));
+            watch.leave();
+            1
+        }
+    }
+}
+
+/// Standard output without the line buffer that would look for line ends in binary data.
+struct Raw(std::io::Stdout);
+
+impl Write for Raw {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(rustix::io::write(&self.0, bytes)?)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Lets sshd see the end of both streams.
+fn close_stdio() -> std::io::Result<()> {
+    let nothing = File::options().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&nothing)?;
+    rustix::stdio::dup2_stdout(&nothing)?;
+    rustix::stdio::dup2_stderr(&nothing)?;
+    Ok(())
+}
+
+/// Knows when the landing site was last heard, and owns the folder.
+struct Watch {
+    clock: SystemClock,
+    heard_ms: AtomicU64,
+    lair: Mutex<Option<Lair>>,
+}
+
+impl Watch {
+    fn new(lair: Lair) -> Self {
+        Self {
+            clock: SystemClock::default(),
+            heard_ms: AtomicU64::new(0),
+            lair: Mutex::new(Some(lair)),
+        }
+    }
+
+    fn heard(&self) {
+        let now = self.clock.elapsed().as_millis() as u64;
+        self.heard_ms.store(now, Ordering::Relaxed);
+    }
+
+    fn silence(&self) -> Duration {
+        let heard = Duration::from_millis(self.heard_ms.load(Ordering::Relaxed));
+        self.clock.elapsed().saturating_sub(heard)
+    }
+
+    /// Ends the process when nothing was heard for too long, whatever its threads are doing: a
+    /// read that hangs in the kernel must not keep the folder there.
+    fn start(self: Arc<Self>) {
+        std::thread::spawn(move || {
+            self.wait_for_silence();
+            let code = self.leave();
+            std::process::exit(i32::from(code.max(1)));
+        });
+    }
+
+    fn wait_for_silence(&self) {
+        while self.silence() < Duration::from_secs(SILENCE_S) {
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    fn leave(&self) -> u8 {
+        let lair = self.lair.lock().expect("no holder of this lock panics").take();
+        match lair.map(Lair::leave) {
+            Some(Err(error)) => {
+                eprintln!("evac agent: cannot remove its folder: {error}");
+                1
+            }
+            _ => 0,
+        }
+    }
+}

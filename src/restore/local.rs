@@ -1,0 +1,83 @@
+//! A restore into a folder of this machine.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes as Buffer;
+
+use crate::agent::place::{ChunkFault, Chunks, PlaceOptions, Placed, Placer};
+use crate::model::{Bytes, ChunkId, TreePath};
+use crate::restore::RestoreError;
+use crate::restore::feed::{Batch, Feed};
+use crate::restore::frames::CachedFrame;
+
+/// After so much content what was written is synced, and a resume can begin there.
+const SYNC_BYTES: u64 = 256 << 20;
+
+/// What a restore did.
+#[derive(Debug, Default)]
+pub struct LocalReport {
+    /// What was written.
+    pub placed: Placed,
+    /// Files with content that could not be had, and why.
+    pub damaged: Vec<(TreePath, String)>,
+}
+
+/// The pieces of one batch.
+#[derive(Default)]
+struct Larder {
+    places: HashMap<ChunkId, (Arc<CachedFrame>, Range<usize>)>,
+}
+
+impl Larder {
+    fn fill(&mut self, batch: &Batch) {
+        self.places.clear();
+        for (frame, needed) in &batch.frames {
+            for (id, range) in frame.open.chunks.iter().filter(|(id, _)| needed.contains(id)) {
+                self.places.insert(*id, (frame.clone(), range.clone()));
+            }
+        }
+    }
+}
+
+impl Chunks for Larder {
+    fn get(&mut self, id: &ChunkId) -> Result<Buffer, ChunkFault> {
+        let missing = || ChunkFault::Damaged("it is in no pack".to_owned());
+        let (frame, range) = self.places.get(id).ok_or_else(missing)?;
+        Ok(Buffer::copy_from_slice(&frame.open.raw[range.clone()]))
+    }
+}
+
+/// Writes what `feed` yields beneath `root`. `durable` is told, every so often, that everything
+/// before a path survives a power cut; with the entries and bytes since the last time.
+pub fn restore_to_folder(
+    feed: &mut Feed,
+    root: &Path,
+    options: PlaceOptions,
+    durable: &mut dyn FnMut(&TreePath, u64, Bytes) -> Result<(), RestoreError>,
+) -> Result<LocalReport, RestoreError> {
+    let mut placer = Placer::open(root, options)?;
+    let mut larder = Larder::default();
+    let mut report = LocalReport::default();
+    let (mut entries, mut bytes) = (0, 0);
+    while let Some(batch) = feed.next_batch() {
+        larder.fill(&batch);
+        for record in &batch.records {
+            placer.place(record, &mut larder)?;
+            entries += u64::from(record.path().is_some());
+            if let crate::capture::Record::Data { length, .. } = record {
+                bytes += u64::from(*length);
+            }
+        }
+        report.damaged.extend(batch.damaged);
+        if let Some(last) = batch.last.filter(|_| bytes >= SYNC_BYTES) {
+            placer.sync()?;
+            durable(&last, entries, Bytes(bytes))?;
+            (entries, bytes) = (0, 0);
+        }
+    }
+    report.placed = placer.finish()?;
+    Ok(report)
+}

@@ -1,0 +1,294 @@
+//! The landing site's mind: which piece to ask of whom, when a segment is whole, when a pass is
+//! done. Pure: inputs and the time in, commands out; threads and sockets are elsewhere.
+//!
+//! **Invariants.**
+//! - A piece is wanted of a host only if the store has it not and no other host is sending it.
+//! - What is wanted of a host and not yet in the store never exceeds its window, and for all hosts
+//!   together never the budget. The wants are the credit.
+//! - A segment is committed only when every piece it names was appended to the store, and segments
+//!   of a run are committed in order.
+//! - A host that ends or lies changes nothing but itself: its claims pass to those who wait.
+//!
+//! **Claims.** The first host that offers a piece which nobody has is asked for it and holds the
+//! claim; later offerers wait. A waiter is asked as well after max(2 s, 4 × the holder's expected
+//! time), and both may send: the store drops the second copy. When the holder ends, the oldest
+//! waiter inherits the claim and reads its bytes again; if they changed, its file is left to the
+//! sweep (`Record::Lost`).
+
+mod claims;
+mod decide;
+mod offers;
+mod segment;
+mod session;
+mod settle;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::capture::{Cursor, Record};
+use crate::chunk::FrameHeader;
+use crate::model::{
+    Bytes, ChunkId, Event, HostId, PassNumber, Reason, RunNumber, Tally, TreePath, WorkloadId,
+};
+use crate::wire::{ToAgent, ToLanding, WireError};
+
+use claims::Claims;
+pub use segment::ClosedSegment;
+use session::Session;
+
+/// One connection's work on one workload; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+/// What the coordinator asks of the store: does it have this piece, durable or on its way there?
+pub trait Known {
+    /// Is the piece in a pack?
+    fn contains(&self, id: &ChunkId) -> bool;
+}
+
+impl<F: Fn(&ChunkId) -> bool> Known for F {
+    fn contains(&self, id: &ChunkId) -> bool {
+        self(id)
+    }
+}
+
+/// A workload that a connected agent was told to capture.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// Which connection.
+    pub session: SessionId,
+    /// Whose.
+    pub host: HostId,
+    /// What.
+    pub workload: WorkloadId,
+    /// Its pass.
+    pub pass: PassNumber,
+    /// The run that was ordered.
+    pub run: RunNumber,
+    /// Number of the run's next segment.
+    pub segment: u64,
+    /// The roots, for checking what is offered.
+    pub paths: Vec<TreePath>,
+    /// Where it goes on, if a former session got that far.
+    pub cursor: Option<Cursor>,
+    /// Round-trip time, for the window.
+    pub rtt: Duration,
+}
+
+/// What happens to the coordinator.
+#[derive(Debug)]
+pub enum Input {
+    /// An agent was told to capture.
+    Begin(Assignment),
+    /// An agent said something that concerns the capture.
+    Said(SessionId, ToLanding),
+    /// A frame arrived and every piece in it matched its name.
+    Frame(SessionId, Frame),
+    /// The store has appended a frame's pieces; they count from now on.
+    Appended(SessionId, Vec<ChunkId>, Bytes),
+    /// A segment is durable.
+    Committed(SessionId),
+    /// A pass was sealed.
+    Sealed(SessionId, Tally),
+    /// A connection ended, or was ended.
+    Ended(SessionId),
+    /// Take what was asked for, ask for nothing more, end.
+    Drain,
+    /// Time passed.
+    Tick,
+}
+
+/// A checked frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// What it says of itself, its pieces among it.
+    pub header: FrameHeader,
+    /// As it goes into a pack.
+    pub bytes: Vec<u8>,
+}
+
+impl Frame {
+    /// Its pieces and their lengths.
+    pub fn pieces(&self) -> impl Iterator<Item = (ChunkId, u32)> {
+        self.header.chunks.iter().map(|chunk| (chunk.id, chunk.length))
+    }
+}
+
+/// What the coordinator wants done.
+#[derive(Debug)]
+pub enum Command {
+    /// Say this to the agent.
+    Send(SessionId, ToAgent),
+    /// Append to the pack of the workload, then tell [`Input::Appended`].
+    Append(SessionId, WorkloadId, Frame),
+    /// Make durable, then tell [`Input::Committed`].
+    Commit(SessionId, ClosedSegment),
+    /// All segments so far are durable: tell the agent to sweep and stream it what they hold.
+    Sweep { session: SessionId, run: RunNumber, keep_gone: bool },
+    /// All runs are durable and nothing moved: seal the pass, then tell [`Input::Sealed`].
+    Seal(SessionId),
+    /// The workload is sealed; the session can take the next.
+    Finished(SessionId),
+    /// The far side lied or failed: end the session.
+    End(SessionId, Reason, String),
+    /// Tell the readers.
+    Emit(Event),
+}
+
+/// Bounds of what is under way.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Raw bytes wanted and not yet in the store, all hosts together.
+    pub budget_bytes: u64,
+    /// The same for one host, at least.
+    pub window_bytes_min: u64,
+    /// And at most.
+    pub window_bytes_max: u64,
+    /// Offers of one host that wait for pieces; beyond it answers are withheld.
+    pub offers_max: usize,
+    /// A segment closes at this much content…
+    pub segment_bytes: u64,
+    /// …or at this age.
+    pub segment_age: Duration,
+    /// A waiter waits at least this long before it is asked itself.
+    pub claim_patience: Duration,
+    /// Sweeps after which names that keep moving are kept as they were.
+    pub sweeps_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            budget_bytes: 1 << 30,
+            // Wants are counted raw, and a compressor needs a few frames in hand to stay busy.
+            window_bytes_min: 8 << 20,
+            window_bytes_max: 64 << 20,
+            offers_max: 512,
+            segment_bytes: 64 << 20,
+            segment_age: Duration::from_secs(5),
+            claim_patience: Duration::from_secs(2),
+            sweeps_max: 3,
+        }
+    }
+}
+
+/// The landing site's mind.
+#[derive(Debug)]
+pub struct Coordinator {
+    limits: Limits,
+    sessions: BTreeMap<SessionId, Session>,
+    claims: Claims,
+    /// Raw bytes wanted of all hosts and not yet in the store.
+    wanted_bytes: u64,
+    /// Since when no new work is begun.
+    draining: Option<Duration>,
+    now: Duration,
+    out: Vec<Command>,
+}
+
+impl Coordinator {
+    /// Nothing under way.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            sessions: BTreeMap::new(),
+            claims: Claims::default(),
+            wanted_bytes: 0,
+            draining: None,
+            now: Duration::ZERO,
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes one input; `now` never goes back.
+    pub fn handle(&mut self, input: Input, now: Duration, known: &dyn Known) -> Vec<Command> {
+        self.now = now;
+        match input {
+            Input::Begin(assignment) => self.begin(assignment),
+            Input::Said(id, message) => self.said(id, message, known),
+            Input::Frame(id, frame) => self.frame(id, frame),
+            Input::Appended(id, pieces, stored) => self.appended(id, &pieces, stored, known),
+            Input::Committed(id) => self.committed(id, known),
+            Input::Sealed(id, tally) => self.sealed(id, tally),
+            Input::Ended(id) => self.ended(id, known),
+            Input::Drain => {
+                self.draining.get_or_insert(now);
+                self.decide_all(known);
+            }
+            Input::Tick => self.tick(known),
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    /// Raw bytes wanted and not yet in the store.
+    pub fn wanted_bytes(&self) -> u64 {
+        self.wanted_bytes
+    }
+
+    fn begin(&mut self, assignment: Assignment) {
+        let event = Event::CaptureStarted {
+            host: assignment.host.clone(),
+            workload: assignment.workload.clone(),
+            pass: assignment.pass,
+            resumed: assignment.cursor.is_some() || assignment.segment > 0,
+        };
+        self.out.push(Command::Emit(event));
+        let (id, run) = (assignment.session, assignment.run);
+        let (workload, pass) = (assignment.workload.clone(), assignment.pass);
+        self.sessions.insert(id, Session::new(assignment, self.now));
+        if run > RunNumber(0) {
+            self.out.push(Command::Emit(Event::RunBegan { workload, pass, run }));
+            self.out.push(Command::Sweep { session: id, run, keep_gone: false });
+        }
+    }
+
+    /// A message of a capture; everything else was handled where it arrived.
+    fn said(&mut self, id: SessionId, message: ToLanding, known: &dyn Known) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let verdict = match message {
+            ToLanding::Offer { number, records, cursor, tally } => {
+                session.take_offer(number, records, cursor, tally).map(|left_out| {
+                    self.out.extend(left_out.into_iter().map(Command::Emit));
+                })
+            }
+            ToLanding::WalkBegan { roots } => session.checker.resolved(roots),
+            ToLanding::WalkDone { tally } => session.walk_done(tally),
+            ToLanding::RereadGone { ticket } => {
+                self.reread_gone(id, ticket, known);
+                return;
+            }
+            _ => Err(WireError::Unexpected("a message that does not belong to a capture")),
+        };
+        match verdict {
+            Ok(()) => {
+                self.decide(id, known);
+                self.advance(id);
+            }
+            Err(error) => self.end(id, Reason::Protocol, error.to_string(), known),
+        }
+    }
+
+    /// Ends a session and passes its claims on.
+    fn end(&mut self, id: SessionId, reason: Reason, detail: String, known: &dyn Known) {
+        self.out.push(Command::End(id, reason, detail));
+        self.ended(id, known);
+    }
+
+    fn sealed(&mut self, id: SessionId, tally: Tally) {
+        if let Some(session) = self.sessions.remove(&id) {
+            let (workload, pass) = (session.workload().clone(), session.pass());
+            self.out.push(Command::Emit(Event::CaptureSealed { workload, pass, tally }));
+            self.out.push(Command::Send(id, ToAgent::Finish));
+            self.out.push(Command::Finished(id));
+        }
+    }
+}
+
+/// Is a record about content whose bytes are named here?
+fn piece_of(record: &Record) -> Option<(ChunkId, u32)> {
+    if let Record::Data { id, length, .. } = record { Some((*id, *length)) } else { None }
+}

@@ -1,0 +1,134 @@
+//! From offers to segments to runs to a sealed pass.
+
+use std::time::Duration;
+
+use crate::model::{Bytes, Event, Reason, RunNumber};
+use crate::run::coordinator::session::{Offer, Session};
+use crate::run::coordinator::{Command, Coordinator, Frame, Known, SessionId};
+
+/// How long a draining run waits for what it asked of a host.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Coordinator {
+    /// A frame of checked pieces: each must have been asked of this host.
+    pub(super) fn frame(&mut self, id: SessionId, frame: Frame) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let asked = |(chunk, length)| session.wanted.get(&chunk) == Some(&length);
+        if !frame.pieces().all(asked) {
+            let detail = "it sent content that was not asked of it".to_owned();
+            self.out.push(Command::End(id, Reason::Protocol, detail));
+            return;
+        }
+        let mut raw_bytes = 0;
+        for (chunk, length) in frame.pieces() {
+            // The same piece twice in a frame is a waste of the sender's, no more.
+            if session.wanted.remove(&chunk).is_some() {
+                session.arriving.insert(chunk, length);
+                raw_bytes += u64::from(length);
+            }
+            if let Some(claim) = self.claims.get_mut(&chunk) {
+                claim.has_arrived = true;
+            }
+        }
+        session.arrived(raw_bytes);
+        session.tally_mut().sent_bytes += Bytes(frame.bytes.len() as u64);
+        let workload = session.workload().clone();
+        let event = Event::Received {
+            host: session.assignment.host.clone(),
+            workload: workload.clone(),
+            sent_bytes: Bytes(frame.bytes.len() as u64),
+            raw_bytes: Bytes(raw_bytes),
+        };
+        self.out.push(Command::Emit(event));
+        self.out.push(Command::Append(id, workload, frame));
+    }
+
+    /// Moves what is whole into the segment, closes it when it is due, ends the run when it is.
+    pub(super) fn advance(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let is_whole = |offer: &Offer| offer.decided == offer.pieces.len() && offer.awaited == 0;
+        while session.offers.front().is_some_and(is_whole) {
+            let offer = session.offers.pop_front().expect("a front was just seen");
+            session.count(&offer.tally);
+            session.segment.take(offer, self.now);
+            if session.segment.raw_bytes() >= self.limits.segment_bytes {
+                Self::close_segment(session, id, &mut self.out);
+            }
+        }
+        let is_old = session.segment.age(self.now) >= self.limits.segment_age;
+        let is_last = session.walk_done.is_some() && session.offers.is_empty();
+        if !session.segment.is_empty() && (is_old || is_last || self.draining.is_some()) {
+            Self::close_segment(session, id, &mut self.out);
+        }
+        if let Some(since) = self.draining {
+            self.drain_session(id, since);
+        } else {
+            self.end_run(id);
+        }
+    }
+
+    fn close_segment(session: &mut Session, id: SessionId, out: &mut Vec<Command>) {
+        let (workload, pass) = (session.workload().clone(), session.pass());
+        let closed = session.segment.close(workload, pass);
+        session.uncommitted += 1;
+        out.push(Command::Commit(id, closed));
+    }
+
+    /// While draining: what was asked for is taken and committed, then the session ends. A host
+    /// that does not deliver is not waited for.
+    fn drain_session(&mut self, id: SessionId, since: Duration) {
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
+        let is_idle = session.wanted_bytes == 0 || self.now.saturating_sub(since) > DRAIN_PATIENCE;
+        if is_idle && session.uncommitted == 0 && !session.is_sealing {
+            let detail = "the run was asked to stop".to_owned();
+            self.out.push(Command::End(id, Reason::Stopped, detail));
+            self.drop_session(id);
+        }
+    }
+
+    /// A run ends when its last segment is durable; then follows a sweep, or the seal.
+    fn end_run(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let Some(walk) = session.walk_done else {
+            return;
+        };
+        let is_settled = session.offers.is_empty()
+            && session.segment.is_empty()
+            && session.uncommitted == 0
+            // What another host sent in its stead still comes: it must find its session.
+            && session.wanted_bytes == 0
+            && !session.is_sealing;
+        if !is_settled {
+            return;
+        }
+        let is_walk = session.segment.run() == RunNumber(0);
+        let has_moved = walk.gone > 0 || session.lost_pieces > 0;
+        if is_walk || (has_moved && session.sweeps < self.limits.sweeps_max) {
+            let run = session.begin_sweep();
+            let keep_gone = session.sweeps >= self.limits.sweeps_max;
+            let (workload, pass) = (session.workload().clone(), session.pass());
+            self.out.push(Command::Emit(Event::RunBegan { workload, pass, run }));
+            self.out.push(Command::Sweep { session: id, run, keep_gone });
+        } else {
+            session.is_sealing = true;
+            self.out.push(Command::Seal(id));
+        }
+    }
+
+    /// A segment is durable.
+    pub(super) fn committed(&mut self, id: SessionId, known: &dyn Known) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.uncommitted = session.uncommitted.saturating_sub(1);
+        }
+        self.decide(id, known);
+        self.advance(id);
+    }
+}

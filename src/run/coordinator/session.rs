@@ -1,0 +1,220 @@
+//! One agent at work on one workload, as the landing site sees it.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::capture::{Cursor, Record};
+use crate::model::{ChunkId, Event, PassNumber, RunNumber, Tally, WorkloadId};
+use crate::run::coordinator::segment::OpenSegment;
+use crate::run::coordinator::{Assignment, Limits, piece_of};
+use crate::wire::{RunChecker, WalkTally, WireError};
+
+/// An honest agent holds 32 MiB of unanswered content, at least a byte in each offer that counts
+/// here, and sends what is not full ten times a second at most.
+const OFFERS_UNANSWERED_MAX: usize = 16_384;
+/// Offers that wait for pieces of other hosts; they hold records, no content.
+const OFFERS_OPEN_MAX: usize = 32_768;
+
+/// An offer whose pieces are not all in the store.
+#[derive(Debug)]
+pub(super) struct Offer {
+    pub(super) number: u64,
+    pub(super) records: Vec<Record>,
+    pub(super) cursor: Option<Cursor>,
+    pub(super) tally: WalkTally,
+    /// Indices of the records that name a piece.
+    pub(super) pieces: Vec<usize>,
+    /// How many of them are answered.
+    pub(super) decided: usize,
+    /// How many of those are not in the store yet.
+    pub(super) awaited: usize,
+    /// Bytes that need not cross.
+    pub(super) reused_bytes: u64,
+}
+
+/// One agent's work on one workload.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) assignment: Assignment,
+    pub(super) checker: RunChecker,
+    pub(super) offers: VecDeque<Offer>,
+    pub(super) segment: OpenSegment,
+    /// Pieces wanted of this agent and not yet received.
+    pub(super) wanted: HashMap<ChunkId, u32>,
+    /// Pieces received and not yet in the store.
+    pub(super) arriving: HashMap<ChunkId, u32>,
+    /// Raw bytes wanted and not yet in the store; includes what is being appended.
+    pub(super) wanted_bytes: u64,
+    pub(super) rereads: HashMap<u64, ChunkId>,
+    pub(super) next_ticket: u64,
+    pub(super) walk_done: Option<WalkTally>,
+    pub(super) lost_pieces: u64,
+    pub(super) sweeps: u32,
+    pub(super) is_sealing: bool,
+    /// Segments handed over and not yet durable.
+    pub(super) uncommitted: u64,
+    pub(super) arrived_bytes: u64,
+    rate: RateMeter,
+}
+
+impl Session {
+    pub(super) fn new(assignment: Assignment, now: Duration) -> Self {
+        let within = assignment
+            .cursor
+            .as_ref()
+            .and_then(|cursor| cursor.within.map(|(offset, _)| (cursor.path.clone(), offset)));
+        Self {
+            checker: RunChecker::new(assignment.paths.clone(), assignment.run, within),
+            segment: OpenSegment::new(assignment.run, assignment.segment),
+            offers: VecDeque::new(),
+            wanted: HashMap::new(),
+            arriving: HashMap::new(),
+            wanted_bytes: 0,
+            rereads: HashMap::new(),
+            next_ticket: 0,
+            walk_done: None,
+            lost_pieces: 0,
+            sweeps: u32::from(assignment.run > RunNumber(0)),
+            is_sealing: false,
+            uncommitted: 0,
+            arrived_bytes: 0,
+            rate: RateMeter { bytes_per_second: 0.0, since: now, bytes: 0 },
+            assignment,
+        }
+    }
+
+    pub(super) fn workload(&self) -> &WorkloadId {
+        &self.assignment.workload
+    }
+
+    pub(super) fn pass(&self) -> PassNumber {
+        self.assignment.pass
+    }
+
+    /// Checks and queues an offer; returns what it says was left out.
+    pub(super) fn take_offer(
+        &mut self,
+        number: u64,
+        records: Vec<Record>,
+        cursor: Option<Cursor>,
+        tally: WalkTally,
+    ) -> Result<Vec<Event>, WireError> {
+        if self.walk_done.is_some() || self.is_sealing {
+            return Err(WireError::Unexpected("an offer after the end of a run"));
+        }
+        self.checker.offer(number, &records)?;
+        let undecided = self.offers.iter().filter(|offer| offer.decided < offer.pieces.len());
+        if undecided.count() > OFFERS_UNANSWERED_MAX || self.offers.len() > OFFERS_OPEN_MAX {
+            return Err(WireError::Unexpected("more offers than an agent may have open"));
+        }
+        let left_out = |record: &Record| match record {
+            Record::LeftOut { path, why } => Some(Event::LeftOut {
+                workload: self.assignment.workload.clone(),
+                path: path.to_string(),
+                why: crate::model::text::bounded(why, crate::capture::entry::WHY_BYTES_MAX),
+            }),
+            _ => None,
+        };
+        let events = records.iter().filter_map(left_out).collect();
+        let names_piece = |(at, record): (usize, &Record)| piece_of(record).map(|_| at);
+        let pieces = records.iter().enumerate().filter_map(names_piece).collect();
+        self.offers.push_back(Offer {
+            number,
+            records,
+            cursor,
+            tally,
+            pieces,
+            decided: 0,
+            awaited: 0,
+            reused_bytes: 0,
+        });
+        Ok(events)
+    }
+
+    /// The agent says the run is complete; its counts must be ours.
+    pub(super) fn walk_done(&mut self, tally: WalkTally) -> Result<(), WireError> {
+        if self.walk_done.is_some() || self.is_sealing {
+            return Err(WireError::Unexpected("a second end of a run"));
+        }
+        if (tally.offers, tally.records) != self.checker.counts() || self.checker.is_inside_file() {
+            return Err(WireError::Unexpected("an end of a run whose counts do not agree"));
+        }
+        self.walk_done = Some(tally);
+        Ok(())
+    }
+
+    /// Begins the next run of the same pass.
+    pub(super) fn begin_sweep(&mut self) -> RunNumber {
+        let run = RunNumber(self.segment.run().0 + 1);
+        self.checker = RunChecker::new(self.assignment.paths.clone(), run, None);
+        self.segment = OpenSegment::new(run, 0);
+        self.walk_done = None;
+        self.lost_pieces = 0;
+        self.sweeps += 1;
+        run
+    }
+
+    /// The offer with this number, if it still waits.
+    pub(super) fn offer_mut(&mut self, number: u64) -> Option<&mut Offer> {
+        self.offers.iter_mut().find(|offer| offer.number == number)
+    }
+
+    /// What may be wanted at once: twice what passes in a round trip, within bounds.
+    pub(super) fn window_bytes(&self, limits: &Limits) -> u64 {
+        // A quarter of a second stands for compression at one end and appending at the other.
+        let round = self.assignment.rtt.as_secs_f64() + 0.25;
+        let wanted = 2.0 * self.rate.bytes_per_second * round;
+        (wanted as u64).clamp(limits.window_bytes_min, limits.window_bytes_max)
+    }
+
+    /// How long what is wanted will take at the rate of late.
+    pub(super) fn expected(&self) -> Duration {
+        let rate = self.rate.bytes_per_second.max(65_536.0);
+        Duration::from_secs_f64(self.wanted_bytes as f64 / rate)
+    }
+
+    /// Counts what arrived.
+    pub(super) fn arrived(&mut self, bytes: u64) {
+        self.arrived_bytes += bytes;
+        self.rate.bytes += bytes;
+    }
+
+    /// Follows the rate; called about every half second or more.
+    pub(super) fn measure(&mut self, now: Duration) {
+        self.rate.measure(now);
+    }
+
+    /// Adds a tally delta of the agent to the open segment.
+    pub(super) fn count(&mut self, tally: &WalkTally) {
+        let into = self.segment.tally_mut();
+        into.opened_files += tally.opened_files;
+        into.read_bytes.0 += tally.read_bytes;
+        into.vanished += tally.vanished;
+    }
+
+    /// The tally of the segment being filled.
+    pub(super) fn tally_mut(&mut self) -> &mut Tally {
+        self.segment.tally_mut()
+    }
+}
+
+/// An exponential average over about two seconds.
+#[derive(Debug)]
+struct RateMeter {
+    bytes_per_second: f64,
+    since: Duration,
+    bytes: u64,
+}
+
+impl RateMeter {
+    fn measure(&mut self, now: Duration) {
+        let span = now.saturating_sub(self.since).as_secs_f64();
+        if span < 0.5 {
+            return;
+        }
+        let weight = 1.0 - (-span / 2.0).exp();
+        self.bytes_per_second += weight * (self.bytes as f64 / span - self.bytes_per_second);
+        self.since = now;
+        self.bytes = 0;
+    }
+}

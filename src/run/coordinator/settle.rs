@@ -1,0 +1,222 @@
+//! When pieces arrive, when they do not, and when a host ends.
+
+use std::time::Duration;
+
+use crate::capture::Record;
+use crate::model::{Bytes, ChunkId, TreePath};
+use crate::run::coordinator::claims::Waiter;
+use crate::run::coordinator::{Command, Coordinator, Known, SessionId};
+use crate::wire::ToAgent;
+
+impl Coordinator {
+    /// The store has appended pieces that `id` sent.
+    pub(super) fn appended(
+        &mut self,
+        id: SessionId,
+        pieces: &[ChunkId],
+        stored: Bytes,
+        known: &dyn Known,
+    ) {
+        let mut touched = vec![id];
+        for chunk in pieces {
+            let arrived = self.sessions.get_mut(&id).and_then(|s| s.arriving.remove(chunk));
+            if let Some(length) = arrived {
+                self.release(id, length);
+            }
+            let Some(claim) = self.claims.remove(chunk) else {
+                continue;
+            };
+            for waiter in claim.waiters {
+                if self.satisfy(waiter) && !touched.contains(&waiter.session) {
+                    touched.push(waiter.session);
+                }
+            }
+        }
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.tally_mut().stored_bytes += stored;
+        }
+        for session in touched {
+            self.advance(session);
+        }
+        self.decide_all(known);
+    }
+
+    /// Gives credit back.
+    fn release(&mut self, id: SessionId, length: u32) {
+        let length = u64::from(length);
+        if let Some(session) = self.sessions.get_mut(&id) {
+            let freed = length.min(session.wanted_bytes);
+            session.wanted_bytes -= freed;
+            self.wanted_bytes = self.wanted_bytes.saturating_sub(freed);
+        }
+    }
+
+    fn satisfy(&mut self, waiter: Waiter) -> bool {
+        let offer = self.sessions.get_mut(&waiter.session).and_then(|s| s.offer_mut(waiter.offer));
+        if let Some(offer) = offer {
+            offer.awaited = offer.awaited.saturating_sub(1);
+            true
+        } else {
+            false
+        }
+    }
+
+    /// Asks a waiter to read its bytes again and send them.
+    fn ask_again(&mut self, chunk: ChunkId, waiter: Waiter) -> bool {
+        let Some((path, offset, length)) = self.place_of(waiter) else {
+            return false;
+        };
+        let Some(session) = self.sessions.get_mut(&waiter.session) else {
+            return false;
+        };
+        let ticket = session.next_ticket;
+        session.next_ticket += 1;
+        session.rereads.insert(ticket, chunk);
+        let message = ToAgent::Reread { ticket, path, offset, length, id: chunk };
+        self.want(waiter.session, chunk, length);
+        self.out.push(Command::Send(waiter.session, message));
+        true
+    }
+
+    /// Which file, where in it and how long: what a waiter has to read.
+    fn place_of(&self, waiter: Waiter) -> Option<(TreePath, u64, u32)> {
+        let session = self.sessions.get(&waiter.session)?;
+        let at = session.offers.iter().position(|offer| offer.number == waiter.offer)?;
+        let Record::Data { offset, length, .. } =
+            session.offers[at].records.get(waiter.record)?.clone()
+        else {
+            return None;
+        };
+        // The file's node stands before it, in this offer or an earlier one.
+        let before = session.offers[at].records[..waiter.record].iter().rev();
+        let earlier = session.offers.iter().take(at).rev().flat_map(|o| o.records.iter().rev());
+        let open = session.segment.latest_path();
+        let path = before.chain(earlier).find_map(Record::path).or(open).cloned();
+        let resumed = || session.assignment.cursor.as_ref().map(|cursor| cursor.path.clone());
+        Some((path.or_else(resumed)?, offset, length))
+    }
+
+    /// A host ended: whoever waited for its pieces is asked itself.
+    pub(super) fn ended(&mut self, id: SessionId, known: &dyn Known) {
+        if self.drop_session(id) {
+            self.decide_all(known);
+        }
+    }
+
+    /// Forgets a session; its claims pass to those who wait.
+    pub(super) fn drop_session(&mut self, id: SessionId) -> bool {
+        let Some(session) = self.sessions.remove(&id) else {
+            return false;
+        };
+        self.wanted_bytes = self.wanted_bytes.saturating_sub(session.wanted_bytes);
+        for chunk in self.claims.forget_session(id) {
+            self.inherit(chunk);
+        }
+        true
+    }
+
+    /// Finds a new holder for a piece that lost its own, or gives the piece up.
+    fn inherit(&mut self, chunk: ChunkId) {
+        loop {
+            let Some(claim) = self.claims.get_mut(&chunk) else {
+                return;
+            };
+            let Some(heir) = claim.waiters.first().copied() else {
+                self.claims.remove(&chunk);
+                return;
+            };
+            claim.holder = Some(heir.session);
+            claim.asked_at = self.now;
+            let is_asked = self.is_asked(heir.session, &chunk);
+            if is_asked || self.ask_again(chunk, heir) {
+                return;
+            }
+            self.give_up(chunk, heir);
+        }
+    }
+
+    fn is_asked(&self, id: SessionId, chunk: &ChunkId) -> bool {
+        self.sessions.get(&id).is_some_and(|session| session.wanted.contains_key(chunk))
+    }
+
+    /// A piece cannot be had for this record: its file is left to the sweep.
+    fn give_up(&mut self, chunk: ChunkId, waiter: Waiter) {
+        if let Some(claim) = self.claims.get_mut(&chunk) {
+            claim.waiters.retain(|other| *other != waiter);
+        }
+        let Some(session) = self.sessions.get_mut(&waiter.session) else {
+            return;
+        };
+        session.lost_pieces += 1;
+        if let Some(offer) = session.offer_mut(waiter.offer) {
+            if let Some(record) = offer.records.get_mut(waiter.record) {
+                if let Record::Data { offset, length, .. } = *record {
+                    *record = Record::Lost { offset, length };
+                    offer.awaited = offer.awaited.saturating_sub(1);
+                }
+            }
+        }
+    }
+
+    /// The bytes changed before they could be read again.
+    pub(super) fn reread_gone(&mut self, id: SessionId, ticket: u64, known: &dyn Known) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let Some(chunk) = session.rereads.remove(&ticket) else {
+            let detail = "it answered what was not asked".to_owned();
+            self.end(id, crate::model::Reason::Protocol, detail, known);
+            return;
+        };
+        if let Some(length) = session.wanted.remove(&chunk) {
+            self.release(id, length);
+        }
+        let Some(claim) = self.claims.get_mut(&chunk) else {
+            return;
+        };
+        let mine: Vec<Waiter> =
+            claim.waiters.iter().filter(|waiter| waiter.session == id).copied().collect();
+        let holds = claim.holder == Some(id);
+        for waiter in mine {
+            self.give_up(chunk, waiter);
+        }
+        if holds {
+            self.inherit(chunk);
+        }
+        self.advance(id);
+        self.decide_all(known);
+    }
+
+    /// Time passed: old segments close, slow holders get company.
+    pub(super) fn tick(&mut self, known: &dyn Known) {
+        let now = self.now;
+        for session in self.sessions.values_mut() {
+            session.measure(now);
+        }
+        let floor = self.limits.claim_patience;
+        let sessions = &self.sessions;
+        let patience = |holder: SessionId| {
+            let expected = sessions.get(&holder).map_or(Duration::ZERO, |s| s.expected());
+            floor.max(expected.saturating_mul(4).min(Duration::from_secs(8)))
+        };
+        for chunk in self.claims.overdue(now, patience) {
+            self.ask_somebody_else(chunk);
+        }
+        self.decide_all(known);
+    }
+
+    /// The holder is slow: the oldest waiter of another host that was not asked yet sends as well.
+    fn ask_somebody_else(&mut self, chunk: ChunkId) {
+        let Some(claim) = self.claims.get_mut(&chunk) else {
+            return;
+        };
+        claim.asked_at = self.now;
+        let holder = claim.holder;
+        let others: Vec<Waiter> =
+            claim.waiters.iter().filter(|w| Some(w.session) != holder).copied().collect();
+        let next = others.into_iter().find(|waiter| !self.is_asked(waiter.session, &chunk));
+        if let Some(waiter) = next {
+            self.ask_again(chunk, waiter);
+        }
+    }
+}

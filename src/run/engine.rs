@@ -1,0 +1,285 @@
+//! The thread around the coordinator: it feeds it, carries out what it wants, and keeps what each
+//! session needs beside it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::ledger::LinkTable;
+use crate::model::{ChunkId, Clock, Event, EventSink, PassNumber, Reason, RunNumber, TreePath, WorkloadId};
+use crate::run::base::BaseFeed;
+use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, SessionId};
+use crate::run::shelf::ToShelf;
+use crate::store::{PassName, Store};
+use crate::wire::{LinkAnswer, LinkAsk, ToAgent, ToLanding, encode};
+
+/// How often time passes for the coordinator.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What the engine is told.
+pub enum ToEngine {
+    /// A session begins.
+    Begin(Box<NewSession>),
+    /// Something for the coordinator.
+    Input(Input),
+    /// An agent said something; its place in the queue is free when it was heard.
+    Said(SessionId, ToLanding, OwnedSemaphorePermit),
+    /// An agent sent what is not what it says.
+    Lied(SessionId, String),
+    /// Tell the readers.
+    Emit(Event),
+    /// The landing disk is full or broken: every session ends.
+    LandingFailed(Reason, String),
+    /// Take what was asked for, then end every session.
+    Drain,
+    /// End.
+    Stop,
+}
+
+/// An agent that was told to capture.
+pub struct NewSession {
+    /// What it captures.
+    pub assignment: Assignment,
+    /// Where messages to it go.
+    pub outbox: UnboundedSender<Vec<u8>>,
+    /// Told how it ended.
+    pub ended: oneshot::Sender<SessionEnd>,
+    /// First names of inodes.
+    pub links: LinkTable,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// The pass is sealed.
+    Sealed,
+    /// It cannot go on.
+    Failed(Reason, String),
+}
+
+struct Running {
+    workload: WorkloadId,
+    pass: PassNumber,
+    outbox: UnboundedSender<Vec<u8>>,
+    ended: Option<oneshot::Sender<SessionEnd>>,
+    links: LinkTable,
+    base: Option<BaseFeed>,
+}
+
+/// The coordinator with everything around it.
+pub struct Engine {
+    coordinator: Coordinator,
+    sessions: HashMap<SessionId, Running>,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    shelf: Sender<ToShelf>,
+    itself: Sender<ToEngine>,
+    events: Arc<dyn EventSink>,
+    last_tick: Duration,
+    failed: Option<(Reason, String)>,
+}
+
+impl Engine {
+    /// Nothing under way.
+    pub fn new(
+        limits: Limits,
+        store: Store,
+        clock: Arc<dyn Clock>,
+        channels: (Sender<ToEngine>, Sender<ToShelf>),
+        events: Arc<dyn EventSink>,
+    ) -> Self {
+        Self {
+            coordinator: Coordinator::new(limits),
+            sessions: HashMap::new(),
+            store,
+            clock,
+            shelf: channels.1,
+            itself: channels.0,
+            events,
+            last_tick: Duration::ZERO,
+            failed: None,
+        }
+    }
+
+    /// Works until told to stop.
+    pub fn work(mut self, orders: &Receiver<ToEngine>) {
+        loop {
+            match orders.recv_timeout(TICK) {
+                Ok(ToEngine::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(order) => self.take(order),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let now = self.clock.elapsed();
+            if now.saturating_sub(self.last_tick) >= TICK {
+                self.last_tick = now;
+                self.input(Input::Tick);
+            }
+        }
+    }
+
+    fn take(&mut self, order: ToEngine) {
+        match order {
+            ToEngine::Begin(new) => self.begin(*new),
+            ToEngine::Input(Input::Ended(id)) => {
+                self.sessions.remove(&id);
+                self.input(Input::Ended(id));
+            }
+            ToEngine::Input(input) => self.input(input),
+            ToEngine::Said(id, message, _place) => self.said(id, message),
+            ToEngine::Lied(id, detail) => self.end(id, Reason::Protocol, detail),
+            ToEngine::Emit(event) => self.emit(event),
+            ToEngine::LandingFailed(reason, detail) => self.landing_failed(reason, &detail),
+            ToEngine::Drain => self.input(Input::Drain),
+            ToEngine::Stop => {}
+        }
+    }
+
+    fn begin(&mut self, new: NewSession) {
+        let NewSession { assignment, outbox, ended, links } = new;
+        if let Some((reason, detail)) = &self.failed {
+            let _ = ended.send(SessionEnd::Failed(*reason, detail.clone()));
+            return;
+        }
+        let running = Running {
+            workload: assignment.workload.clone(),
+            pass: assignment.pass,
+            outbox,
+            ended: Some(ended),
+            links,
+            base: None,
+        };
+        self.sessions.insert(assignment.session, running);
+        self.input(Input::Begin(assignment));
+    }
+
+    /// Links and base blocks are answered here; the rest is the coordinator's.
+    fn said(&mut self, id: SessionId, message: ToLanding) {
+        match message {
+            ToLanding::LinkAsks(asks) => {
+                for ask in asks {
+                    self.link(id, &ask);
+                }
+            }
+            ToLanding::LinkForget { path } => {
+                let failure = self.sessions.get_mut(&id).and_then(|s| s.links.forget(&path).err());
+                if let Some(error) = failure {
+                    self.end(id, Reason::LandingError, crate::run::explain(&error));
+                }
+            }
+            ToLanding::BaseMore => {
+                if let Some(base) = self.sessions.get(&id).and_then(|s| s.base.as_ref()) {
+                    base.more();
+                } else {
+                    let detail = "it asked for a base outside a sweep".to_owned();
+                    self.end(id, Reason::Protocol, detail);
+                }
+            }
+            message => self.input(Input::Said(id, message)),
+        }
+    }
+
+    fn link(&mut self, id: SessionId, ask: &LinkAsk) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let (dev, ino) = ask.inode;
+        let first = session.links.first_or(dev, ino, ask.fingerprint.0, &ask.path);
+        match first {
+            Ok(first) => {
+                // A first name that stands later in the tree cannot be linked to.
+                let of: Option<TreePath> = first.filter(|first| *first < ask.path);
+                let answer = of.map_or(LinkAnswer::Wanted, LinkAnswer::SameAs);
+                self.send(id, &ToAgent::Link { ticket: ask.ticket, answer });
+            }
+            Err(error) => self.end(id, Reason::LandingError, crate::run::explain(&error)),
+        }
+    }
+
+    fn send(&self, id: SessionId, message: &ToAgent) {
+        if let Some(session) = self.sessions.get(&id) {
+            // A connection that is gone says so itself.
+            let _ = session.outbox.send(encode(message));
+        }
+    }
+
+    fn emit(&self, event: Event) {
+        self.events.emit(&event);
+        let _ = self.shelf.send(ToShelf::Record(event));
+    }
+
+    fn input(&mut self, input: Input) {
+        let store = self.store.clone();
+        let known = move |id: &ChunkId| store.contains(id);
+        let commands = self.coordinator.handle(input, self.clock.elapsed(), &known);
+        for command in commands {
+            self.perform(command);
+        }
+    }
+
+    fn perform(&mut self, command: Command) {
+        match command {
+            Command::Send(id, message) => self.send(id, &message),
+            Command::Append(id, workload, frame) => {
+                let _ = self.shelf.send(ToShelf::Append(id, workload, frame));
+            }
+            Command::Commit(id, segment) => {
+                let _ = self.shelf.send(ToShelf::Commit(id, Box::new(segment)));
+            }
+            Command::Sweep { session, run, keep_gone } => {
+                self.feed(session, run);
+                self.send(session, &ToAgent::Sweep { run, keep_gone });
+            }
+            Command::Seal(id) => {
+                if let Some(session) = self.sessions.get(&id) {
+                    let (workload, pass) = (session.workload.clone(), session.pass);
+                    let _ = self.shelf.send(ToShelf::Seal(id, workload, pass));
+                }
+            }
+            Command::Finished(id) => self.finish(id, SessionEnd::Sealed),
+            Command::End(id, reason, detail) => {
+                self.finish(id, SessionEnd::Failed(reason, detail));
+            }
+            Command::Emit(event) => self.emit(event),
+        }
+    }
+
+    fn feed(&mut self, id: SessionId, run: RunNumber) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let itself = self.itself.clone();
+        session.base = Some(BaseFeed::start(
+            self.store.disk().clone(),
+            PassName { workload: session.workload.clone(), pass: session.pass },
+            run,
+            session.outbox.clone(),
+            move |detail| {
+                let _ = itself.send(ToEngine::LandingFailed(Reason::LandingError, detail));
+            },
+        ));
+    }
+
+    /// Ends a session for a reason found here.
+    fn end(&mut self, id: SessionId, reason: Reason, detail: String) {
+        self.finish(id, SessionEnd::Failed(reason, detail));
+        self.input(Input::Ended(id));
+    }
+
+    fn finish(&mut self, id: SessionId, end: SessionEnd) {
+        if let Some(ended) = self.sessions.remove(&id).and_then(|session| session.ended) {
+            let _ = ended.send(end);
+        }
+    }
+
+    fn landing_failed(&mut self, reason: Reason, detail: &str) {
+        self.failed = Some((reason, detail.to_owned()));
+        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
+        for id in ids {
+            self.end(id, reason, detail.to_owned());
+        }
+    }
+}

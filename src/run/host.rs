@@ -1,0 +1,286 @@
+//! One host, from the first dial to the last workload.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::chunk::{DomainKey, FrameHeader};
+use crate::inventory::{Host, Workload};
+use crate::model::{Event, HostId, Reason, WorkloadId};
+use crate::run::coordinator::{Assignment, Frame, Input, SessionId};
+use crate::run::engine::{NewSession, SessionEnd, ToEngine};
+use crate::run::shelf::{OpenedPass, PassRequest, ToShelf};
+use crate::run::stop::Phase;
+use crate::run::talk::{Talk, TalkError};
+use crate::run::{Outcome, Shared, links};
+use crate::wire::{CaptureOrder, Grant, ToAgent, ToLanding};
+
+/// zstd level of frames; following the bottleneck comes with a later release.
+const LEVEL: i32 = 3;
+/// Messages of one agent that may wait for the engine.
+const QUEUED_MAX: usize = 256;
+/// A host that fails in the middle is dialled again so often without any progress between.
+const TRIES_MAX: u32 = 5;
+
+/// Works on `host` until it has no more work, or cannot be worked on.
+pub async fn work(shared: Arc<Shared>, host: Host) {
+    let mut talk: Option<Line> = None;
+    let mut tries = 0;
+    while let Some(id) = shared.next_workload(&host.id) {
+        let Some(workload) = host.workloads.iter().find(|workload| workload.id == id).cloned()
+        else {
+            continue;
+        };
+        let outcome = match ready(&shared, &host, &mut talk).await {
+            Ok(line) => capture(&shared, &host, &workload, line).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(()) => {
+                tries = 0;
+                shared.done(&id, Outcome::Captured);
+            }
+            Err(error) => {
+                if let Some(line) = talk.take() {
+                    line.hang_up(error.reason).await;
+                }
+                if !after_failure(&shared, &host, &id, &error, &mut tries).await {
+                    break;
+                }
+            }
+        }
+    }
+    if let Some(line) = talk {
+        line.bye().await;
+        shared.emit(Event::HostDone { host: host.id.clone() });
+    }
+}
+
+/// An agent on the line, and the connection it is on.
+pub struct Line {
+    /// The agent.
+    pub talk: Talk,
+    /// Its connection, kept open as long as it is used.
+    pub connection: crate::ssh::Connection,
+    /// Round-trip time.
+    pub rtt: Duration,
+}
+
+impl Line {
+    pub(super) async fn bye(self) {
+        self.talk.bye().await;
+        self.connection.close().await;
+    }
+
+    /// After a failure: an agent that can still hear is told to go.
+    pub(super) async fn hang_up(self, reason: Reason) {
+        if matches!(reason, Reason::Lost | Reason::Timeout) {
+            self.connection.kill();
+        } else {
+            self.bye().await;
+        }
+    }
+}
+
+async fn ready<'a>(
+    shared: &Shared,
+    host: &Host,
+    talk: &'a mut Option<Line>,
+) -> Result<&'a mut Line, TalkError> {
+    if talk.is_none() {
+        *talk = Some(shared.reach.agent(host, Grant::Read, shared).await?);
+    }
+    Ok(talk.as_mut().expect("it was just filled"))
+}
+
+/// Decides what a failure means; says whether to go on with this host.
+async fn after_failure(
+    shared: &Shared,
+    host: &Host,
+    workload: &WorkloadId,
+    error: &TalkError,
+    tries: &mut u32,
+) -> bool {
+    let detail = error.detail.clone();
+    let stopped = |reason| Event::CaptureStopped {
+        workload: workload.clone(),
+        reason,
+        detail: detail.clone(),
+    };
+    let host_failed = |retry_s| Event::HostFailed {
+        host: host.id.clone(),
+        reason: error.reason,
+        detail: detail.clone(),
+        retry_s,
+    };
+    match error.reason {
+        Reason::Stopped | Reason::LandingFull | Reason::LandingError => {
+            shared.emit(stopped(error.reason));
+            shared.done(workload, Outcome::Partial(error.reason));
+            if error.reason != Reason::Stopped {
+                shared.landing_failed(error.reason);
+            }
+            false
+        }
+        Reason::SourceError => {
+            shared.emit(Event::CaptureFailed { workload: workload.clone(), reason: error.reason, detail });
+            shared.done(workload, Outcome::Failed(error.reason));
+            true
+        }
+        reason if reason.is_temporary() && *tries < TRIES_MAX && shared.phase() == Phase::Running => {
+            *tries += 1;
+            let pause = shared.pause(*tries);
+            shared.emit(host_failed(Some(pause.as_secs())));
+            shared.give_back(&host.id, workload.clone());
+            shared.sleep(pause).await;
+            true
+        }
+        reason => {
+            shared.emit(host_failed(None));
+            let outcome = if shared.is_begun(workload) {
+                shared.emit(stopped(reason));
+                Outcome::Partial(reason)
+            } else {
+                shared.emit(Event::CaptureFailed { workload: workload.clone(), reason, detail });
+                Outcome::Failed(reason)
+            };
+            shared.done(workload, outcome);
+            abandon(shared, &host.id, error);
+            false
+        }
+    }
+}
+
+/// What is left of a host that cannot be worked on fails with it.
+fn abandon(shared: &Shared, host: &HostId, error: &TalkError) {
+    for workload in shared.abandon(host) {
+        let (reason, detail) = (error.reason, error.detail.clone());
+        let outcome = if shared.is_begun(&workload) {
+            shared.emit(Event::CaptureStopped { workload: workload.clone(), reason, detail });
+            Outcome::Partial(reason)
+        } else {
+            shared.emit(Event::CaptureFailed { workload: workload.clone(), reason, detail });
+            Outcome::Failed(reason)
+        };
+        shared.done(&workload, outcome);
+    }
+}
+
+/// Captures one workload over an agent that is ready.
+async fn capture(
+    shared: &Arc<Shared>,
+    host: &Host,
+    workload: &Workload,
+    line: &mut Line,
+) -> Result<(), TalkError> {
+    let key = shared.domain_key(workload)?;
+    let opened = open_pass(shared, workload, &key).await?;
+    let links = links::table(shared, workload, &opened).await?;
+    let order = CaptureOrder {
+        paths: workload.paths.clone(),
+        exclude: workload.exclude.clone(),
+        cutting: opened.cutting,
+        key: key.clone(),
+        level: LEVEL,
+        run: opened.run,
+        cursor: opened.cursor.clone(),
+        skip: shared.own_folders.clone(),
+    };
+    line.talk.send(&ToAgent::Capture(Box::new(order)));
+    let session = shared.new_session();
+    let assignment = Assignment {
+        session,
+        host: host.id.clone(),
+        workload: workload.id.clone(),
+        pass: opened.pass,
+        run: opened.run,
+        segment: opened.segment,
+        paths: workload.paths.clone(),
+        cursor: opened.cursor,
+        rtt: line.rtt,
+    };
+    let (ended, end) = oneshot::channel();
+    let outbox = line.talk.outbox();
+    let new = NewSession { assignment, outbox, ended, links };
+    shared.tell(ToEngine::Begin(Box::new(new)));
+    let outcome = converse(shared, session, &Arc::new(key), line, end).await;
+    shared.tell(ToEngine::Input(Input::Ended(session)));
+    outcome
+}
+
+async fn open_pass(
+    shared: &Shared,
+    workload: &Workload,
+    key: &DomainKey,
+) -> Result<OpenedPass, TalkError> {
+    let (answer, opened) = oneshot::channel();
+    let request = PassRequest { workload: workload.clone(), domain: key.domain() };
+    shared.order(ToShelf::Open(Box::new(request), answer));
+    let gone = |_| TalkError::new(Reason::Internal, "the writing thread is gone");
+    let opened = opened.await.map_err(gone)?;
+    opened.map_err(|error| TalkError::new(error.reason(), crate::run::explain(&error)))
+}
+
+/// Carries what the agent says to the engine until the session ends.
+async fn converse(
+    shared: &Arc<Shared>,
+    session: SessionId,
+    key: &Arc<DomainKey>,
+    line: &mut Line,
+    mut end: oneshot::Receiver<SessionEnd>,
+) -> Result<(), TalkError> {
+    let room = Arc::new(Semaphore::new(QUEUED_MAX));
+    loop {
+        let message = tokio::select! {
+            biased;
+            ended = &mut end => return match ended {
+                Ok(SessionEnd::Sealed) => Ok(()),
+                Ok(SessionEnd::Failed(reason, detail)) => Err(TalkError::new(reason, detail)),
+                Err(_) => Err(TalkError::new(Reason::Stopped, "the run was stopped")),
+            },
+            message = line.talk.next() => message?,
+        };
+        let permit = room.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| TalkError::new(Reason::Internal, "closed"))?;
+        match message {
+            ToLanding::Frame(bytes) => {
+                check_frame(shared, session, key, bytes.into_vec(), permit).await;
+            }
+            ToLanding::Failed { reason, detail } => return Err(own_failure(reason, &detail)),
+            message => shared.tell(ToEngine::Said(session, message, permit)),
+        }
+    }
+}
+
+/// An agent may only speak for its own machine: nothing it says stops the run.
+fn own_failure(reason: Reason, detail: &str) -> TalkError {
+    let reason = match reason {
+        Reason::SourceError | Reason::SourceFull => reason,
+        _ => Reason::Protocol,
+    };
+    crate::run::talk::failed(reason, detail)
+}
+
+/// Every piece is checked against its name before anybody believes it.
+async fn check_frame(
+    shared: &Arc<Shared>,
+    session: SessionId,
+    key: &Arc<DomainKey>,
+    bytes: Vec<u8>,
+    permit: OwnedSemaphorePermit,
+) {
+    let (key, telling) = (key.clone(), shared.clone());
+    let check = move || {
+        crate::chunk::frame::open(&bytes, &key)?;
+        Ok(Frame { header: FrameHeader::parse(&bytes)?, bytes })
+    };
+    let then = move |checked: Result<Frame, crate::chunk::FrameError>| {
+        telling.tell(match checked {
+            Ok(frame) => ToEngine::Input(Input::Frame(session, frame)),
+            Err(error) => ToEngine::Lied(session, crate::run::explain(&error)),
+        });
+        drop(permit);
+    };
+    shared.checkers.run(check, then).await;
+}

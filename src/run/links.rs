@@ -1,0 +1,51 @@
+//! The table of first names for one session; a resumed pass fills it from its manifest.
+
+use std::sync::Arc;
+
+use crate::capture::{Kind, Record};
+use crate::inventory::Workload;
+use crate::ledger::LinkTable;
+use crate::model::{Reason, RunNumber};
+use crate::run::Shared;
+use crate::run::shelf::OpenedPass;
+use crate::run::talk::TalkError;
+use crate::store::{Disk, Pass, PassName, Step};
+
+/// A table that knows what the pass holds so far.
+pub async fn table(
+    shared: &Arc<Shared>,
+    workload: &Workload,
+    opened: &OpenedPass,
+) -> Result<LinkTable, TalkError> {
+    let path = shared.scratch.join(format!("links-{}.db", workload.id));
+    let is_new = opened.segment == 0 && opened.run == RunNumber(0);
+    let disk = shared.store.disk().clone();
+    let name = PassName { workload: workload.id.clone(), pass: opened.pass };
+    let build = move || -> Result<LinkTable, String> {
+        let mut table = LinkTable::open(&path).map_err(|error| crate::run::explain(&error))?;
+        if !is_new {
+            fill(&mut table, &disk, &name)?;
+        }
+        Ok(table)
+    };
+    let built = tokio::task::spawn_blocking(build).await;
+    let built = built.map_err(|error| TalkError::new(Reason::Internal, error.to_string()))?;
+    built.map_err(|detail| TalkError::new(Reason::LandingError, detail))
+}
+
+fn fill(table: &mut LinkTable, disk: &Arc<dyn Disk>, name: &PassName) -> Result<(), String> {
+    let pass = Pass::open(disk, name).map_err(|error| crate::run::explain(&error))?;
+    for step in pass.merged() {
+        let Step::Record(Record::Node(entry)) = step else {
+            continue;
+        };
+        if entry.metadata.nlink > 1 && entry.kind != Kind::Directory {
+            let (dev, ino) = (entry.metadata.dev, entry.metadata.ino);
+            let fingerprint = entry.fingerprint().0;
+            table
+                .first_or(dev, ino, fingerprint, &entry.path)
+                .map_err(|error| crate::run::explain(&error))?;
+        }
+    }
+    Ok(())
+}

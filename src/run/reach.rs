@@ -1,0 +1,199 @@
+//! The way to a machine: dial, probe, place the agent, start it, greet it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::inventory::{Host, Inventory, Settings, Target};
+use crate::model::{Clock, Event, Generation, HostId, Reason, SiteId};
+use crate::run::host::Line;
+use crate::run::shared::Shared;
+use crate::run::talk::{Talk, TalkError};
+use crate::ssh::deploy::{self, Agent};
+use crate::ssh::{Connection, Dialler, Endpoint, Purpose, SshError, probe};
+use crate::wire::{Grant, MAGIC};
+
+/// How often a dial is tried again within one attempt is the dialler's; this bounds the sum.
+const DIAL_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The way to all machines of a site.
+pub struct Reach {
+    dialler: Dialler,
+    agent: Agent,
+    site: SiteId,
+    clock: Arc<dyn Clock>,
+    user: String,
+    identities: Vec<PathBuf>,
+    known_hosts: PathBuf,
+    folder: PathBuf,
+    hosts: Vec<Host>,
+}
+
+impl Reach {
+    /// For the machines of `inventory`; `agent` is what is put on them.
+    pub fn new(
+        site: (SiteId, &Path),
+        settings: &Settings,
+        inventory: &Inventory,
+        dialler: Dialler,
+        agent: Agent,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (id, folder) = site;
+        Self {
+            dialler,
+            agent,
+            site: id,
+            clock,
+            user: settings.ssh.user.clone(),
+            identities: settings.ssh.identity.iter().map(|path| resolve(folder, path)).collect(),
+            known_hosts: resolve(folder, &settings.ssh.known_hosts),
+            folder: folder.to_owned(),
+            hosts: inventory.hosts.clone(),
+        }
+    }
+
+    /// Where pinned keys are.
+    pub fn known_hosts(&self) -> &Path {
+        &self.known_hosts
+    }
+
+    /// Dials pace themselves and share bastions here.
+    pub fn dialler(&self) -> &Dialler {
+        &self.dialler
+    }
+
+    /// How `host` is reached, through as many others as it takes.
+    pub fn endpoint(&self, host: &Host) -> Endpoint {
+        let jump = host.jump.as_ref().and_then(|id| self.hosts.iter().find(|h| h.id == *id));
+        let identities = if host.identity.is_empty() {
+            self.identities.clone()
+        } else {
+            host.identity.iter().map(|path| resolve(&self.folder, path)).collect()
+        };
+        Endpoint {
+            address: host.address.clone(),
+            port: host.port,
+            user: host.user.clone().unwrap_or_else(|| self.user.clone()),
+            identities,
+            agent: crate::ssh::agent_socket(),
+            jump: jump.map(|jump| Box::new(self.endpoint(jump))),
+            host_key_alias: None,
+            host_key: host.host_key.clone(),
+            known_hosts: vec![self.known_hosts.clone()],
+        }
+    }
+
+    /// How `target` is reached.
+    pub fn target_endpoint(&self, target: &Target) -> Endpoint {
+        Endpoint {
+            address: target.address.clone(),
+            port: target.port,
+            user: target.user.clone().unwrap_or_else(|| self.user.clone()),
+            identities: self.identities.clone(),
+            agent: crate::ssh::agent_socket(),
+            jump: None,
+            host_key_alias: None,
+            host_key: None,
+            known_hosts: vec![self.known_hosts.clone()],
+        }
+    }
+
+    /// An agent on `host`, greeted; tells the readers how it goes.
+    pub async fn agent(
+        &self,
+        host: &Host,
+        grant: Grant,
+        shared: &Shared,
+    ) -> Result<Line, TalkError> {
+        shared.emit(Event::HostDialled { host: host.id.clone() });
+        let generation = shared.generation(&host.id)?;
+        let waiting = |error: &SshError, pause: Duration| {
+            shared.emit(Event::HostFailed {
+                host: host.id.clone(),
+                reason: error.reason(),
+                detail: crate::run::explain(error),
+                retry_s: Some(pause.as_secs().max(1)),
+            });
+        };
+        let endpoint = self.endpoint(host);
+        let connection = self.dial(&endpoint, &waiting).await?;
+        let (line, agent_bytes) = self.start(connection, &host.id, generation, grant).await?;
+        shared.emit(Event::HostReady {
+            host: host.id.clone(),
+            rtt_ms: line.rtt.as_secs_f64() * 1e3,
+            agent_bytes,
+        });
+        Ok(line)
+    }
+
+    /// A connection for bulk.
+    pub async fn dial(
+        &self,
+        endpoint: &Endpoint,
+        waiting: &(dyn Fn(&SshError, Duration) + Send + Sync),
+    ) -> Result<Connection, TalkError> {
+        let dial = self.dialler.dial(endpoint, Purpose::Bulk, waiting);
+        match tokio::time::timeout(DIAL_PATIENCE, dial).await {
+            Ok(dialled) => dialled.map_err(|error| talk_error(&error)),
+            Err(_) => Err(TalkError::new(Reason::Unreachable, "no way in within a minute")),
+        }
+    }
+
+    /// Puts the agent there, or finds it, starts it and greets it.
+    pub async fn start(
+        &self,
+        connection: Connection,
+        name: &HostId,
+        generation: Generation,
+        grant: Grant,
+    ) -> Result<(Line, crate::model::Bytes), TalkError> {
+        let started = self.start_on(&connection, name, generation, grant).await;
+        match started {
+            Ok((talk, rtt, bytes)) => Ok((Line { talk, connection, rtt }, bytes)),
+            Err(error) => {
+                connection.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn start_on(
+        &self,
+        connection: &Connection,
+        name: &HostId,
+        generation: Generation,
+        grant: Grant,
+    ) -> Result<(Talk, Duration, crate::model::Bytes), TalkError> {
+        let failed = |error: SshError| talk_error(&error);
+        let facts = probe::probe(connection).await.map_err(failed)?;
+        let rtt = connection.rtt(&*self.clock).await.map_err(failed)?;
+        let quiet = |_: crate::model::Bytes| {};
+        let placed = deploy::place(connection, &facts, self.site, name, &self.agent, &quiet)
+            .await
+            .map_err(failed)?;
+        let number = generation.0.to_string();
+        let arguments = ["agent", "--folder", &placed.folder, "--generation", &number];
+        let exec = placed.start(connection, &arguments, MAGIC).await.map_err(failed)?;
+        let talk = Talk::greet(exec, &[], generation, grant).await?;
+        Ok((talk, rtt, placed.uploaded))
+    }
+
+    /// Says goodbye to bastions.
+    pub async fn close(&self) {
+        self.dialler.close().await;
+    }
+}
+
+/// An SSH failure as the run sees it.
+pub fn talk_error(error: &SshError) -> TalkError {
+    TalkError::new(error.reason(), crate::run::explain(error))
+}
+
+/// `~/x` in the home folder, other relative paths in the site.
+pub fn resolve(folder: &Path, path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::var_os("HOME")) {
+        (Ok(rest), Some(home)) => PathBuf::from(home).join(rest),
+        _ => folder.join(path),
+    }
+}

@@ -1,0 +1,330 @@
+//! Restores onto targets over SSH: the agent there writes, the landing site feeds it.
+//!
+//! One connection a target; its workloads follow one another. At most [`BATCHES_AHEAD`] batches are
+//! under way, so that the target's memory stays bounded while the line is never idle.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::{Receiver, channel};
+
+use crate::chunk::DomainKey;
+use crate::inventory::Target;
+use crate::ledger::{Ledger, Place};
+use crate::model::{
+    Bytes, Event, EventSink, Generation, HostId, PassNumber, Reason, TreePath, WorkloadId,
+};
+use crate::restore::{Batch, Feed, Selection};
+use crate::run::host::Line;
+use crate::run::reach::Reach;
+use crate::run::talk::TalkError;
+use crate::store::{Pass, PassName, Store};
+use crate::wire::{Grant, PlaceOrder, Problem, ToAgent, ToLanding};
+
+/// Batches sent and not yet written.
+const BATCHES_AHEAD: usize = 2;
+
+/// One workload to be restored onto a target.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Which.
+    pub workload: WorkloadId,
+    /// Which of its passes.
+    pub pass: PassNumber,
+    /// Beneath which folder there.
+    pub root: TreePath,
+    /// Only these paths; empty: everything.
+    pub include: Vec<TreePath>,
+    /// Replace what is there and differs.
+    pub overwrite: bool,
+}
+
+/// How a restore ended.
+#[derive(Debug, Clone, Default)]
+pub struct Restored {
+    /// Entries written or found in place.
+    pub entries: u64,
+    /// Content written.
+    pub bytes: Bytes,
+    /// What could not be restored whole: path and why; at most as many as were told.
+    pub problems: Vec<(TreePath, String)>,
+    /// All of them.
+    pub problem_count: u64,
+}
+
+/// What restores work with.
+pub struct Restorer {
+    /// The way to targets.
+    pub reach: Arc<Reach>,
+    /// What is stored.
+    pub store: Store,
+    /// What happened.
+    pub ledger: Arc<Ledger>,
+    /// Who wants to know.
+    pub events: Arc<dyn EventSink>,
+    /// Who restores.
+    pub by: String,
+}
+
+impl Restorer {
+    /// Restores `jobs` onto `target`, one after the other; each has its own outcome.
+    pub async fn onto(
+        &self,
+        target: &Target,
+        jobs: Vec<Job>,
+    ) -> Vec<(Job, Result<Restored, TalkError>)> {
+        let mut line = None;
+        let mut outcomes = Vec::new();
+        for job in jobs {
+            let place = Place::Target {
+                target: target.id.to_string(),
+                root: job.root.as_path().to_owned(),
+            }
+            .to_string();
+            let outcome = self.one(target, &job, &place, &mut line).await;
+            if let Err(error) = &outcome {
+                self.tell(&Event::RestoreFailed {
+                    workload: job.workload.clone(),
+                    place,
+                    reason: error.reason,
+                    detail: error.detail.clone(),
+                });
+            }
+            outcomes.push((job, outcome));
+        }
+        if let Some(line) = line.take() {
+            line.bye().await;
+        }
+        outcomes
+    }
+
+    async fn one(
+        &self,
+        target: &Target,
+        job: &Job,
+        place: &str,
+        line: &mut Option<Line>,
+    ) -> Result<Restored, TalkError> {
+        if line.is_none() {
+            *line = Some(self.connect(target).await?);
+        }
+        let ready = line.as_mut().expect("it was just filled");
+        let outcome = self.write(job, place, ready).await;
+        // An agent that failed is in the middle of something: the next job gets a fresh one.
+        if outcome.is_err()
+            && let Some(line) = line.take()
+        {
+            line.hang_up(Reason::TargetError).await;
+        }
+        outcome
+    }
+
+    async fn connect(&self, target: &Target) -> Result<Line, TalkError> {
+        let name = format!("target-{}", target.id);
+        let name: String = name.chars().take(63).collect();
+        let name = HostId::new(name)
+            .map_err(|error| TalkError::new(Reason::Inventory, error.to_string()))?;
+        let generation = self.ledger.generation(&name).map_err(|e| landing(&e))?;
+        let endpoint = self.reach.target_endpoint(target);
+        let connection = self.reach.dial(&endpoint, &|_, _| {}).await?;
+        let generation: Generation = generation;
+        let (line, _) = self.reach.start(connection, &name, generation, Grant::Write).await?;
+        Ok(line)
+    }
+
+    async fn write(
+        &self,
+        job: &Job,
+        place: &str,
+        line: &mut Line,
+    ) -> Result<Restored, TalkError> {
+        let begun = self
+            .ledger
+            .restore_begin(&job.workload, job.pass, place, &self.by)
+            .map_err(|error| landing(&error))?;
+        self.events.emit(&Event::RestoreStarted {
+            workload: job.workload.clone(),
+            pass: job.pass,
+            place: place.to_owned(),
+        });
+        let resume = begun.position.and_then(|bytes| TreePath::new(bytes).ok());
+        let order = PlaceOrder {
+            root: job.root.clone(),
+            overwrite: job.overwrite,
+            resume: resume.clone(),
+        };
+        let selection = Selection { include: job.include.clone(), resume };
+        let (key, batches) = self.feed(job, selection)?;
+        line.talk.send(&ToAgent::Place(Box::new(order)));
+        line.talk.send(&ToAgent::Key(Box::new(key)));
+        let restored = self.converse(job, place, line, batches).await?;
+        self.ledger
+            .restore_done(&job.workload, job.pass, place, restored.problem_count, &self.by)
+            .map_err(|error| landing(&error))?;
+        self.events.emit(&Event::RestoreDone {
+            workload: job.workload.clone(),
+            pass: job.pass,
+            place: place.to_owned(),
+            missing: restored.problem_count,
+        });
+        Ok(restored)
+    }
+
+    /// Reads batches on a thread of its own, a little ahead.
+    fn feed(
+        &self,
+        job: &Job,
+        selection: Selection,
+    ) -> Result<(DomainKey, Receiver<Encoded>), TalkError> {
+        let name = PassName { workload: job.workload.clone(), pass: job.pass };
+        let pass = Pass::open(self.store.disk(), &name).map_err(|error| landing(&error))?;
+        let key = self.store.key(pass.head().domain).map_err(|error| landing(&error))?;
+        let mut feed = Feed::new(&self.store, &pass, selection);
+        let (sender, receiver) = channel(1);
+        let sealing = key.clone();
+        tokio::task::spawn_blocking(move || {
+            loop {
+                let Some(batch) = feed.next_batch() else {
+                    return;
+                };
+                if sender.blocking_send(Encoded::new(batch, &sealing)).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok((key, receiver))
+    }
+
+    async fn converse(
+        &self,
+        job: &Job,
+        place: &str,
+        line: &mut Line,
+        mut batches: Receiver<Encoded>,
+    ) -> Result<Restored, TalkError> {
+        let mut restored = Restored::default();
+        let mut under_way: VecDeque<(u64, Option<TreePath>)> = VecDeque::new();
+        let mut is_ready = false;
+        let mut is_fed = false;
+        loop {
+            tokio::select! {
+                batch = batches.recv(), if is_ready && !is_fed && under_way.len() < BATCHES_AHEAD => {
+                    match batch {
+                        Some(batch) => {
+                            restored.add_damaged(&batch.damaged);
+                            under_way.push_back((batch.number, batch.last.clone()));
+                            batch.send(line);
+                        }
+                        None => {
+                            is_fed = true;
+                            line.talk.send(&ToAgent::PlaceEnd);
+                        }
+                    }
+                }
+                message = line.talk.next() => match message? {
+                    ToLanding::PlaceReady => is_ready = true,
+                    ToLanding::Placed { batch, durable, entries, bytes } => {
+                        let done = under_way.pop_front().filter(|(number, _)| *number == batch);
+                        let Some((_, last)) = done else {
+                            let detail = "the target wrote what was not sent";
+                            return Err(TalkError::new(Reason::Protocol, detail));
+                        };
+                        self.progress(job, place, (entries, Bytes(bytes)), last.filter(|_| durable))?;
+                    }
+                    ToLanding::Problems(problems) => restored.add_problems(problems),
+                    ToLanding::PlaceDone { entries, bytes, problems } => {
+                        restored.entries = entries;
+                        restored.bytes = Bytes(bytes);
+                        restored.problem_count = restored.problem_count.max(problems);
+                        return Ok(restored);
+                    }
+                    ToLanding::Failed { reason, detail } => {
+                        return Err(crate::run::talk::failed(reason, &detail));
+                    }
+                    _ => {
+                        let detail = "the target said what does not belong to a restore";
+                        return Err(TalkError::new(Reason::Protocol, detail));
+                    }
+                }
+            }
+        }
+    }
+
+    fn progress(
+        &self,
+        job: &Job,
+        place: &str,
+        (entries, bytes): (u64, Bytes),
+        durable: Option<TreePath>,
+    ) -> Result<(), TalkError> {
+        self.events.emit(&Event::RestoreProgress {
+            workload: job.workload.clone(),
+            place: place.to_owned(),
+            entries,
+            bytes,
+        });
+        if let Some(path) = durable {
+            let position = path.as_bytes();
+            self.ledger
+                .restore_progress(&job.workload, job.pass, place, position, entries, bytes)
+                .map_err(|error| landing(&error))?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self, event: &Event) {
+        self.events.emit(event);
+        // A ledger that fails now has failed the restore already.
+        let _ = self.ledger.append(event, &self.by);
+    }
+}
+
+impl Restored {
+    fn add_damaged(&mut self, damaged: &[(TreePath, String)]) {
+        self.problem_count += damaged.len() as u64;
+        self.problems.extend(damaged.iter().take(1_000).cloned());
+    }
+
+    /// The target lists holes that were listed when they were sent: only others are new.
+    fn add_problems(&mut self, problems: Vec<Problem>) {
+        for problem in problems {
+            if !self.problems.iter().any(|(path, _)| *path == problem.path) {
+                self.problem_count += 1;
+                let why = crate::model::text::bounded(&problem.why, 300);
+                self.problems.push((problem.path, why));
+            }
+        }
+    }
+}
+
+/// A batch as it is sent.
+struct Encoded {
+    number: u64,
+    frames: Vec<Vec<u8>>,
+    records: Vec<crate::capture::Record>,
+    last: Option<TreePath>,
+    damaged: Vec<(TreePath, String)>,
+}
+
+impl Encoded {
+    fn new(batch: Batch, key: &DomainKey) -> Self {
+        Self {
+            number: batch.number,
+            frames: batch.encode_frames(key),
+            records: batch.records,
+            last: batch.last,
+            damaged: batch.damaged,
+        }
+    }
+
+    fn send(self, line: &Line) {
+        for frame in self.frames {
+            line.talk.send(&ToAgent::Frame(serde_bytes::ByteBuf::from(frame)));
+        }
+        line.talk.send(&ToAgent::Batch { number: self.number, records: self.records });
+    }
+}
+
+fn landing(error: &dyn std::error::Error) -> TalkError {
+    TalkError::new(Reason::LandingError, crate::run::explain(error))
+}

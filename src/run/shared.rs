@@ -1,0 +1,221 @@
+//! What the tasks of a run share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use crate::chunk::DomainKey;
+use crate::inventory::{Dedup, Workload};
+use crate::ledger::Ledger;
+use crate::model::{Event, Generation, HostId, Reason, SiteId, WorkloadId};
+use crate::run::coordinator::SessionId;
+use crate::run::engine::ToEngine;
+use crate::run::reach::Reach;
+use crate::run::schedule::Schedule;
+use crate::run::shelf::ToShelf;
+use crate::run::stop::{Phase, Stop};
+use crate::run::talk::{Checkers, TalkError};
+use crate::run::{Options, Site};
+use crate::store::Store;
+use crate::store::keys::DomainName;
+
+/// How a workload ended in this run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Sealed.
+    Captured,
+    /// Stopped on the way.
+    Partial(Reason),
+    /// Not begun, or not readable.
+    Failed(Reason),
+}
+
+/// What the tasks of a run share.
+pub struct Shared {
+    /// The way to hosts.
+    pub reach: Reach,
+    /// What is stored.
+    pub store: Store,
+    /// Frames are checked here.
+    pub checkers: Checkers,
+    /// A folder for what may be lost.
+    pub scratch: PathBuf,
+    /// Folders of ours that no capture may contain, by device and inode.
+    pub own_folders: Vec<(u64, u64)>,
+    /// Which site this is.
+    pub site: SiteId,
+    dedup: Dedup,
+    ledger: Arc<Ledger>,
+    stop: Stop,
+    engine: Sender<ToEngine>,
+    shelf: Sender<ToShelf>,
+    schedule: Mutex<Schedule>,
+    outcomes: Mutex<BTreeMap<WorkloadId, Outcome>>,
+    hosts: BTreeSet<HostId>,
+    next_session: AtomicU64,
+}
+
+impl Shared {
+    /// For one run over `site`.
+    pub(super) fn new(
+        site: &Site,
+        reach: Reach,
+        options: &Options,
+        stop: Stop,
+        channels: (Sender<ToEngine>, Sender<ToShelf>),
+    ) -> std::io::Result<Self> {
+        let scratch = site.state.join("scratch");
+        std::fs::create_dir_all(&scratch)?;
+        let own = [&site.state].into_iter().filter_map(|folder| std::fs::metadata(folder).ok());
+        let hosts_max = site.settings.limits.hosts as usize;
+        Ok(Self {
+            reach,
+            store: site.store.clone(),
+            checkers: Checkers::default(),
+            scratch,
+            own_folders: own.map(|meta| (meta.dev(), meta.ino())).collect(),
+            site: site.id,
+            dedup: site.settings.dedup,
+            ledger: site.ledger.clone(),
+            stop,
+            engine: channels.0,
+            shelf: channels.1,
+            schedule: Mutex::new(Schedule::new(options.order.clone(), hosts_max)),
+            outcomes: Mutex::default(),
+            hosts: options.order.iter().map(|(host, _)| host.clone()).collect(),
+            next_session: AtomicU64::new(1),
+        })
+    }
+
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().expect("no holder of this lock panics")
+    }
+
+    /// Hosts with work in this run.
+    pub fn host_count(&self) -> u64 {
+        self.hosts.len() as u64
+    }
+
+    /// A host that may begin; none once the run drains.
+    pub fn admit(&self) -> Option<HostId> {
+        if self.phase() == Phase::Running { self.schedule().admit() } else { None }
+    }
+
+    /// The next workload of an admitted host.
+    pub fn next_workload(&self, host: &HostId) -> Option<WorkloadId> {
+        if self.phase() == Phase::Running { self.schedule().next(host) } else { None }
+    }
+
+    /// A workload is to be tried again by this host.
+    pub fn give_back(&self, host: &HostId, workload: WorkloadId) {
+        self.schedule().give_back(host, workload);
+    }
+
+    /// What is left of a host that cannot be worked on.
+    pub fn abandon(&self, host: &HostId) -> Vec<WorkloadId> {
+        self.schedule().abandon(host)
+    }
+
+    /// A host does not work any more.
+    pub fn release(&self, host: &HostId) {
+        self.schedule().release(host);
+    }
+
+    /// Notes how a workload ended.
+    pub fn done(&self, workload: &WorkloadId, outcome: Outcome) {
+        let mut outcomes = self.outcomes.lock().expect("no holder of this lock panics");
+        outcomes.insert(workload.clone(), outcome);
+    }
+
+    /// How the workloads ended that ended.
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        let outcomes = self.outcomes.lock().expect("no holder of this lock panics");
+        outcomes.values().copied().collect()
+    }
+
+    /// Is something left that the same command would go on with?
+    pub fn has_work_left(&self) -> bool {
+        let is_put_off = |outcome: &Outcome| {
+            matches!(
+                outcome,
+                Outcome::Partial(Reason::Stopped | Reason::LandingFull | Reason::LandingError)
+            )
+        };
+        !self.schedule().is_over() || self.outcomes().iter().any(is_put_off)
+    }
+
+    /// Does the ledger know a pass of it that is not sealed?
+    pub fn is_begun(&self, workload: &WorkloadId) -> bool {
+        self.ledger.open_pass(workload).is_ok_and(|open| open.is_some())
+    }
+
+    /// The landing disk cannot go on: nobody begins anything new.
+    pub fn landing_failed(&self, _reason: Reason) {
+        if self.phase() == Phase::Running {
+            self.stop.press();
+        }
+    }
+
+    /// How far ending has got.
+    pub fn phase(&self) -> Phase {
+        self.stop.phase()
+    }
+
+    /// Waits, but not longer than the run goes on.
+    pub async fn sleep(&self, pause: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.stop.reached(Phase::Draining) => {}
+        }
+    }
+
+    /// How long to wait before a host is dialled again.
+    pub fn pause(&self, tries: u32) -> Duration {
+        crate::run::pause_after(tries)
+    }
+
+    /// A new session's number.
+    pub fn new_session(&self) -> SessionId {
+        SessionId(self.next_session.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A number for the next agent on a host, greater than any before.
+    pub fn generation(&self, host: &HostId) -> Result<Generation, TalkError> {
+        let failed = |error: crate::ledger::LedgerError| {
+            TalkError::new(Reason::LandingError, crate::run::explain(&error))
+        };
+        self.ledger.generation(host).map_err(failed)
+    }
+
+    /// The key that names the chunks of `workload`.
+    pub fn domain_key(&self, workload: &Workload) -> Result<DomainKey, TalkError> {
+        let name = match self.dedup {
+            Dedup::Fleet => DomainName::Fleet,
+            Dedup::Customer => DomainName::Customer(workload.customer.clone()),
+            Dedup::Host => DomainName::Host(workload.host.clone()),
+        };
+        let failed = |error: crate::store::StoreError| {
+            TalkError::new(Reason::LandingError, crate::run::explain(&error))
+        };
+        self.store.domain_key(&name).map_err(failed)
+    }
+
+    /// Tells the engine something; an engine that ended needs nothing more.
+    pub(super) fn tell(&self, message: ToEngine) {
+        let _ = self.engine.send(message);
+    }
+
+    /// Tells the shelf something.
+    pub(super) fn order(&self, order: ToShelf) {
+        let _ = self.shelf.send(order);
+    }
+
+    /// Tells the readers and the ledger.
+    pub fn emit(&self, event: Event) {
+        self.tell(ToEngine::Emit(event));
+    }
+}

@@ -1,0 +1,502 @@
+//! The one thread that writes: packs, index, manifests, receipts, in that order.
+//!
+//! **Invariants.**
+//! - Everything that must be durable before a receipt is durable before that receipt is begun.
+//! - One group commit serves all hosts: at most every [`COMMIT_AGE`] or [`COMMIT_BYTES`], and only
+//!   when something waits for it.
+//! - When the landing disk fails or is full, nothing is believed and everybody is told once;
+//!   what has a receipt stands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::capture::{Content, Cursor, Kind, Record};
+use crate::chunk::Cutting;
+use crate::inventory::Workload;
+use crate::ledger::snapshot::Consistency;
+use crate::ledger::{LeftOut, Ledger, LedgerError, PassDescription, Receipt};
+use crate::model::{
+    Bytes, Clock, Domain, Event, PassNumber, Reason, RunNumber, Tally, TreePath, WorkloadId,
+};
+use crate::run::coordinator::{ClosedSegment, Frame, Input, SessionId};
+use crate::run::engine::ToEngine;
+use crate::store::{
+    CommitError, Disk, DiskErrorKind, ManifestError, ManifestWriter, Pass, PassHead, PassName,
+    PassSeal, SegmentHead, Step, Store, StoreError, Writer, create_pass, seal_pass,
+};
+
+/// A group commit waits at most this long for company…
+const COMMIT_AGE: Duration = Duration::from_millis(200);
+/// …and for at most this much.
+const COMMIT_BYTES: u64 = 32 << 20;
+/// What nobody waits for is made durable after this long all the same: a resume then finds it.
+const IDLE_AGE: Duration = Duration::from_secs(2);
+
+/// What the shelf is told.
+pub enum ToShelf {
+    /// Begin or go on with a pass.
+    Open(Box<PassRequest>, oneshot::Sender<Result<OpenedPass, ShelfError>>),
+    /// Put a frame into the workload's pack.
+    Append(SessionId, WorkloadId, Frame),
+    /// Make a segment durable.
+    Commit(SessionId, Box<ClosedSegment>),
+    /// All segments are durable: count and seal.
+    Seal(SessionId, WorkloadId, PassNumber),
+    /// The counting for a seal is done.
+    Counted(SessionId, WorkloadId, PassNumber, Result<Tally, ShelfError>),
+    /// Remember.
+    Record(Event),
+    /// Make everything durable and answer.
+    Flush(oneshot::Sender<()>),
+}
+
+/// A workload whose capture begins or goes on.
+#[derive(Debug, Clone)]
+pub struct PassRequest {
+    /// Which, with its paths and excludes.
+    pub workload: Workload,
+    /// Who may share its chunks.
+    pub domain: Domain,
+}
+
+/// Where a pass stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenedPass {
+    /// Its number.
+    pub pass: PassNumber,
+    /// The run to order: 0 goes on with the walk, others begin a sweep.
+    pub run: RunNumber,
+    /// The next segment of that run.
+    pub segment: u64,
+    /// Where the walk goes on.
+    pub cursor: Option<Cursor>,
+    /// How it is cut.
+    pub cutting: Cutting,
+}
+
+/// Why the shelf cannot do what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum ShelfError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// What the pass says of itself cannot be read.
+    #[error("pass {1} of workload {0} is described in a way this evac cannot read")]
+    Description(WorkloadId, PassNumber),
+    /// A manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A group commit.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// What was just written cannot be read back.
+    #[error("a manifest cannot be read back: {0}")]
+    Unreadable(String),
+    /// The landing disk failed earlier in this run.
+    #[error("the landing disk failed: {0}")]
+    Failed(String),
+}
+
+impl ShelfError {
+    /// Full or broken?
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Store(error) if error.disk_kind() == Some(DiskErrorKind::Full) => {
+                Reason::LandingFull
+            }
+            Self::Manifest(ManifestError::Disk(error)) if error.kind == DiskErrorKind::Full => {
+                Reason::LandingFull
+            }
+            Self::Commit(error) if error.source.kind == DiskErrorKind::Full => {
+                Reason::LandingFull
+            }
+            _ => Reason::LandingError,
+        }
+    }
+}
+
+/// What the shelf works with.
+pub struct Shelf {
+    pub store: Store,
+    pub writer: Writer,
+    pub ledger: Arc<Ledger>,
+    pub clock: Arc<dyn Clock>,
+    pub engine: Sender<ToEngine>,
+    pub itself: Sender<ToShelf>,
+    /// Who runs this, written on every event.
+    pub by: String,
+    manifests: BTreeMap<PassName, OpenManifest>,
+    pending: Vec<(SessionId, Box<ClosedSegment>)>,
+    unsynced_bytes: u64,
+    since: Option<Duration>,
+    failed: Option<(Reason, String)>,
+}
+
+struct OpenManifest {
+    writer: ManifestWriter,
+    run: RunNumber,
+}
+
+impl Shelf {
+    /// A shelf over an open store and ledger.
+    pub fn new(
+        store: Store,
+        writer: Writer,
+        ledger: Arc<Ledger>,
+        clock: Arc<dyn Clock>,
+        channels: (Sender<ToEngine>, Sender<ToShelf>),
+        by: String,
+    ) -> Self {
+        Self {
+            store,
+            writer,
+            ledger,
+            clock,
+            engine: channels.0,
+            itself: channels.1,
+            by,
+            manifests: BTreeMap::new(),
+            pending: Vec::new(),
+            unsynced_bytes: 0,
+            since: None,
+            failed: None,
+        }
+    }
+
+    /// Works until a flush says that it was the last, or everybody is gone.
+    pub fn work(mut self, orders: &Receiver<ToShelf>) {
+        loop {
+            let order = match self.patience() {
+                None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(patience) => orders.recv_timeout(patience),
+            };
+            match order {
+                Ok(ToShelf::Flush(answer)) => {
+                    self.flush_or_fail();
+                    // Whoever asked may have gone.
+                    let _ = answer.send(());
+                    return;
+                }
+                Ok(order) => self.take(order),
+                Err(RecvTimeoutError::Timeout) => self.flush_or_fail(),
+                Err(RecvTimeoutError::Disconnected) => return self.flush_or_fail(),
+            }
+            if self.unsynced_bytes >= COMMIT_BYTES {
+                self.flush_or_fail();
+            }
+        }
+    }
+
+    /// How long what waits may go on waiting.
+    fn patience(&self) -> Option<Duration> {
+        let age = if self.pending.is_empty() { IDLE_AGE } else { COMMIT_AGE };
+        let since = self.since?;
+        Some(age.saturating_sub(self.clock.elapsed().saturating_sub(since)))
+    }
+
+    fn take(&mut self, order: ToShelf) {
+        let outcome = match order {
+            ToShelf::Open(request, answer) => {
+                let opened = match &self.failed {
+                    Some((_, detail)) => Err(ShelfError::Failed(detail.clone())),
+                    None => self.open(&request),
+                };
+                let _ = answer.send(opened);
+                Ok(())
+            }
+            _ if self.failed.is_some() => Ok(()),
+            ToShelf::Append(session, workload, frame) => self.append(session, &workload, &frame),
+            ToShelf::Commit(session, segment) => {
+                self.pending.push((session, segment));
+                self.since.get_or_insert(self.clock.elapsed());
+                Ok(())
+            }
+            ToShelf::Seal(session, workload, pass) => {
+                self.count(session, workload, pass);
+                Ok(())
+            }
+            ToShelf::Counted(session, workload, pass, tally) => {
+                tally.and_then(|tally| self.seal(session, &workload, pass, tally))
+            }
+            ToShelf::Record(event) => self.record(&event),
+            ToShelf::Flush(_) => Ok(()),
+        };
+        if let Err(error) = outcome {
+            self.fail(&error);
+        }
+    }
+
+    /// The landing side cannot go on: everybody is told, nothing more is written.
+    fn fail(&mut self, error: &ShelfError) {
+        let detail = crate::run::explain(error);
+        let reason = error.reason();
+        self.failed = Some((reason, detail.clone()));
+        self.pending.clear();
+        self.since = None;
+        let _ = self.engine.send(ToEngine::LandingFailed(reason, detail));
+    }
+
+    fn open(&mut self, request: &PassRequest) -> Result<OpenedPass, ShelfError> {
+        let workload = &request.workload;
+        let Some(open) = self.ledger.open_pass(&workload.id)? else {
+            return self.begin(request);
+        };
+        let described = postcard::from_bytes(&open.cutting);
+        let cutting =
+            described.map_err(|_| ShelfError::Description(workload.id.clone(), open.number))?;
+        let name = PassName { workload: workload.id.clone(), pass: open.number };
+        self.ensure_head(&self.head(request, open.number, cutting))?;
+        // A sweep that was interrupted is done anew, against everything that is durable.
+        if open.run > RunNumber(0) {
+            let run = RunNumber(open.run.0 + 1);
+            let segment = 0;
+            return Ok(OpenedPass { pass: open.number, run, segment, cursor: None, cutting });
+        }
+        let end = Some(open.manifest_end);
+        let (writer, _) = ManifestWriter::reopen(self.store.disk(), &name, open.run, end)?;
+        self.manifests.insert(name, OpenManifest { writer, run: open.run });
+        Ok(OpenedPass {
+            pass: open.number,
+            run: open.run,
+            segment: open.segments,
+            cursor: open.cursor,
+            cutting,
+        })
+    }
+
+    fn begin(&mut self, request: &PassRequest) -> Result<OpenedPass, ShelfError> {
+        let workload = &request.workload;
+        let cutting = Cutting::TREE;
+        let encoded = postcard::to_stdvec(&cutting).expect("a cutting is a few numbers");
+        let description = PassDescription {
+            workload: workload.id.clone(),
+            customer: workload.customer.clone(),
+            host: workload.host.clone(),
+            domain: request.domain,
+            cutting: encoded,
+        };
+        let pass = self.ledger.begin_pass(&description, &self.by)?;
+        self.ensure_head(&self.head(request, pass, cutting))?;
+        Ok(OpenedPass { pass, run: RunNumber(0), segment: 0, cursor: None, cutting })
+    }
+
+    fn head(&self, request: &PassRequest, pass: PassNumber, cutting: Cutting) -> PassHead {
+        PassHead {
+            workload: request.workload.id.clone(),
+            host: request.workload.host.clone(),
+            pass,
+            cutting,
+            domain: request.domain,
+            started_at: self.clock.now(),
+            paths: request.workload.paths.clone(),
+            excludes: request.workload.exclude.clone(),
+        }
+    }
+
+    /// The ledger may have begun a pass just before a crash that took the manifest's head.
+    fn ensure_head(&self, head: &PassHead) -> Result<(), ShelfError> {
+        match Pass::open(self.store.disk(), &head.name()) {
+            Ok(_) => Ok(()),
+            Err(ManifestError::Disk(error)) if error.kind == DiskErrorKind::NotFound => {
+                Ok(create_pass(&**self.store.disk(), head)?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn append(
+        &mut self,
+        session: SessionId,
+        workload: &WorkloadId,
+        frame: &Frame,
+    ) -> Result<(), ShelfError> {
+        let appended = self.writer.append(workload, &frame.bytes, &frame.header)?;
+        self.unsynced_bytes += appended.stored_bytes.0;
+        self.since.get_or_insert(self.clock.elapsed());
+        let pieces = frame.pieces().map(|(id, _)| id).collect();
+        let input = Input::Appended(session, pieces, appended.stored_bytes);
+        let _ = self.engine.send(ToEngine::Input(input));
+        Ok(())
+    }
+
+    fn flush_or_fail(&mut self) {
+        if self.failed.is_none()
+            && let Err(error) = self.flush()
+        {
+            self.fail(&error);
+        }
+    }
+
+    /// The group commit: packs and index, then manifests, then one transaction of receipts.
+    fn flush(&mut self) -> Result<(), ShelfError> {
+        self.since = None;
+        self.unsynced_bytes = 0;
+        self.writer.commit()?;
+        let pending = std::mem::take(&mut self.pending);
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let mut receipts = Vec::with_capacity(pending.len());
+        for (_, segment) in &pending {
+            receipts.push(self.write_segment(segment)?);
+        }
+        let mut names: Vec<PassName> = pending.iter().map(|(_, s)| name_of(s)).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            if let Some(manifest) = self.manifests.get_mut(&name) {
+                manifest.writer.sync()?;
+            }
+        }
+        self.ledger.commit_receipts(&receipts)?;
+        for (session, segment) in pending {
+            let event = Event::SegmentCommitted {
+                workload: segment.workload,
+                pass: segment.pass,
+                run: segment.run,
+                segment: segment.number,
+                tally: segment.tally,
+            };
+            let _ = self.engine.send(ToEngine::Emit(event));
+            let _ = self.engine.send(ToEngine::Input(Input::Committed(session)));
+        }
+        Ok(())
+    }
+
+    fn write_segment(&mut self, segment: &ClosedSegment) -> Result<Receipt, ShelfError> {
+        let name = name_of(segment);
+        let is_right = self.manifests.get(&name).is_some_and(|open| open.run == segment.run);
+        if !is_right {
+            let disk = self.store.disk();
+            // Only the walk is ever gone on with, and then it was reopened; a sweep is a new run.
+            let writer = ManifestWriter::create(disk, &name, segment.run)?;
+            self.manifests.insert(name.clone(), OpenManifest { writer, run: segment.run });
+        }
+        let manifest = self.manifests.get_mut(&name).expect("it was just made sure of");
+        let cursor = segment
+            .cursor
+            .clone()
+            .unwrap_or_else(|| Cursor { path: TreePath::root(), within: None });
+        let mut paths = segment.records.iter().filter_map(Record::path);
+        let first = paths.next().cloned();
+        let head = SegmentHead {
+            number: segment.number as u32,
+            cursor: Some(cursor.clone()),
+            last: paths.next_back().or(first.as_ref()).cloned(),
+            first,
+            tally: segment.tally,
+        };
+        let manifest_end = manifest.writer.append(&head, &segment.records)?;
+        Ok(Receipt {
+            workload: segment.workload.clone(),
+            pass: segment.pass,
+            run: segment.run,
+            segment: segment.number,
+            manifest_end,
+            cursor,
+            tally: segment.tally,
+            left_out: left_out(&segment.records),
+        })
+    }
+
+    /// Reads the whole pass back on a thread of its own: what is sealed is what can be read.
+    fn count(&self, session: SessionId, workload: WorkloadId, pass: PassNumber) {
+        let (disk, itself) = (self.store.disk().clone(), self.itself.clone());
+        std::thread::spawn(move || {
+            let name = PassName { workload: workload.clone(), pass };
+            let tally = count_pass(&disk, &name);
+            let _ = itself.send(ToShelf::Counted(session, workload, pass, tally));
+        });
+    }
+
+    fn seal(
+        &mut self,
+        session: SessionId,
+        workload: &WorkloadId,
+        pass: PassNumber,
+        counted: Tally,
+    ) -> Result<(), ShelfError> {
+        self.flush()?;
+        self.writer.close_workload(workload);
+        let name = PassName { workload: workload.clone(), pass };
+        self.manifests.remove(&name);
+        let receipts = self.ledger.passes(workload)?;
+        let receipts = receipts.iter().find(|p| p.number == pass).map(|p| p.tally);
+        let tally = Tally {
+            entries: counted.entries,
+            files: counted.files,
+            raw_bytes: counted.raw_bytes,
+            fuzzy: counted.fuzzy,
+            ..receipts.unwrap_or_default()
+        };
+        let runs = Pass::open(self.store.disk(), &name)?.runs().collect();
+        let seal = PassSeal { runs, tally, sealed_at: self.clock.now() };
+        seal_pass(&**self.store.disk(), &name, &seal)?;
+        let consistency =
+            if tally.fuzzy > 0 { Consistency::Fuzzy } else { Consistency::Crash };
+        self.ledger.seal(workload, pass, &tally, consistency, &self.by)?;
+        let _ = self.engine.send(ToEngine::Input(Input::Sealed(session, tally)));
+        Ok(())
+    }
+
+    fn record(&mut self, event: &Event) -> Result<(), ShelfError> {
+        match self.ledger.append(event, &self.by) {
+            // An event that does not fit the state is a fault of ours in telling, not of the data.
+            Err(LedgerError::Illegal(illegal)) => {
+                let text = format!("an event did not fit: {illegal}");
+                let what = "evac".to_owned();
+                let by = self.by.clone();
+                Ok(self.ledger.append(&Event::Noted { what, text, by }, &self.by)?)
+            }
+            other => Ok(other?),
+        }
+    }
+}
+
+fn left_out(records: &[Record]) -> Vec<LeftOut> {
+    let listed = |record: &Record| match record {
+        Record::LeftOut { path, why } => Some(LeftOut { path: path.clone(), why: why.clone() }),
+        _ => None,
+    };
+    records.iter().filter_map(listed).collect()
+}
+
+fn name_of(segment: &ClosedSegment) -> PassName {
+    PassName { workload: segment.workload.clone(), pass: segment.pass }
+}
+
+/// What a pass holds when all its runs are merged.
+fn count_pass(disk: &Arc<dyn Disk>, name: &PassName) -> Result<Tally, ShelfError> {
+    let mut tally = Tally::default();
+    for step in Pass::open(disk, name)?.merged() {
+        let record = match step {
+            Step::Record(record) => record,
+            Step::Unfinished(_) => {
+                tally.fuzzy += 1;
+                continue;
+            }
+            Step::Superseded(_) => continue,
+            Step::Damaged(fault) => return Err(ShelfError::Unreadable(format!("{fault:?}"))),
+        };
+        match record {
+            Record::Node(entry) => {
+                tally.entries += 1;
+                tally.files += u64::from(matches!(entry.kind, Kind::File { .. }));
+            }
+            Record::HardLink { .. } => tally.entries += 1,
+            Record::Data { length, .. } => tally.raw_bytes += Bytes(u64::from(length)),
+            Record::End { content, .. } => {
+                tally.fuzzy += u64::from(content != Content::Steady);
+            }
+            Record::Lost { .. } | Record::Gone { .. } | Record::LeftOut { .. } => {}
+        }
+    }
+    Ok(tally)
+}

@@ -1,0 +1,301 @@
+//! The agent over there: placed, found again, started, removed.
+//!
+//! It lives in `FOLDER/.evac-SITE-HOST` (0700, owned by whoever runs it) as
+//! `evac-agent-BLAKE3`, the first 32 digits of the hash of the binary. FOLDER is the first of
+//! `/dev/shm`, `/run`, `$XDG_RUNTIME_DIR`, `/var/tmp`, home, `/tmp` where the probe could run a file
+//! and that has room. `$XDG_RUNTIME_DIR` comes late since it vanishes with the last session of its
+//! user, and a dropped connection would cost another upload.
+//!
+//! **Found again** means: a regular file of that name in a folder that is ours alone, of the right
+//! size, and of the right SHA-1 by the host's own `sha1sum`. That guards against damage; against
+//! other users of the host the folder's owner and mode do. A host without `sha1sum` gets the agent
+//! again. It travels compressed where the host has zstd.
+//!
+//! **Promises.** An upload is written beside, counted, made executable and renamed: a torn one never
+//! has the name. [`Placed::remove`] deletes only what evac put there, in every folder it might be in.
+
+use std::fmt::Write;
+
+use bytes::Bytes as Buffer;
+use sha1::{Digest, Sha1};
+
+use super::probe::{Facts, Folder, Root, Runs};
+use super::{Connection, Exec, Exit, SshError};
+use crate::model::text::bounded;
+use crate::model::{Bytes, HostId, SiteId};
+
+/// Noise of login scripts before the agent's first word.
+pub const NOISE_BYTES_MAX: usize = 64 * 1024;
+/// Room left beside the agent.
+const SPARE_BYTES: u64 = 1 << 20;
+/// Between two reports of progress.
+const STEP_BYTES: usize = 1 << 20;
+/// Twice as small as level 1, a second for all hosts together.
+const LEVEL: i32 = 9;
+/// A few words from a command.
+const WORDS_BYTES_MAX: usize = 64 * 1024;
+
+/// The agent to be placed, hashed once for all hosts.
+#[derive(Debug, Clone)]
+pub struct Agent {
+    binary: Buffer,
+    /// The same, compressed for hosts that have zstd.
+    compressed: Buffer,
+    name: String,
+    sha1: String,
+}
+
+impl Agent {
+    /// Takes the binary as it will stand over there.
+    pub fn new(binary: Buffer) -> Self {
+        let hash = blake3::hash(&binary).to_hex();
+        let mut sha1 = String::new();
+        for byte in Sha1::digest(&binary) {
+            // Writing to a string does not fail.
+            let _ = write!(sha1, "{byte:02x}");
+        }
+        // Compression into memory does not fail; if it did, the agent would travel as it is.
+        let compressed = zstd::bulk::compress(&binary, LEVEL).unwrap_or_default();
+        let name = format!("evac-agent-{}", &hash[..32]);
+        Self { compressed: compressed.into(), name, sha1, binary }
+    }
+}
+
+/// An agent in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The agent's own folder.
+    pub folder: String,
+    /// The agent itself.
+    pub path: String,
+    /// Sent for it; nothing when it was found again.
+    pub uploaded: Bytes,
+    /// `sudo -n --`, or nothing.
+    prefix: &'static str,
+    user: String,
+    /// Every folder it might be in.
+    everywhere: Vec<String>,
+}
+
+/// `text` as one word of a shell.
+pub fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Puts the agent on a host, or finds it there. `progress` is told how much was sent so far.
+pub async fn place(
+    connection: &Connection,
+    facts: &Facts,
+    site: SiteId,
+    host: &HostId,
+    agent: &Agent,
+    progress: &(dyn Fn(Bytes) + Send + Sync),
+) -> Result<Placed, SshError> {
+    let fail = |why: String| SshError::AgentPlace { host: connection.host().to_owned(), why };
+    if facts.system != "Linux" || facts.machine != std::env::consts::ARCH {
+        let ours = std::env::consts::ARCH;
+        let why =
+            format!("it is {} {}, this evac is for Linux {ours}", facts.system, facts.machine);
+        return Err(fail(why));
+    }
+    let prefix = prefix(connection, facts)?;
+    let needed = agent.binary.len() as u64 + SPARE_BYTES;
+    let own =
+        |folder: &Folder| format!("{}/.evac-{site}-{host}", folder.path.trim_end_matches('/'));
+    let mut placed = Placed {
+        folder: String::new(),
+        path: String::new(),
+        uploaded: Bytes::ZERO,
+        prefix,
+        user: connection.user().to_owned(),
+        everywhere: facts.folders.iter().map(own).collect(),
+    };
+    let mut failures = Vec::new();
+    let mut full = None;
+    for folder in facts.folders.iter().filter(|folder| folder.runs == Runs::Yes) {
+        placed.folder = own(folder);
+        placed.path = format!("{}/{}", placed.folder, agent.name);
+        // A folder that has the agent already needs no room.
+        if placed.find(connection, agent).await? {
+            return Ok(placed);
+        }
+        if folder.free.0 < needed {
+            full = full.or(Some(folder.path.clone()));
+            continue;
+        }
+        match placed.upload_somehow(connection, facts, agent, progress).await? {
+            Upload::Done => return Ok(placed),
+            Upload::Full => full = full.or(Some(folder.path.clone())),
+            Upload::Failed(why) => failures.push(format!("{}: {why}", folder.path)),
+        }
+    }
+    if let Some(folder) = full {
+        return Err(SshError::SourceFull { host: connection.host().to_owned(), folder, needed });
+    }
+    for folder in facts.folders.iter().filter(|folder| folder.runs != Runs::Yes) {
+        let why = if folder.runs == Runs::NoExec { "noexec" } else { "not writable" };
+        failures.push(format!("{}: {why}", folder.path));
+    }
+    Err(fail(bounded(&failures.join("; "), 600)))
+}
+
+/// How commands become root's.
+fn prefix(connection: &Connection, facts: &Facts) -> Result<&'static str, SshError> {
+    match &facts.root {
+        Root::Already => Ok(""),
+        Root::Sudo => Ok("sudo -n -- "),
+        Root::No(said) => Err(SshError::Sudo {
+            host: connection.host().to_owned(),
+            user: connection.user().to_owned(),
+            said: said.clone(),
+        }),
+    }
+}
+
+enum Upload {
+    Done,
+    Full,
+    Failed(String),
+}
+
+impl Placed {
+    /// A shell command, run as root.
+    fn as_root(&self, script: &str) -> String {
+        format!("{}sh -c {}", self.prefix, quoted(script))
+    }
+
+    /// Is the agent here, whole? Makes the folder on the way and refuses one that is not ours.
+    async fn find(&self, connection: &Connection, agent: &Agent) -> Result<bool, SshError> {
+        let script = format!(
+            "d={}; f={}; [ -f \"$f\" ] && [ ! -L \"$f\" ] && [ ! -L \"$d\" ] && [ -O \"$d\" ] && \
+             [ \"$(wc -c <\"$f\")\" -eq {} ] && sha1sum <\"$f\" && chmod 0700 \"$d\" \"$f\"",
+            quoted(&self.folder),
+            quoted(&self.path),
+            agent.binary.len(),
+        );
+        let output = connection.run(&self.as_root(&script), Buffer::new(), WORDS_BYTES_MAX).await?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let same = said.split_whitespace().any(|word| word == agent.sha1);
+        Ok(output.exit.is_success() && same)
+    }
+
+    /// Compressed where the host can take it so, else as it is.
+    async fn upload_somehow(
+        &mut self,
+        connection: &Connection,
+        facts: &Facts,
+        agent: &Agent,
+        progress: &(dyn Fn(Bytes) + Send + Sync),
+    ) -> Result<Upload, SshError> {
+        if facts.tools.contains("zstd") && !agent.compressed.is_empty() {
+            let taken = self.upload(connection, agent, "zstd -dcq", progress).await?;
+            if !matches!(taken, Upload::Failed(_)) {
+                return Ok(taken);
+            }
+        }
+        self.upload(connection, agent, "cat", progress).await
+    }
+
+    /// Sends the agent through `taker`, which is `cat` or undoes the compression.
+    async fn upload(
+        &mut self,
+        connection: &Connection,
+        agent: &Agent,
+        taker: &str,
+        progress: &(dyn Fn(Bytes) + Send + Sync),
+    ) -> Result<Upload, SshError> {
+        // mkdir fails for a folder that is there; whose it is decides then.
+        let script = format!(
+            "umask 077; d={}; f={}; mkdir \"$d\" 2>/dev/null; \
+             if [ -L \"$d\" ] || [ ! -d \"$d\" ] || [ ! -O \"$d\" ]; then \
+               echo \"$d is not ours\" >&2; exit 3; fi; \
+             chmod 0700 \"$d\" && {taker} >\"$f.part\" && [ \"$(wc -c <\"$f.part\")\" -eq {} ] && \
+             chmod 0700 \"$f.part\" && mv -f \"$f.part\" \"$f\" && exit 0; \
+             rm -f \"$f.part\"; rmdir \"$d\" 2>/dev/null; exit 4",
+            quoted(&self.folder),
+            quoted(&self.path),
+            agent.binary.len(),
+        );
+        let whole = if taker == "cat" { &agent.binary } else { &agent.compressed };
+        let (mut reader, writer) = connection.exec(&self.as_root(&script)).await?.split();
+        let send = async {
+            let mut rest = whole.clone();
+            while !rest.is_empty() {
+                writer.write(rest.split_to(rest.len().min(STEP_BYTES))).await?;
+                progress(Bytes((whole.len() - rest.len()) as u64));
+            }
+            writer.eof().await
+        };
+        // A shell that gives up half-way says why in how it ends, not in the write that failed.
+        let (sent, ended) = tokio::select! {
+            sent = send => (sent, reader.finish().await),
+            ended = reader.finish() => (Ok(()), ended),
+        };
+        let exit = ended?;
+        let said = bounded(reader.stderr().trim(), 300);
+        match exit {
+            Exit::Code(0) => {
+                self.uploaded = Bytes(whole.len() as u64);
+                sent.map(|()| Upload::Done)
+            }
+            _ if said.contains("No space left") || said.contains("quota") => Ok(Upload::Full),
+            exit => Ok(Upload::Failed(format!("{exit}: {said}"))),
+        }
+    }
+
+    /// Starts the agent; what it says after `magic` is what is read. Noise of login scripts before it
+    /// is passed over.
+    pub async fn start(
+        &self,
+        connection: &Connection,
+        arguments: &[&str],
+        magic: &[u8],
+    ) -> Result<Exec, SshError> {
+        let mut command = format!("{}{}", self.prefix, quoted(&self.path));
+        for argument in arguments {
+            command.push(' ');
+            command.push_str(&quoted(argument));
+        }
+        let mut exec = connection.exec(&command).await?;
+        match exec.skip_noise(magic, NOISE_BYTES_MAX).await? {
+            None => Ok(exec),
+            Some((exit, said)) => Err(self.not_started(connection, &exit, &said)),
+        }
+    }
+
+    fn not_started(&self, connection: &Connection, exit: &Exit, said: &str) -> SshError {
+        let host = connection.host().to_owned();
+        let said = bounded(said, 300);
+        if !self.prefix.is_empty() && said.contains("sudo:") {
+            return SshError::Sudo { host, user: self.user.clone(), said };
+        }
+        match exit {
+            Exit::Code(126 | 127) => {
+                SshError::AgentPlace { host, why: format!("{}: {said}", self.path) }
+            }
+            exit => SshError::Command { host, what: "the agent", exit: exit.clone(), said },
+        }
+    }
+
+    /// Deletes agent and folder, here and wherever an earlier session may have put them. Files that
+    /// evac does not know stay.
+    pub async fn remove(&self, connection: &Connection) -> Result<(), SshError> {
+        let folders: Vec<String> = self.everywhere.iter().map(|folder| quoted(folder)).collect();
+        let script = format!(
+            "for d in {}; do [ -d \"$d\" ] && [ ! -L \"$d\" ] && [ -O \"$d\" ] || continue; \
+             rm -f \"$d\"/evac-agent-* \"$d\"/lock && rmdir \"$d\" || failed=1; done; \
+             [ -z \"$failed\" ]",
+            folders.join(" "),
+        );
+        let output = connection.run(&self.as_root(&script), Buffer::new(), WORDS_BYTES_MAX).await?;
+        if output.exit.is_success() {
+            return Ok(());
+        }
+        Err(SshError::Command {
+            host: connection.host().to_owned(),
+            what: "removing the agent",
+            exit: output.exit,
+            said: bounded(&output.stderr, 300),
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! One client's session: who may in, which channels are open.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, VerifiedPublicKey};
+use russh::{Channel, ChannelId};
+
+use super::Host;
+use super::command::run;
+
+/// Channels of one client; more than any of ours opens.
+const CHANNELS_MAX: usize = 64;
+
+pub(super) struct Session {
+    host: Arc<Host>,
+    /// Opened, with nothing run in them yet.
+    waiting: HashMap<ChannelId, Channel<Msg>>,
+}
+
+impl Session {
+    pub(super) fn new(host: Arc<Host>) -> Self {
+        Self { host, waiting: HashMap::new() }
+    }
+
+    fn judge(&self, key: &russh::keys::PublicKey) -> Auth {
+        let known = key.key_data() == self.host.options.authorized.key_data();
+        if known && !*self.host.faults.refuses.borrow() { Auth::Accept } else { Auth::reject() }
+    }
+}
+
+impl Handler for Session {
+    type Error = russh::Error;
+
+    async fn auth_publickey_offered(
+        &mut self,
+        _user: &str,
+        offer: PublicKeyOffer<'_>,
+    ) -> Result<Auth, Self::Error> {
+        Ok(self.judge(offer.public_key))
+    }
+
+    async fn auth_publickey(
+        &mut self,
+        _user: &str,
+        key: VerifiedPublicKey<'_>,
+    ) -> Result<Auth, Self::Error> {
+        Ok(self.judge(key.public_key))
+    }
+
+    async fn auth_succeeded(
+        &mut self,
+        _session: &mut russh::server::Session,
+    ) -> Result<(), Self::Error> {
+        self.host.faults.logins.fetch_add(1, Ordering::AcqRel);
+        Ok(())
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut russh::server::Session,
+    ) -> Result<(), Self::Error> {
+        if self.waiting.len() < CHANNELS_MAX {
+            self.waiting.insert(channel.id(), channel);
+            reply.accept().await;
+        }
+        Ok(())
+    }
+
+    async fn channel_close(
+        &mut self,
+        channel: ChannelId,
+        _session: &mut russh::server::Session,
+    ) -> Result<(), Self::Error> {
+        self.waiting.remove(&channel);
+        Ok(())
+    }
+
+    async fn exec_request(
+        &mut self,
+        id: ChannelId,
+        command: &[u8],
+        session: &mut russh::server::Session,
+    ) -> Result<(), Self::Error> {
+        let Some(channel) = self.waiting.remove(&id) else { return session.channel_failure(id) };
+        session.channel_success(id)?;
+        tokio::spawn(run(Arc::clone(&self.host), session.handle(), channel, command.to_vec()));
+        Ok(())
+    }
+}

@@ -1,0 +1,148 @@
+//! Version 1 of every format, frozen in `tests/formats/v1/`: those bytes must be readable for ever,
+//! and until a version 2 exists, today's writer must write exactly them.
+
+use super::manifests::{data, directory, end, file, pass_head, pass_name, segment_head};
+use super::*;
+use crate::capture::entry::Record;
+use crate::chunk::frame;
+use crate::model::{PackId, RunNumber};
+use crate::store::log::{LogRecord, LogWriter, PackEnd, PackNews, replay};
+use crate::store::pack::{Footer, PackFrame, PackName};
+
+const FRAME: &[u8] = include_bytes!("../../../tests/formats/v1/frame");
+const PACK: &[u8] = include_bytes!("../../../tests/formats/v1/pack");
+const INDEX: &[u8] = include_bytes!("../../../tests/formats/v1/index");
+const RUN: &[u8] = include_bytes!("../../../tests/formats/v1/run");
+const HEAD: &[u8] = include_bytes!("../../../tests/formats/v1/head");
+const KEY: &[u8] = include_bytes!("../../../tests/formats/v1/fleet.key");
+
+fn key() -> DomainKey {
+    DomainKey::new(DomainName::Fleet.domain(), [0x42; 32])
+}
+
+fn contents() -> [Vec<u8>; 3] {
+    [b"evac, version 1\n".repeat(40), noise(1, 600), b"x".to_vec()]
+}
+
+fn pack_name() -> PackName {
+    PackName { id: PackId([0x11; 16]), workload: workload("acme") }
+}
+
+fn frame_of(contents: &[Vec<u8>]) -> Vec<u8> {
+    let mut builder = FrameBuilder::new(key().domain());
+    for content in contents {
+        builder.push(key().name(content), content);
+    }
+    builder.finish(3)
+}
+
+/// A compressed frame, then a stored one.
+fn pack() -> (Vec<u8>, Vec<PackFrame>) {
+    let name = pack_name();
+    let mut bytes = name.header(key().domain());
+    let (mut footer, mut frames) = (Footer::default(), Vec::new());
+    for contents in [&contents()[..1], &contents()[1..]] {
+        let frame = frame_of(contents);
+        let chunks: Vec<_> = contents.iter().map(|content| key().name(content)).collect();
+        let (offset, length) = (bytes.len() as u32, frame.len() as u32);
+        footer.push(offset, length, chunks.iter().copied());
+        frames.push(PackFrame { offset, length, chunks });
+        bytes.extend_from_slice(&frame);
+    }
+    bytes.extend_from_slice(&footer.encode(name.id));
+    (bytes, frames)
+}
+
+fn index() -> Vec<u8> {
+    let (bytes, frames) = pack();
+    let disk = MemoryDisk::new();
+    let news = PackNews {
+        number: 0,
+        id: pack_name().id,
+        workload: pack_name().workload,
+        domain: key().domain(),
+        first_frame: 0,
+        frames,
+        end: Some(PackEnd::Sealed(bytes.len() as u32)),
+    };
+    LogWriter::new(1).write(&disk, &[news]).unwrap();
+    disk.read("index/00000001", 0, 1 << 20).unwrap()
+}
+
+fn segments() -> [Vec<Record>; 2] {
+    let [text, noise, x] = contents();
+    let piece = |content: &Vec<u8>| data(0, key().name(content), content.len() as u32);
+    [
+        vec![directory("/"), file("/a", 640), piece(&text), end(640), file("/b", 600)],
+        vec![piece(&noise), end(600), file("/c", 1), piece(&x), end(1)],
+    ]
+}
+
+fn manifest() -> [Vec<u8>; 2] {
+    let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+    let name = pass_name("acme");
+    create_pass(&*disk, &pass_head(&name)).unwrap();
+    let mut writer = ManifestWriter::create(&disk, &name, RunNumber(0)).unwrap();
+    for (number, records) in (0..).zip(segments()) {
+        writer.append(&segment_head(number, &records), &records).unwrap();
+    }
+    [name.run_file(RunNumber(0)), name.file("head")]
+        .map(|file| disk.read(&file, 0, 1 << 20).unwrap())
+}
+
+#[test]
+fn todays_writer_writes_version_1() {
+    let [run, head] = manifest();
+    for (name, frozen, today) in [
+        ("frame", FRAME, frame_of(&contents())),
+        ("pack", PACK, pack().0),
+        ("index", INDEX, index()),
+        ("run", RUN, run),
+        ("head", HEAD, head),
+    ] {
+        assert!(frozen == today, "{name} is written differently now: that is a new version");
+    }
+}
+
+#[test]
+fn a_frozen_frame_opens() {
+    let open = frame::open(FRAME, &key()).unwrap();
+    assert_eq!(open.raw, contents().concat());
+}
+
+#[test]
+fn a_frozen_index_log_replays() {
+    let disk = MemoryDisk::new();
+    disk.put("index/00000001", INDEX).unwrap();
+    let mut records = Vec::new();
+    let whole = replay(&disk, "index/00000001", |record| records.push(record)).unwrap();
+    assert_eq!(whole, INDEX.len() as u64);
+    let sealed = LogRecord::Sealed { pack: 0, length: PACK.len() as u32, frames: 2 };
+    assert_eq!((records.len(), records.last()), (4, Some(&sealed)));
+}
+
+#[test]
+fn a_frozen_store_opens_with_and_without_its_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = DomainName::Fleet.domain();
+    std::fs::write(folder.path().join(format!("{name}.key")), KEY).unwrap();
+    let keys = Arc::new(KeyRing::open(folder.path()).unwrap());
+    assert_eq!(keys.get(name), Some(key()));
+    let disk = MemoryDisk::new();
+    disk.put(&pack_name().file(), PACK).unwrap();
+    disk.put(&pass_name("acme").file("head"), HEAD).unwrap();
+    disk.put(&pass_name("acme").run_file(RunNumber(0)), RUN).unwrap();
+    for read_packs in [1, 0] {
+        let (store, report) =
+            Store::open_read_only(Arc::new(disk.clone()), Arc::clone(&keys)).unwrap();
+        assert_eq!((report.chunks, report.read_packs), (3, read_packs));
+        for expected in contents() {
+            assert_eq!(content(&store, &key().name(&expected)), Some(expected));
+        }
+        let pass = Pass::open(store.disk(), &pass_name("acme")).unwrap();
+        assert_eq!(pass.head(), &pass_head(pass.name()));
+        let expected: Vec<_> = segments().concat().into_iter().map(Step::Record).collect();
+        assert_eq!(pass.merged().collect::<Vec<_>>(), expected);
+        disk.put("index/00000001", INDEX).unwrap();
+    }
+}

@@ -1,0 +1,224 @@
+//! The landing site's end of an offer, pure: is this what an honest agent would say next?
+//!
+//! **Invariant.** What passes here is in the order of the tree, inside the roots that were asked
+//! for, well formed as a stream of records, and never beneath something that is no directory.
+
+use crate::capture::{Kind, Record};
+use crate::model::{RunNumber, TreePath};
+use crate::wire::WireError;
+
+/// Watches the records of one run.
+#[derive(Debug)]
+pub struct RunChecker {
+    roots: Vec<TreePath>,
+    run: RunNumber,
+    next_offer: u64,
+    last: Option<TreePath>,
+    last_is_directory: bool,
+    open_file: Option<u64>,
+    records: u64,
+}
+
+impl RunChecker {
+    /// For a run over `roots`; `resumed_within`: a file whose first pieces are here already.
+    pub fn new(
+        roots: Vec<TreePath>,
+        run: RunNumber,
+        resumed_within: Option<(TreePath, u64)>,
+    ) -> Self {
+        let (last, open_file) = match resumed_within {
+            Some((path, offset)) => (Some(path), Some(offset)),
+            None => (None, None),
+        };
+        Self { roots, run, next_offer: 0, last, last_is_directory: false, open_file, records: 0 }
+    }
+
+    /// The agent says where links above the roots lead; only before its first offer.
+    pub fn resolved(&mut self, roots: Vec<TreePath>) -> Result<(), WireError> {
+        if self.next_offer > 0 || roots.len() > 16 * crate::wire::order::PATHS_MAX {
+            return Err(WireError::Unexpected("roots in the middle of a run"));
+        }
+        self.roots = roots;
+        Ok(())
+    }
+
+    /// Offers and records so far.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.next_offer, self.records)
+    }
+
+    /// Is a file begun and not ended?
+    pub fn is_inside_file(&self) -> bool {
+        self.open_file.is_some()
+    }
+
+    /// Checks the next offer.
+    pub fn offer(&mut self, number: u64, records: &[Record]) -> Result<(), WireError> {
+        if number != self.next_offer {
+            return Err(WireError::Unexpected("an offer out of turn"));
+        }
+        self.next_offer += 1;
+        self.records += records.len() as u64;
+        records.iter().try_for_each(|record| self.record(record))
+    }
+
+    fn record(&mut self, record: &Record) -> Result<(), WireError> {
+        match record {
+            Record::Node(entry) => {
+                self.step_to(&entry.path)?;
+                self.last_is_directory = matches!(entry.kind, Kind::Directory);
+                self.open_file = matches!(entry.kind, Kind::File { .. }).then_some(0);
+            }
+            Record::HardLink { entry, of } => {
+                self.step_to(&entry.path)?;
+                self.is_ours(of)?;
+                self.last_is_directory = false;
+            }
+            Record::Data { offset, length, .. } => {
+                let Some(end) = self.open_file.filter(|end| offset >= end) else {
+                    return Err(WireError::Unexpected("a piece outside any file, or out of order"));
+                };
+                debug_assert!(*offset >= end);
+                self.open_file = Some(offset + u64::from(*length));
+            }
+            Record::End { size, .. } => match self.open_file.take() {
+                Some(end) if *size >= end => {}
+                _ => {
+                    return Err(WireError::Unexpected(
+                        "an end without a file, or before its pieces",
+                    ));
+                }
+            },
+            Record::Gone { path } => {
+                if self.run == RunNumber(0) {
+                    return Err(WireError::Unexpected("something gone that was never there"));
+                }
+                self.step_to(path)?;
+                self.last_is_directory = true;
+            }
+            Record::LeftOut { path, .. } => self.is_ours(path)?,
+            Record::Lost { .. } => return Err(WireError::Unexpected("a lost piece from a source")),
+        }
+        Ok(())
+    }
+
+    /// A new path must come after the last one, and not beneath a file or a symlink.
+    fn step_to(&mut self, path: &TreePath) -> Result<(), WireError> {
+        self.is_ours(path)?;
+        if self.open_file.is_some() && self.last.as_ref() != Some(path) {
+            return Err(WireError::Unexpected("an entry inside an unfinished file"));
+        }
+        if let Some(last) = &self.last {
+            let again = last == path && self.open_file.is_some();
+            if path <= last && !again {
+                return Err(WireError::Unexpected("entries out of order"));
+            }
+            if !self.last_is_directory && !again && path.is_within(last) {
+                return Err(WireError::Unexpected(
+                    "an entry beneath something that is no directory",
+                ));
+            }
+        }
+        self.last = Some(path.clone());
+        Ok(())
+    }
+
+    /// Inside a root, or one of its ancestors.
+    fn is_ours(&self, path: &TreePath) -> Result<(), WireError> {
+        if self.roots.iter().any(|root| path.is_within(root) || root.is_within(path)) {
+            Ok(())
+        } else {
+            Err(WireError::Unexpected("an entry outside what was asked for"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{Content, Entry, Metadata};
+    use crate::model::ChunkId;
+
+    fn path(text: &str) -> TreePath {
+        text.parse().unwrap()
+    }
+
+    fn node(text: &str, kind: Kind) -> Record {
+        Record::Node(Entry { path: path(text), kind, metadata: Metadata::default() })
+    }
+
+    fn file(text: &str) -> Record {
+        node(text, Kind::File { size: 9 })
+    }
+
+    fn data(offset: u64) -> Record {
+        Record::Data { offset, length: 5, id: ChunkId([1; 32]) }
+    }
+
+    fn end(size: u64) -> Record {
+        Record::End { size, content: Content::Steady }
+    }
+
+    fn verdict(records: &[Record]) -> Result<(), WireError> {
+        let roots = vec![path("/a/b")];
+        let mut checker = RunChecker::new(roots, RunNumber(0), None);
+        checker.offer(0, records)
+    }
+
+    #[test]
+    fn an_honest_walk_passes() {
+        let link = Kind::Symlink { target: b"/etc".to_vec() };
+        let records = [
+            node("/", Kind::Directory),
+            node("/a", Kind::Directory),
+            node("/a/b", Kind::Directory),
+            file("/a/b/f"),
+            data(0),
+            data(100),
+            end(200),
+            node("/a/b/l", link),
+            node("/a/b/z", Kind::Directory),
+        ];
+        assert_eq!(verdict(&records), Ok(()));
+    }
+
+    #[test]
+    fn lies_are_refused() {
+        let link = || node("/a/b/l", Kind::Symlink { target: b"/etc".to_vec() });
+        let gone = Record::Gone { path: path("/a/b/x") };
+        let lies: [&[Record]; 11] = [
+            &[file("/etc/passwd"), end(0)],
+            &[node("/a/b/d", Kind::Directory), node("/a/b/c", Kind::Directory)],
+            &[node("/a/b/d", Kind::Directory), node("/a/b/d", Kind::Directory)],
+            &[link(), file("/a/b/l/passwd")],
+            &[file("/a/b/f"), end(0), file("/a/b/f/g")],
+            &[data(0)],
+            &[file("/a/b/f"), data(10), data(0)],
+            &[file("/a/b/f"), data(0), end(3)],
+            &[file("/a/b/f"), file("/a/b/g")],
+            &[gone],
+            &[file("/a/b/f"), Record::Lost { offset: 0, length: 1 }],
+        ];
+        for (number, lie) in lies.iter().enumerate() {
+            assert!(verdict(lie).is_err(), "lie {number}");
+        }
+    }
+
+    #[test]
+    fn offers_come_in_turn() {
+        let mut checker = RunChecker::new(vec![TreePath::root()], RunNumber(0), None);
+        assert!(checker.offer(1, &[]).is_err());
+        let mut checker = RunChecker::new(vec![TreePath::root()], RunNumber(0), None);
+        assert!(checker.offer(0, &[]).is_ok());
+        assert!(checker.offer(0, &[]).is_err());
+    }
+
+    #[test]
+    fn a_file_goes_on_after_a_resume_or_begins_again() {
+        let resumed = || RunChecker::new(vec![path("/a")], RunNumber(0), Some((path("/a/f"), 5)));
+        assert_eq!(resumed().offer(0, &[data(5), end(10)]), Ok(()));
+        assert_eq!(resumed().offer(0, &[file("/a/f"), data(0), end(10)]), Ok(()));
+        assert!(resumed().offer(0, &[data(0), end(10)]).is_err());
+        assert!(resumed().offer(0, &[file("/a/g"), end(0)]).is_err());
+    }
+}

@@ -1,0 +1,346 @@
+//! Every message, its kind byte and its bound.
+
+use serde::{Deserialize, Serialize};
+
+use crate::capture::{Cursor, Fingerprint, Record};
+use crate::model::{ChunkId, Generation, Reason, RunNumber, TreePath};
+use crate::wire::order::{CaptureOrder, PlaceOrder, SurveyOrder};
+
+/// What an agent may do in this session; asked for anything else it refuses and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Grant {
+    /// Read: survey and capture.
+    Read,
+    /// Write beneath one root, which is named in the order.
+    Write,
+}
+
+/// What an agent says of itself and its machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentFacts {
+    /// Protocol version.
+    pub version: u16,
+    /// Numeric user it runs as.
+    pub uid: u32,
+    /// Cores it sees.
+    pub cores: u32,
+    /// `uname -n`.
+    pub hostname: String,
+    /// `/proc/sys/kernel/random/boot_id`, empty where there is none.
+    pub boot_id: String,
+    /// Seconds since 1970 on its clock.
+    pub clock_s: i64,
+}
+
+/// A file with several names, before its content is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkAsk {
+    /// Its place in the walk; answers name it.
+    pub ticket: u64,
+    /// The name met now.
+    pub path: TreePath,
+    /// Device and inode.
+    pub inode: (u64, u64),
+    /// Size, times and the rest.
+    pub fingerprint: Fingerprint,
+}
+
+/// What to do with such a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LinkAnswer {
+    /// Read and offer it.
+    Wanted,
+    /// It is the same as an earlier entry.
+    SameAs(TreePath),
+}
+
+/// One entry as it stands in the runs so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseEntry {
+    /// Which.
+    pub path: TreePath,
+    /// How it looked; [`Fingerprint::NEVER`] asks for a new look.
+    pub fingerprint: Fingerprint,
+}
+
+/// Counts of one run, as the agent made them; the landing site compares and sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WalkTally {
+    /// Offers sent in this run since the session's `Capture` or `Sweep`.
+    pub offers: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Files opened.
+    pub opened_files: u64,
+    /// Bytes read.
+    pub read_bytes: u64,
+    /// Names that were gone when looked at.
+    pub vanished: u64,
+    /// Entries of the base that are gone (sweeps only).
+    pub gone: u64,
+}
+
+/// Something that failed for one entry on a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Which.
+    pub path: TreePath,
+    /// Why, bounded.
+    pub why: String,
+}
+
+/// From the landing site to an agent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum ToAgent {
+    /// Opens a session.
+    Hello { version: u16, generation: Generation, grant: Grant },
+    /// Nothing to say, but alive.
+    Heartbeat,
+    /// Begin a workload.
+    Capture(Box<CaptureOrder>),
+    /// Bits for the pieces of an offer from number `from` on, lowest bit first; set: send it.
+    Answer { offer: u64, from: u32, count: u32, wanted: serde_bytes::ByteBuf },
+    /// The answer to one [`LinkAsk`].
+    Link { ticket: u64, answer: LinkAnswer },
+    /// Read a piece again and send it.
+    Reread { ticket: u64, path: TreePath, offset: u64, length: u32, id: ChunkId },
+    /// Begin a closing sweep. `keep_gone`: names that vanished are listed but stay.
+    Sweep { run: RunNumber, keep_gone: bool },
+    /// A block of what the runs so far hold, in the order of the tree.
+    Base { entries: Vec<BaseEntry>, last: bool },
+    /// The workload is done here.
+    Finish,
+    /// Look at the machine.
+    Survey(Box<SurveyOrder>),
+    /// Begin to write.
+    Place(Box<PlaceOrder>),
+    /// A frame of pieces for the next batch.
+    Frame(serde_bytes::ByteBuf),
+    /// Records to write, with the domain key's id in the order's frames.
+    Batch { number: u64, records: Vec<Record> },
+    /// The tree is complete: finish directories, sync, report.
+    PlaceEnd,
+    /// The key that names the pieces of the following frames.
+    Key(Box<crate::chunk::DomainKey>),
+    /// End the session, remove what was put there.
+    Bye,
+}
+
+/// From an agent to the landing site.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum ToLanding {
+    /// Answers `Hello`.
+    Hello(AgentFacts),
+    /// Nothing to say, but alive.
+    Heartbeat,
+    /// Records in the order of the tree; `cursor` is where a resume goes on after them.
+    Offer { number: u64, records: Vec<Record>, cursor: Option<Cursor>, tally: WalkTally },
+    /// Wanted pieces.
+    Frame(serde_bytes::ByteBuf),
+    /// Files with several names.
+    LinkAsks(Vec<LinkAsk>),
+    /// A first name is gone: nothing may link to it.
+    LinkForget { path: TreePath },
+    /// A piece asked for with `Reread` is not there any more.
+    RereadGone { ticket: u64 },
+    /// The agent is ready for another block of the base.
+    BaseMore,
+    /// A run begins; its roots with links above them resolved, disjoint and sorted.
+    WalkBegan { roots: Vec<TreePath> },
+    /// A run is complete.
+    WalkDone { tally: WalkTally },
+    /// The answer to `Survey`, as JSON of `capture::survey`.
+    Survey(String),
+    /// `Place` was accepted.
+    PlaceReady,
+    /// A batch is written; `durable`: it and all before it survive a power cut.
+    Placed { batch: u64, durable: bool, entries: u64, bytes: u64 },
+    /// All is written and synced.
+    PlaceDone { entries: u64, bytes: u64, problems: u64 },
+    /// Something could not be written; at most as many as the placer keeps.
+    Problems(Vec<Problem>),
+    /// The agent cannot go on with the order; the session stays usable unless it ends it.
+    Failed { reason: Reason, detail: String },
+}
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// A frame's raw bytes, its table and its header, with room.
+pub const FRAME_BYTES_MAX: usize = 6 * MIB;
+/// Most records of one offer or batch.
+pub const RECORDS_MAX: usize = 8_192;
+/// Most file content one offer may name.
+pub const OFFER_RAW_BYTES_MAX: u64 = 16 << 20;
+/// Most entries of one base block.
+pub const BASE_ENTRIES_MAX: usize = 4_096;
+/// Longest plain-text detail.
+pub const DETAIL_CHARS_MAX: usize = 500;
+
+/// What the codec must know of a direction's messages.
+pub trait Message: Serialize + for<'de> Deserialize<'de> {
+    /// The kind byte.
+    fn kind(&self) -> u8;
+    /// Longest body of a kind, and whether it is compressed; `None`: no such kind.
+    fn bound(kind: u8) -> Option<Bound>;
+    /// The bytes, if this is a frame.
+    fn as_frame(&self) -> Option<&[u8]>;
+    /// Makes a frame message.
+    fn from_frame(bytes: Vec<u8>) -> Self;
+    /// Are all counts and lengths inside within bounds?
+    fn check(&self) -> Result<(), &'static str>;
+}
+
+/// How long a body may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    /// On the wire.
+    pub wire_bytes: usize,
+    /// After decompression; `None`: not compressed.
+    pub plain_bytes: Option<usize>,
+    /// The body is a frame, not postcard.
+    pub is_frame: bool,
+}
+
+const fn plain(wire_bytes: usize) -> Option<Bound> {
+    Some(Bound { wire_bytes, plain_bytes: None, is_frame: false })
+}
+const fn squeezed(wire_bytes: usize, plain_bytes: usize) -> Option<Bound> {
+    Some(Bound { wire_bytes, plain_bytes: Some(plain_bytes), is_frame: false })
+}
+const FRAME: Option<Bound> =
+    Some(Bound { wire_bytes: FRAME_BYTES_MAX, plain_bytes: None, is_frame: true });
+/// Lists of records: one entry may carry 256 KiB of attributes and a long path.
+const LIST: Option<Bound> = squeezed(17 * MIB, 16 * MIB);
+
+impl Message for ToAgent {
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Hello { .. } => 1,
+            Self::Heartbeat => 2,
+            Self::Capture(_) => 3,
+            Self::Answer { .. } => 4,
+            Self::Link { .. } => 5,
+            Self::Reread { .. } => 6,
+            Self::Sweep { .. } => 7,
+            Self::Base { .. } => 8,
+            Self::Finish => 9,
+            Self::Survey(_) => 10,
+            Self::Place(_) => 11,
+            Self::Frame(_) => 12,
+            Self::Batch { .. } => 13,
+            Self::PlaceEnd => 14,
+            Self::Key(_) => 15,
+            Self::Bye => 16,
+        }
+    }
+
+    fn bound(kind: u8) -> Option<Bound> {
+        match kind {
+            1 | 2 | 7 | 9 | 14 | 15 | 16 => plain(KIB),
+            3 | 10 => plain(16 * MIB),
+            4 => plain(8 * KIB),
+            5 | 6 | 11 => plain(256 * KIB),
+            8 | 13 => LIST,
+            12 => FRAME,
+            _ => None,
+        }
+    }
+
+    fn as_frame(&self) -> Option<&[u8]> {
+        if let Self::Frame(bytes) = self { Some(bytes) } else { None }
+    }
+
+    fn from_frame(bytes: Vec<u8>) -> Self {
+        Self::Frame(serde_bytes::ByteBuf::from(bytes))
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        match self {
+            Self::Capture(order) => {
+                let many = order.paths.len().max(order.exclude.len()).max(order.skip.len());
+                if many > crate::wire::order::PATHS_MAX { Err("too many paths") } else { Ok(()) }
+            }
+            Self::Answer { from, count, wanted, .. } => {
+                let end = u64::from(*from) + u64::from(*count);
+                let fits = end <= RECORDS_MAX as u64;
+                let whole = wanted.len() == (*count as usize).div_ceil(8);
+                if fits && whole { Ok(()) } else { Err("an answer of impossible size") }
+            }
+            Self::Base { entries, .. } if entries.len() > BASE_ENTRIES_MAX => {
+                Err("a base block too large")
+            }
+            Self::Batch { records, .. } => check_records(records),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Message for ToLanding {
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Hello(_) => 1,
+            Self::Heartbeat => 2,
+            Self::Offer { .. } => 3,
+            Self::Frame(_) => 4,
+            Self::LinkAsks(_) => 5,
+            Self::LinkForget { .. } => 6,
+            Self::RereadGone { .. } => 7,
+            Self::BaseMore => 8,
+            Self::WalkDone { .. } => 9,
+            Self::Survey(_) => 10,
+            Self::PlaceReady => 11,
+            Self::Placed { .. } => 12,
+            Self::PlaceDone { .. } => 13,
+            Self::Problems(_) => 14,
+            Self::Failed { .. } => 15,
+            Self::WalkBegan { .. } => 16,
+        }
+    }
+
+    fn bound(kind: u8) -> Option<Bound> {
+        match kind {
+            1 | 15 => plain(8 * KIB),
+            2 | 7 | 8 | 9 | 11 | 12 | 13 => plain(KIB),
+            3 => LIST,
+            4 => FRAME,
+            5 | 6 => plain(MIB),
+            16 => plain(16 * MIB),
+            10 => plain(4 * MIB),
+            14 => plain(4 * MIB),
+            _ => None,
+        }
+    }
+
+    fn as_frame(&self) -> Option<&[u8]> {
+        if let Self::Frame(bytes) = self { Some(bytes) } else { None }
+    }
+
+    fn from_frame(bytes: Vec<u8>) -> Self {
+        Self::Frame(serde_bytes::ByteBuf::from(bytes))
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        match self {
+            Self::Offer { records, .. } => check_records(records),
+            Self::LinkAsks(asks) if asks.len() > RECORDS_MAX => Err("too many links at once"),
+            Self::Problems(problems) if problems.len() > RECORDS_MAX => Err("too many problems"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Bounds and form of a list of records that a peer states.
+fn check_records(records: &[Record]) -> Result<(), &'static str> {
+    if records.len() > RECORDS_MAX {
+        return Err("too many records");
+    }
+    let mut raw_bytes: u64 = 0;
+    for record in records {
+        record.check()?;
+        if let Record::Data { length, .. } = record {
+            raw_bytes += u64::from(*length);
+        }
+    }
+    if raw_bytes > OFFER_RAW_BYTES_MAX { Err("too much content at once") } else { Ok(()) }
+}
