@@ -4,27 +4,28 @@ use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
 
+use crate::cli::facts::{HostFacts, Surveyed};
 use crate::cli::failure::Failure;
 use crate::cli::site::{Loaded, Reading};
 use crate::inventory::what::{self, Selection, Standing};
 use crate::inventory::{Customer, Host, Inventory, Settings, Workload};
 use crate::ledger::snapshot::{CaptureState, RestoreState, Snapshot, Window};
 use crate::ledger::view::{CustomerView, FleetView, HostView, WorkloadView};
-use crate::model::{HostId, PublicWord, Reason, Timestamp, WorkloadId};
+use crate::model::{Bytes, HostId, PublicWord, Reason, Timestamp, WorkloadId};
 
-/// What the inventory says, as the ledger wants to know it. `uncovered` are hosts on which a
-/// survey found data that nobody named.
+/// What the inventory says, as the ledger wants to know it; a size that a survey measured
+/// replaces the estimate.
 pub fn fleet_view(
     inventory: &Inventory,
     settings: &Settings,
+    surveyed: &Surveyed,
     running: bool,
-    uncovered: &BTreeSet<HostId>,
 ) -> FleetView {
     let windows = settings.windows.iter();
     FleetView {
         customers: inventory.customers.iter().map(customer).collect(),
         hosts: (inventory.hosts.iter().filter(|host| host.capture))
-            .map(|host| self::host(host, uncovered.contains(&host.id)))
+            .map(|host| self::host(host, surveyed.get(&host.id)))
             .collect(),
         windows: windows
             .map(|window| Window { opens: window.opens, closes: window.closes, hard: window.hard })
@@ -46,23 +47,26 @@ fn customer(customer: &Customer) -> CustomerView {
     }
 }
 
-fn host(host: &Host, uncovered: bool) -> HostView {
+fn host(host: &Host, facts: Option<&HostFacts>) -> HostView {
+    let measured = |id| facts.and_then(|facts| facts.workloads.get(id)).copied();
     HostView {
         id: host.id.clone(),
         address: host.address.clone(),
-        uncovered,
-        workloads: host.workloads.iter().map(workload).collect(),
+        uncovered: facts.is_some_and(|facts| !facts.uncovered.is_empty()),
+        workloads: (host.workloads.iter())
+            .map(|workload| self::workload(workload, measured(&workload.id)))
+            .collect(),
     }
 }
 
-fn workload(workload: &Workload) -> WorkloadView {
+fn workload(workload: &Workload, measured: Option<Bytes>) -> WorkloadView {
     let addresses = workload.addresses.iter().flat_map(|change| [change.old, change.new]);
     WorkloadView {
         id: workload.id.clone(),
         customer: workload.customer.clone(),
         label: workload.label.clone(),
         target: workload.target.clone(),
-        estimate: workload.bytes,
+        estimate: measured.or(workload.bytes),
         addresses: addresses.flatten().map(|address| address.to_string()).collect(),
     }
 }
@@ -70,28 +74,12 @@ fn workload(workload: &Workload) -> WorkloadView {
 impl Reading {
     /// Everything as of `now`, and the view it was folded from.
     pub fn look(&self, loaded: &Loaded, now: Timestamp) -> Result<(FleetView, Snapshot), Failure> {
-        let uncovered = self.uncovered(&loaded.inventory)?;
+        let surveyed = self.surveyed(&loaded.inventory)?;
         let running = self.running.is_some();
-        let view = fleet_view(&loaded.inventory, &loaded.settings, running, &uncovered);
+        let view = fleet_view(&loaded.inventory, &loaded.settings, &surveyed, running);
         let snapshot = self.ledger.snapshot(&view, now)?;
         Ok((view, snapshot))
     }
-
-    fn uncovered(&self, inventory: &Inventory) -> Result<BTreeSet<HostId>, Failure> {
-        let mut uncovered = BTreeSet::new();
-        for host in &inventory.hosts {
-            let facts = self.ledger.facts(&host.id)?;
-            if facts.is_some_and(|facts| has_uncovered(&facts.json)) {
-                uncovered.insert(host.id.clone());
-            }
-        }
-        Ok(uncovered)
-    }
-}
-
-/// `uncovered` of a survey's facts is a list of what was found.
-fn has_uncovered(facts: &serde_json::Value) -> bool {
-    facts["uncovered"].as_array().is_some_and(|found| !found.is_empty())
 }
 
 impl Loaded {

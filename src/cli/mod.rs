@@ -10,11 +10,15 @@
 
 pub mod args;
 pub mod check;
+pub mod facts;
 pub mod failure;
+pub mod files;
 pub mod find;
 pub mod fleet;
+pub mod import;
 pub mod init;
 pub mod ledger;
+pub mod plan;
 pub mod print;
 pub mod publish;
 pub mod site;
@@ -48,7 +52,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => init::run(global, args),
+        Command::Import(args) => import::run(global, args),
         Command::Check(args) => check::run(global, args),
+        Command::Plan(args) => plan::run(global, args),
         Command::Status(args) => status::run(global, args),
         Command::Find(args) => find::run(global, args),
         Command::Publish(args) => publish::run(global, args),
