@@ -52,6 +52,10 @@ pub enum Command {
     Find(FindArgs),
     Publish(PublishArgs),
     Ledger(LedgerArgs),
+    Run(RunArgs),
+    Verify(VerifyArgs),
+    Restore(RestoreArgs),
+    Agent(AgentArgs),
 }
 
 /// Write a commented site into a folder
