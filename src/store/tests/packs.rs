@@ -258,3 +258,30 @@ fn a_reader_changes_nothing_while_a_writer_is_at_work() {
     writer.close().unwrap();
     assert_eq!(bench.read().0.chunk_count(), 9);
 }
+
+#[test]
+fn a_store_in_a_real_folder_lives_through_a_kill() {
+    let (bench, folder) = (Bench::new(), tempfile::tempdir().unwrap());
+    let open = || {
+        let disk = Arc::new(LocalDisk::open(folder.path()).unwrap());
+        Store::open(disk, Arc::clone(&bench.keys)).unwrap()
+    };
+    let (_, mut writer, _) = open();
+    for number in 0..10 {
+        let name = format!("w{}", number % 3);
+        append(&bench, &mut writer, &name, &contents(number..number + 1));
+        if number == 6 {
+            writer.commit().unwrap();
+        }
+    }
+    drop(writer);
+    let (store, writer, report) = open();
+    assert_eq!((report.packs, report.sealed_packs, report.torn_bytes), (3, 3, 0));
+    for (number, expected) in (0..).zip(contents(0..10)) {
+        let id = bench.key().name(&expected);
+        assert!(store.is_durable(&id), "{number}");
+        assert_eq!(content(&store, &id), Some(expected));
+    }
+    writer.close().unwrap();
+    assert_eq!(open().2.read_packs, 0);
+}
