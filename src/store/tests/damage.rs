@@ -272,3 +272,22 @@ fn a_lost_ledger_comes_back_as_far_as_chunks_prove_it() {
     let (writer, _) = ManifestWriter::reopen(&disk, name, RunNumber(0), end).unwrap();
     assert_eq!(writer.next_number(), 2);
 }
+
+#[test]
+fn a_writer_at_work_is_no_damage() {
+    let captured = capture();
+    let (store, mut writer, _) = captured.bench.open().unwrap();
+    append(&captured.bench, &mut writer, "acme", &[own("acme", 7)]);
+    let verify = || verify(&store, &captured.passes, true, &mut |_| {}).unwrap().bad;
+    assert_eq!(verify(), []);
+    writer.commit().unwrap();
+    append(&captured.bench, &mut writer, "acme", &[own("acme", 8)]);
+    captured.bench.disk.arm(Some(Fault::Fail(1)));
+    assert!(writer.commit().is_err());
+    append(&captured.bench, &mut writer, "beta", &[own("beta", 9)]);
+    captured.bench.disk.arm(Some(Fault::Fail(1)));
+    assert!(writer.commit().is_err());
+    assert_eq!(verify(), []);
+    writer.close().unwrap();
+    assert_eq!(verify(), []);
+}
