@@ -135,7 +135,8 @@ fn a_target_that_is_a_source_needs_a_root_outside() {
 fn later_files_overlay_key_by_key() {
     let workload = "[[host.workload]]\nid = \"w\"\nclass = \"web\"\npaths = [\"/a\"]\n";
     let first = format!("{ACME}{}", host(workload));
-    let second = "[[host]]\nid = \"a\"\nport = 2222\n[[host.workload]]\nid = \"w\"\nbytes = \"2GB\"\n\
+    let second = "[[host]]\nid = \"a\"\nport = 2222\n\
+                  [[host.workload]]\nid = \"w\"\nbytes = \"2GB\"\n\
                   [[host.workload]]\nid = \"v\"\npaths = [\"/v\"]\n";
     let reading = reading(&[("inventory.toml", &first), ("inventory.d/b.toml", second)]);
     assert!(reading.is_ok(), "{:?}", reading.problems);
@@ -236,7 +237,8 @@ fn a_time_needs_no_quotes() {
 #[test]
 fn contacts_on_evacuated_domains_are_a_warning() {
     let text = format!(
-        "[[customer]]\nid = \"b\"\ncontacts = [\"me@mail.shop.example\"]\ndomains = [\"shop.example\"]\n{}",
+        "[[customer]]\nid = \"b\"\ncontacts = [\"me@mail.shop.example\"]\n\
+         domains = [\"shop.example\"]\n{}",
         host("[[host.workload]]\nid = \"w\"\npaths = [\"/a\"]\ncustomer = \"b\"\n")
     );
     let reading = read_one(&text);
