@@ -251,7 +251,9 @@ fn contacts_on_evacuated_domains_are_a_warning() {
 fn a_site_is_read_from_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let site = folder.path();
-    assert!(matches!(read(site).usable(), Err(Unusable::Settings { .. })));
+    let nothing = read(site);
+    assert!(matches!(nothing.usable(), Err(Unusable::Settings { .. })));
+    assert!(nothing.problems[0].what.contains("`evac init` writes one"));
     std::fs::write(site.join("evac.toml"), SITE).unwrap();
     std::fs::create_dir(site.join("inventory.d")).unwrap();
     std::fs::write(site.join("inventory.d/b.toml"), "[[host]]\nid = \"a\"\nport = 7\n").unwrap();
@@ -261,6 +263,14 @@ fn a_site_is_read_from_its_folder() {
     assert!(reading.is_ok(), "{:?}", reading.problems);
     assert_eq!(reading.inventory.hosts[0].port, 7);
     assert_eq!(reading.inventory.hosts[0].workloads.len(), 5);
+    // What cannot be read is said, never passed over.
+    std::fs::write(site.join("inventory.d/c.toml"), b"\xff").unwrap();
+    let problems = super::read(site).problems;
+    assert!(problems.iter().any(|problem| problem.file == "inventory.d/c.toml"), "{problems:?}");
+    std::fs::remove_dir_all(site.join("inventory.d")).unwrap();
+    std::fs::write(site.join("inventory.d"), "a file").unwrap();
+    let problems = super::read(site).problems;
+    assert!(problems.iter().any(|problem| problem.file == "inventory.d"), "{problems:?}");
 }
 
 #[test]
