@@ -97,7 +97,9 @@ impl Landing {
                 return tally;
             }
             match self.next().expect("the agent goes on") {
-                ToLanding::Offer { number, records, cursor, .. } => self.offer(number, records, cursor),
+                ToLanding::Offer { number, records, cursor, .. } => {
+                    self.offer(number, records, cursor)
+                }
                 ToLanding::Frame(bytes) => {
                     let open = frame::open(&bytes, &key()).unwrap();
                     for (id, range) in &open.chunks {
@@ -121,7 +123,9 @@ impl Landing {
                     self.send(&ToAgent::Base { entries, last: true });
                 }
                 ToLanding::WalkDone { tally } => done = Some(tally),
-                ToLanding::WalkBegan { .. } | ToLanding::LinkForget { .. } | ToLanding::Heartbeat => {}
+                ToLanding::WalkBegan { .. }
+                | ToLanding::LinkForget { .. }
+                | ToLanding::Heartbeat => {}
                 other => panic!("{other:?}"),
             }
         }

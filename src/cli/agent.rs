@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::agent::{Ending, Lair, serve};
 use crate::cli::args::AgentArgs;
+use crate::cli::{Exit, print};
 use crate::model::{Clock, Generation, SystemClock};
 use crate::wire::SILENCE_S;
 
@@ -20,13 +21,13 @@ const LOOK: Duration = Duration::from_secs(5);
 /// What a pipe should hold, so that sshd reads in large pieces.
 const PIPE_BYTES: usize = 1 << 20;
 
-/// Serves one landing site; the exit code says how it ended.
-pub fn run(args: &AgentArgs) -> u8 {
+/// Serves one landing site.
+pub fn run(args: &AgentArgs) -> Exit {
     let lair = match Lair::enter(&args.folder, Generation(args.generation)) {
         Ok(lair) => lair,
         Err(error) => {
-            eprintln!("evac agent: {}", crate::run::explain(&error));
-            return 1;
+            print::tell(&format!("evac agent: {}", crate::run::explain(&error)));
+            return Exit::Failed;
         }
     };
     let skip = lair.inode().into_iter().collect();
@@ -44,9 +45,9 @@ pub fn run(args: &AgentArgs) -> u8 {
             watch.leave()
         }
         Err(error) => {
-            eprintln!("evac agent: {}", crate::run::explain(&error));
+            print::tell(&format!("evac agent: {}", crate::run::explain(&error)));
             watch.leave();
-            1
+            Exit::Failed
         }
     }
 }
@@ -104,7 +105,7 @@ impl Watch {
         std::thread::spawn(move || {
             self.wait_for_silence();
             let code = self.leave();
-            std::process::exit(i32::from(code.max(1)));
+            std::process::exit(code.and(Exit::Failed) as i32);
         });
     }
 
@@ -114,14 +115,14 @@ impl Watch {
         }
     }
 
-    fn leave(&self) -> u8 {
+    fn leave(&self) -> Exit {
         let lair = self.lair.lock().expect("no holder of this lock panics").take();
         match lair.map(Lair::leave) {
             Some(Err(error)) => {
-                eprintln!("evac agent: cannot remove its folder: {error}");
-                1
+                print::tell(&format!("evac agent: cannot remove its folder: {error}"));
+                Exit::Failed
             }
-            _ => 0,
+            _ => Exit::Done,
         }
     }
 }

@@ -50,10 +50,14 @@ pub enum Command {
     Import(ImportArgs),
     Check(CheckArgs),
     Plan(PlanArgs),
+    Run(RunArgs),
     Status(StatusArgs),
     Find(FindArgs),
+    Verify(VerifyArgs),
+    Restore(RestoreArgs),
     Publish(PublishArgs),
     Ledger(LedgerArgs),
+    Agent(AgentArgs),
 }
 
 /// Write a commented site into a folder

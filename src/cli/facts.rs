@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::failure::Failure;
-use crate::cli::site::Reading;
 use crate::inventory::{Host, Inventory};
+use crate::ledger::Ledger;
 use crate::ledger::snapshot::{CaptureState, Snapshot};
-use crate::model::{Bytes, HostId, Tally, TreePath, WorkloadId};
+use crate::model::{Bytes, HostId, TreePath, WorkloadId};
 use crate::plan::{self, Uncovered, WorkloadFacts};
 
 /// Less content than this says nothing about how well a fleet shrinks.
@@ -41,64 +41,62 @@ pub struct UncoveredPath {
 /// Facts by host.
 pub type Surveyed = BTreeMap<HostId, HostFacts>;
 
-impl Reading {
-    /// The newest survey of every host of `inventory`. What the inventory has covered since is
-    /// no longer uncovered.
-    pub fn surveyed(&self, inventory: &Inventory) -> Result<Surveyed, Failure> {
-        let mut surveyed = Surveyed::new();
-        for host in &inventory.hosts {
-            let Some(facts) = self.ledger.facts(&host.id)? else { continue };
-            let mut facts: HostFacts = serde_json::from_value(facts.json).map_err(|error| {
-                let what = format!("what a survey found on host/{} cannot be read", host.id);
-                Failure::failed(what).because(&error).hint("`evac survey` looks again.")
-            })?;
-            facts.uncovered.retain(|found| !is_covered(host, &found.path));
-            surveyed.insert(host.id.clone(), facts);
-        }
-        Ok(surveyed)
+/// The newest survey of every host of `inventory`. What the inventory has covered since is no
+/// longer uncovered.
+pub fn surveyed(ledger: &Ledger, inventory: &Inventory) -> Result<Surveyed, Failure> {
+    let mut surveyed = Surveyed::new();
+    for host in &inventory.hosts {
+        let Some(facts) = ledger.facts(&host.id)? else { continue };
+        let mut facts: HostFacts = serde_json::from_value(facts.json).map_err(|error| {
+            let what = format!("what a survey found on host/{} cannot be read", host.id);
+            Failure::failed(what).because(&error).hint("`evac survey` looks again.")
+        })?;
+        facts.uncovered.retain(|found| !is_covered(host, &found.path));
+        surveyed.insert(host.id.clone(), facts);
     }
+    Ok(surveyed)
+}
 
-    /// What a plan is made from.
-    pub fn plan_facts(
-        &self,
-        inventory: &Inventory,
-        snapshot: &Snapshot,
-    ) -> Result<plan::Facts, Failure> {
-        let surveyed = self.surveyed(inventory)?;
-        let mut facts =
-            plan::Facts { sent_share: self.sent_share(inventory)?, ..Default::default() };
-        let sizes: BTreeMap<_, _> = surveyed.values().flat_map(|host| &host.workloads).collect();
-        for status in snapshot.customers.iter().flat_map(|customer| &customer.workloads) {
-            let state = status.capture.state;
-            let known = WorkloadFacts {
-                bytes: sizes.get(&status.id).map(|bytes| **bytes),
-                captured_bytes: status.bytes_done,
-                captured: matches!(state, CaptureState::Captured | CaptureState::Verified),
-            };
-            facts.workloads.insert(status.id.clone(), known);
-        }
-        for (host, found) in &surveyed {
-            facts.uncovered.extend(found.uncovered.iter().map(|found| Uncovered {
-                host: host.clone(),
-                path: found.path.clone(),
-                bytes: found.bytes,
-            }));
-        }
-        Ok(facts)
+/// What a plan is made from, of `snapshot` and of what surveys and earlier captures showed.
+pub fn plan_facts(
+    ledger: &Ledger,
+    inventory: &Inventory,
+    snapshot: &Snapshot,
+) -> Result<plan::Facts, Failure> {
+    let mut facts =
+        plan::Facts { sent_share: sent_share(ledger, inventory)?, ..plan::Facts::default() };
+    for status in snapshot.customers.iter().flat_map(|customer| &customer.workloads) {
+        let state = status.capture.state;
+        let captured = matches!(state, CaptureState::Captured | CaptureState::Verified);
+        // Of unknown size, a workload looks as large as what is here of it.
+        let is_known = captured || status.bytes > status.bytes_done;
+        let known = WorkloadFacts {
+            bytes: is_known.then_some(status.bytes),
+            captured_bytes: status.bytes_done,
+            captured,
+        };
+        facts.workloads.insert(status.id.clone(), known);
     }
+    for (host, found) in surveyed(ledger, inventory)? {
+        facts.uncovered.extend(found.uncovered.into_iter().map(|found| Uncovered {
+            host: host.clone(),
+            path: found.path,
+            bytes: found.bytes,
+        }));
+    }
+    Ok(facts)
+}
 
-    /// Share of the content captured so far that crossed the line.
-    fn sent_share(&self, inventory: &Inventory) -> Result<Option<f64>, Failure> {
-        let (mut sent, mut raw) = (Bytes::ZERO, Bytes::ZERO);
-        for workload in inventory.workloads() {
-            for pass in self.ledger.passes(&workload.id)? {
-                let Tally { sent_bytes, raw_bytes, .. } = pass.tally;
-                sent += sent_bytes;
-                raw += raw_bytes;
-            }
+/// Share of the content captured so far that crossed the line.
+fn sent_share(ledger: &Ledger, inventory: &Inventory) -> Result<Option<f64>, Failure> {
+    let (mut sent, mut raw) = (Bytes::ZERO, Bytes::ZERO);
+    for workload in inventory.workloads() {
+        for pass in ledger.passes(&workload.id)? {
+            sent += pass.tally.sent_bytes;
+            raw += pass.tally.raw_bytes;
         }
-        Ok((raw >= EXPERIENCE_MIN).then(|| (sent.0 as f64 / raw.0 as f64).min(1.0)))
     }
+    Ok((raw >= EXPERIENCE_MIN).then(|| (sent.0 as f64 / raw.0 as f64).min(1.0)))
 }
 
 fn is_covered(host: &Host, path: &str) -> bool {

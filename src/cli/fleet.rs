@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
 
-use crate::cli::facts::{HostFacts, Surveyed};
+use crate::cli::facts::{self, HostFacts, Surveyed};
 use crate::cli::failure::Failure;
 use crate::cli::site::{Loaded, Reading};
 use crate::inventory::what::{self, Selection, Standing};
 use crate::inventory::{Customer, Host, Inventory, Settings, Workload};
+use crate::ledger::Ledger;
 use crate::ledger::snapshot::{CaptureState, RestoreState, Snapshot, Window};
 use crate::ledger::view::{CustomerView, FleetView, HostView, WorkloadView};
 use crate::model::{Bytes, HostId, PublicWord, Reason, Timestamp, WorkloadId};
@@ -71,14 +72,23 @@ fn workload(workload: &Workload, measured: Option<Bytes>) -> WorkloadView {
     }
 }
 
+/// Everything as of `now`, and the view it was folded from. `running`: does a run hold the lock?
+pub fn look(
+    ledger: &Ledger,
+    loaded: &Loaded,
+    running: bool,
+    now: Timestamp,
+) -> Result<(FleetView, Snapshot), Failure> {
+    let surveyed = facts::surveyed(ledger, &loaded.inventory)?;
+    let view = fleet_view(&loaded.inventory, &loaded.settings, &surveyed, running);
+    let snapshot = ledger.snapshot(&view, now)?;
+    Ok((view, snapshot))
+}
+
 impl Reading {
     /// Everything as of `now`, and the view it was folded from.
     pub fn look(&self, loaded: &Loaded, now: Timestamp) -> Result<(FleetView, Snapshot), Failure> {
-        let surveyed = self.surveyed(&loaded.inventory)?;
-        let running = self.running.is_some();
-        let view = fleet_view(&loaded.inventory, &loaded.settings, &surveyed, running);
-        let snapshot = self.ledger.snapshot(&view, now)?;
-        Ok((view, snapshot))
+        look(&self.ledger, loaded, self.running.is_some(), now)
     }
 }
 

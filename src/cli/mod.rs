@@ -8,8 +8,10 @@
 //! errors go to stderr. A closed stdout ends nothing and is no failure. A command either says why
 //! it did not do what was asked, or exits 0.
 
+pub mod agent;
 pub mod args;
 pub mod check;
+pub mod engine;
 pub mod facts;
 pub mod failure;
 pub mod files;
@@ -21,8 +23,11 @@ pub mod ledger;
 pub mod plan;
 pub mod print;
 pub mod publish;
+pub mod restore;
+pub mod run;
 pub mod site;
 pub mod status;
+pub mod verify;
 
 use std::ffi::OsString;
 
@@ -55,9 +60,13 @@ fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
         Command::Import(args) => import::run(global, args),
         Command::Check(args) => check::run(global, args),
         Command::Plan(args) => plan::run(global, args),
+        Command::Run(args) => run::run(global, args),
         Command::Status(args) => status::run(global, args),
         Command::Find(args) => find::run(global, args),
+        Command::Verify(args) => verify::run(global, args),
+        Command::Restore(args) => restore::run(global, args),
         Command::Publish(args) => publish::run(global, args),
         Command::Ledger(args) => ledger::run(global, args),
+        Command::Agent(args) => Ok(agent::run(args)),
     }
 }

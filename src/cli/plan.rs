@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::args::PlanArgs;
+use crate::cli::facts::plan_facts;
 use crate::cli::failure::{Exit, Failure, shown};
 use crate::cli::files;
 use crate::cli::print::{self, counted};
@@ -27,7 +28,7 @@ pub fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage("--until lies in the past").hint("Give a time to come."));
     }
     let (_, snapshot) = reading.look(&loaded, now)?;
-    let facts = reading.plan_facts(&loaded.inventory, &snapshot)?;
+    let facts = plan_facts(&reading.ledger, &loaded.inventory, &snapshot)?;
     let options = Options { window: args.window, until: args.until, ..Options::at(now) };
     let plan = plan::plan(&loaded.inventory, &loaded.settings, &facts, &options);
     let name =

@@ -5,6 +5,7 @@
 //! with the reason.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::inventory::document::{FILE_BYTES_MAX, SourceFile};
@@ -33,7 +34,8 @@ pub struct Reading {
     pub problems: Vec<Problem>,
     /// What the rest runs without.
     pub set_aside: Vec<SetAside>,
-    settings_ok: bool,
+    /// The first error in the settings.
+    settings_error: Option<Problem>,
 }
 
 /// Why nothing can be done with a site.
@@ -42,7 +44,7 @@ pub enum Unusable {
     /// The settings have mistakes; they concern everything, so nothing is guessed.
     #[error("the settings have mistakes: {first}")]
     Settings {
-        /// The first of [`Reading::problems`] in them.
+        /// The first of them; [`Reading::problems`] has all.
         first: Box<Problem>,
     },
     /// Zero hosts is never "nothing to do".
@@ -52,32 +54,55 @@ pub enum Unusable {
 
 /// Reads all files of the folder `site`. Never fails: whatever is wrong is among the problems.
 pub fn read(site: &Path) -> Reading {
-    let settings = file(site, SETTINGS_FILE);
-    let mut files = Vec::new();
-    if site.join(INVENTORY_FILE).exists() {
-        files.push(file(site, INVENTORY_FILE));
+    let mut settings = file(site, SETTINGS_FILE);
+    if settings.is_none() {
+        let why = "there is none here; `evac init` writes one, `--site` names another folder";
+        settings = Some(SourceFile { name: SETTINGS_FILE.into(), text: Err(why.to_owned()) });
     }
-    let folder = std::fs::read_dir(site.join(INVENTORY_FOLDER)).into_iter().flatten();
-    let mut names: Vec<_> = folder
-        .filter_map(|item| item.ok()?.file_name().into_string().ok())
-        .filter(|name| !name.starts_with('.'))
-        .filter(|name| Path::new(name).extension().is_some_and(|kind| kind == "toml"))
-        .collect();
-    names.sort_unstable();
-    files.extend(names.iter().map(|name| file(site, &format!("{INVENTORY_FOLDER}/{name}"))));
-    read_files(&settings, &files)
+    let mut files: Vec<_> = file(site, INVENTORY_FILE).into_iter().collect();
+    match names(&site.join(INVENTORY_FOLDER)) {
+        Ok(names) => {
+            let names = names.iter().map(|name| format!("{INVENTORY_FOLDER}/{name}"));
+            files.extend(names.filter_map(|name| file(site, &name)));
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => files.push(unreadable(INVENTORY_FOLDER, &error)),
+    }
+    read_files(&settings.expect("it was put there"), &files)
 }
 
-fn file(site: &Path, name: &str) -> SourceFile {
+/// The inventory files of a folder, in name order.
+fn names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for item in std::fs::read_dir(folder)? {
+        let name = item?.file_name();
+        let is_toml = Path::new(&name).extension().is_some_and(|kind| kind == "toml");
+        // Editors keep half-written copies under hidden names.
+        if is_toml && !name.as_encoded_bytes().starts_with(b".") {
+            let odd = || std::io::Error::other("one of its files has a name that is not UTF-8");
+            names.push(name.into_string().map_err(|_| odd())?);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// `None` when there is no such file; one that cannot be read is a problem, never nothing.
+fn file(site: &Path, name: &str) -> Option<SourceFile> {
     let path = site.join(name);
     let read = || match std::fs::metadata(&path)?.len() {
         len if len > FILE_BYTES_MAX => Err(std::io::Error::other("it is larger than 32 MiB")),
         _ => std::fs::read_to_string(&path),
     };
-    SourceFile {
-        name: name.into(),
-        text: read().map_err(|error| format!("cannot read it: {error}")),
+    match read() {
+        Ok(text) => Some(SourceFile::new(name, text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => Some(unreadable(name, &error)),
     }
+}
+
+fn unreadable(name: &str, error: &std::io::Error) -> SourceFile {
+    SourceFile { name: name.into(), text: Err(format!("cannot read it: {error}")) }
 }
 
 /// The pure part of [`read`]: texts in, everything they say out.
@@ -85,7 +110,7 @@ pub fn read_files(settings: &SourceFile, files: &[SourceFile]) -> Reading {
     let mut problems = Vec::new();
     let parsed = settings_parse::settings(settings, &mut problems);
     problems.extend(parsed.as_ref().map(check_settings::settings).unwrap_or_default());
-    let settings_ok = !problems.iter().any(Problem::is_error);
+    let settings_error = problems.iter().find(|problem| problem.is_error()).cloned();
     let known = parsed.is_some();
     let settings = parsed.unwrap_or_else(|| Settings::named(""));
     let overlay = Overlay::of(files, &mut problems);
@@ -103,7 +128,7 @@ pub fn read_files(settings: &SourceFile, files: &[SourceFile]) -> Reading {
     }
     problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     problems.dedup();
-    Reading { settings, inventory, problems, set_aside, settings_ok }
+    Reading { settings, inventory, problems, set_aside, settings_error }
 }
 
 impl Reading {
@@ -113,16 +138,12 @@ impl Reading {
     }
     /// Can the settings be used, whatever the inventory is like?
     pub fn settings_ok(&self) -> bool {
-        self.settings_ok
+        self.settings_error.is_none()
     }
     /// Can work be done? Entries that were set aside do not prevent it.
     pub fn usable(&self) -> Result<(), Unusable> {
-        if !self.settings_ok {
-            let in_settings =
-                |problem: &&Problem| problem.is_error() && problem.file == SETTINGS_FILE;
-            if let Some(first) = self.problems.iter().find(in_settings) {
-                return Err(Unusable::Settings { first: Box::new(first.clone()) });
-            }
+        if let Some(first) = &self.settings_error {
+            return Err(Unusable::Settings { first: Box::new(first.clone()) });
         }
         if self.inventory.hosts.is_empty() { Err(Unusable::NoHosts) } else { Ok(()) }
     }

@@ -135,7 +135,8 @@ fn a_target_that_is_a_source_needs_a_root_outside() {
 fn later_files_overlay_key_by_key() {
     let workload = "[[host.workload]]\nid = \"w\"\nclass = \"web\"\npaths = [\"/a\"]\n";
     let first = format!("{ACME}{}", host(workload));
-    let second = "[[host]]\nid = \"a\"\nport = 2222\n[[host.workload]]\nid = \"w\"\nbytes = \"2GB\"\n\
+    let second = "[[host]]\nid = \"a\"\nport = 2222\n\
+                  [[host.workload]]\nid = \"w\"\nbytes = \"2GB\"\n\
                   [[host.workload]]\nid = \"v\"\npaths = [\"/v\"]\n";
     let reading = reading(&[("inventory.toml", &first), ("inventory.d/b.toml", second)]);
     assert!(reading.is_ok(), "{:?}", reading.problems);
@@ -236,7 +237,8 @@ fn a_time_needs_no_quotes() {
 #[test]
 fn contacts_on_evacuated_domains_are_a_warning() {
     let text = format!(
-        "[[customer]]\nid = \"b\"\ncontacts = [\"me@mail.shop.example\"]\ndomains = [\"shop.example\"]\n{}",
+        "[[customer]]\nid = \"b\"\ncontacts = [\"me@mail.shop.example\"]\n\
+         domains = [\"shop.example\"]\n{}",
         host("[[host.workload]]\nid = \"w\"\npaths = [\"/a\"]\ncustomer = \"b\"\n")
     );
     let reading = read_one(&text);
@@ -249,7 +251,9 @@ fn contacts_on_evacuated_domains_are_a_warning() {
 fn a_site_is_read_from_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let site = folder.path();
-    assert!(matches!(read(site).usable(), Err(Unusable::Settings { .. })));
+    let nothing = read(site);
+    assert!(matches!(nothing.usable(), Err(Unusable::Settings { .. })));
+    assert!(nothing.problems[0].what.contains("`evac init` writes one"));
     std::fs::write(site.join("evac.toml"), SITE).unwrap();
     std::fs::create_dir(site.join("inventory.d")).unwrap();
     std::fs::write(site.join("inventory.d/b.toml"), "[[host]]\nid = \"a\"\nport = 7\n").unwrap();
@@ -259,6 +263,14 @@ fn a_site_is_read_from_its_folder() {
     assert!(reading.is_ok(), "{:?}", reading.problems);
     assert_eq!(reading.inventory.hosts[0].port, 7);
     assert_eq!(reading.inventory.hosts[0].workloads.len(), 5);
+    // What cannot be read is said, never passed over.
+    std::fs::write(site.join("inventory.d/c.toml"), b"\xff").unwrap();
+    let problems = super::read(site).problems;
+    assert!(problems.iter().any(|problem| problem.file == "inventory.d/c.toml"), "{problems:?}");
+    std::fs::remove_dir_all(site.join("inventory.d")).unwrap();
+    std::fs::write(site.join("inventory.d"), "a file").unwrap();
+    let problems = super::read(site).problems;
+    assert!(problems.iter().any(|problem| problem.file == "inventory.d"), "{problems:?}");
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub type Lookup<'a> = dyn Fn(Standing<'_>) -> Option<Vec<WorkloadId>> + 'a;
 #[derive(Debug, thiserror::Error)]
 pub enum WhatError {
     /// Nothing has this name.
-    #[error("nothing is called `{what}`{}", .closest.as_ref().map(|word| format!("; did you mean `{word}`?")).unwrap_or_default())]
+    #[error("nothing is called `{what}`{}", did_you_mean(.closest.as_deref()))]
     Unknown {
         /// As typed, bounded.
         what: String,
@@ -66,7 +66,7 @@ pub enum WhatError {
     },
     /// The form before the slash is none of those above.
     #[error(
-        "`{form}/` is not a form; write customer/, host/, workload/, group/, tier/, state/ or reason/"
+        "`{form}/` is not a form; write customer/, host/, workload/, group/, tier/, state/, reason/"
     )]
     Form {
         /// As typed, bounded.
@@ -96,6 +96,10 @@ pub enum WhatError {
         /// As typed, bounded.
         file: String,
     },
+}
+
+fn did_you_mean(closest: Option<&str>) -> String {
+    closest.map_or_else(String::new, |word| format!("; did you mean `{word}`?"))
 }
 
 /// Everything that `words` name; no words name everything.

@@ -183,6 +183,24 @@ impl Ledger {
         self.read(|tx| passes(tx, workload))
     }
 
+    /// How far each run of a pass reaches in its manifest, as its latest receipt has it.
+    pub fn run_ends(
+        &self,
+        workload: &WorkloadId,
+        pass: PassNumber,
+    ) -> Result<Vec<(RunNumber, u64)>, LedgerError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT run, max(manifest_end) FROM receipt WHERE workload = ?1 AND pass = ?2
+                 GROUP BY run ORDER BY run",
+            )?;
+            let ends = statement.query_map(params![workload.as_str(), pass.0], |row| {
+                Ok((RunNumber(row.get(0)?), row.get::<_, Count>(1)?.0))
+            })?;
+            Ok(ends.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// What was left out of a pass.
     pub fn left_out(
         &self,

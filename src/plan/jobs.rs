@@ -195,7 +195,7 @@ impl Assumed {
         let mut sentences = Vec::new();
         if self.sizes > 0 {
             sentences.push(format!(
-                "{} workloads of unknown size are taken to hold {} together; a survey measures them",
+                "{} workloads of unknown size are taken to hold {} in all; a survey measures them",
                 self.sizes, self.bytes
             ));
         }

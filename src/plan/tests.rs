@@ -15,7 +15,8 @@ type Made = (usize, usize, usize, u32);
 fn site(made: &[Made], rates: [u32; 4]) -> (Settings, Inventory) {
     let settings = format!(
         "[site]\nname = \"x\"\n[tiers]\ngold = 10\nplain = 3\n[limits]\nhosts = 3\n\
-         landing = \"{}MB/s\"\n[[uplink]]\nid = \"u0\"\nrate = \"{}MB/s\"\n[[uplink]]\nid = \"u1\"\n\
+         landing = \"{}MB/s\"\n[[uplink]]\nid = \"u0\"\nrate = \"{}MB/s\"\n\
+         [[uplink]]\nid = \"u1\"\n\
          rate = \"{}MB/s\"\n[[resource]]\nid = \"hv\"\nkind = \"hypervisor\"\nreaders = 2\n",
         rates[0], rates[1], rates[2]
     );
@@ -270,7 +271,8 @@ proptest! {
         });
         prop_assert!(best <= bound + 1e-6, "{best} > {bound}");
         let planned = plan(&inventory, &settings, &Facts::default(), &options(Some(window)));
-        prop_assert!(planned.value_by_deadline >= 0.5 * best, "{} < half {best}", planned.value_by_deadline);
+        let value = planned.value_by_deadline;
+        prop_assert!(value >= 0.5 * best, "{value} is less than half of {best}");
     }
 
     #[test]

@@ -40,9 +40,7 @@ impl Selection {
         else {
             return false;
         };
-        entry.path < *resume
-            && !matches!(entry.kind, Kind::Directory)
-            && entry.metadata.flags == 0
+        entry.path < *resume && !matches!(entry.kind, Kind::Directory) && entry.metadata.flags == 0
     }
 }
 

@@ -31,6 +31,9 @@ pub enum RestoreError {
     /// The store.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
+    /// A manifest.
+    #[error(transparent)]
+    Manifest(#[from] crate::store::ManifestError),
     /// The target.
     #[error(transparent)]
     Place(#[from] crate::agent::place::PlaceError),

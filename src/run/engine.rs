@@ -10,7 +10,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::ledger::LinkTable;
-use crate::model::{ChunkId, Clock, Event, EventSink, PassNumber, Reason, RunNumber, TreePath, WorkloadId};
+use crate::model::{
+    ChunkId, Clock, Event, EventSink, PassNumber, Reason, RunNumber, TreePath, WorkloadId,
+};
 use crate::run::base::BaseFeed;
 use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, SessionId};
 use crate::run::shelf::ToShelf;

@@ -124,11 +124,17 @@ async fn after_failure(
             false
         }
         Reason::SourceError => {
-            shared.emit(Event::CaptureFailed { workload: workload.clone(), reason: error.reason, detail });
+            shared.emit(Event::CaptureFailed {
+                workload: workload.clone(),
+                reason: error.reason,
+                detail,
+            });
             shared.done(workload, Outcome::Failed(error.reason));
             true
         }
-        reason if reason.is_temporary() && *tries < TRIES_MAX && shared.phase() == Phase::Running => {
+        reason
+            if reason.is_temporary() && *tries < TRIES_MAX && shared.phase() == Phase::Running =>
+        {
             *tries += 1;
             let pause = shared.pause(*tries);
             shared.emit(host_failed(Some(pause.as_secs())));

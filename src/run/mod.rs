@@ -124,8 +124,12 @@ pub async fn run(
         tally.clone(),
     );
     let threads = [
-        std::thread::Builder::new().name("shelf".into()).spawn(move || shelf.work(&shelf_orders))?,
-        std::thread::Builder::new().name("engine".into()).spawn(move || engine.work(&engine_orders))?,
+        std::thread::Builder::new()
+            .name("shelf".into())
+            .spawn(move || shelf.work(&shelf_orders))?,
+        std::thread::Builder::new()
+            .name("engine".into())
+            .spawn(move || engine.work(&engine_orders))?,
     ];
     let shared = Arc::new(Shared::new(site, reach, &options, stop.clone(), (to_engine, to_shelf))?);
     shared.emit(Event::RunStarted {

@@ -132,12 +132,7 @@ impl Restorer {
         Ok(line)
     }
 
-    async fn write(
-        &self,
-        job: &Job,
-        place: &str,
-        line: &mut Line,
-    ) -> Result<Restored, TalkError> {
+    async fn write(&self, job: &Job, place: &str, line: &mut Line) -> Result<Restored, TalkError> {
         let begun = self
             .ledger
             .restore_begin(&job.workload, job.pass, place, &self.by)
@@ -148,11 +143,8 @@ impl Restorer {
             place: place.to_owned(),
         });
         let resume = begun.position.and_then(|bytes| TreePath::new(bytes).ok());
-        let order = PlaceOrder {
-            root: job.root.clone(),
-            overwrite: job.overwrite,
-            resume: resume.clone(),
-        };
+        let order =
+            PlaceOrder { root: job.root.clone(), overwrite: job.overwrite, resume: resume.clone() };
         let selection = Selection { include: job.include.clone(), resume };
         let (key, batches) = self.feed(job, selection)?;
         line.talk.send(&ToAgent::Place(Box::new(order)));

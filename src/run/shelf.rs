@@ -18,7 +18,7 @@ use crate::capture::{Content, Cursor, Kind, Record};
 use crate::chunk::Cutting;
 use crate::inventory::Workload;
 use crate::ledger::snapshot::Consistency;
-use crate::ledger::{LeftOut, Ledger, LedgerError, PassDescription, Receipt};
+use crate::ledger::{Ledger, LedgerError, LeftOut, PassDescription, Receipt};
 use crate::model::{
     Bytes, Clock, Domain, Event, PassNumber, Reason, RunNumber, Tally, TreePath, WorkloadId,
 };
@@ -114,9 +114,7 @@ impl ShelfError {
             Self::Manifest(ManifestError::Disk(error)) if error.kind == DiskErrorKind::Full => {
                 Reason::LandingFull
             }
-            Self::Commit(error) if error.source.kind == DiskErrorKind::Full => {
-                Reason::LandingFull
-            }
+            Self::Commit(error) if error.source.kind == DiskErrorKind::Full => Reason::LandingFull,
             _ => Reason::LandingError,
         }
     }
@@ -439,8 +437,7 @@ impl Shelf {
         let runs = Pass::open(self.store.disk(), &name)?.runs().collect();
         let seal = PassSeal { runs, tally, sealed_at: self.clock.now() };
         seal_pass(&**self.store.disk(), &name, &seal)?;
-        let consistency =
-            if tally.fuzzy > 0 { Consistency::Fuzzy } else { Consistency::Crash };
+        let consistency = if tally.fuzzy > 0 { Consistency::Fuzzy } else { Consistency::Crash };
         self.ledger.seal(workload, pass, &tally, consistency, &self.by)?;
         let _ = self.engine.send(ToEngine::Input(Input::Sealed(session, tally)));
         Ok(())

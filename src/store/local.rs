@@ -30,9 +30,12 @@ impl LocalDisk {
     /// Opens `root`, making it where it is missing.
     pub fn open(root: &Path) -> Result<Self, DiskError> {
         let fail = |source| DiskError::new("open", &root.to_string_lossy(), source);
+        let is_new = !root.exists();
         DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(fail)?;
         let root = root.canonicalize().map_err(fail)?;
-        root.parent().map_or(Ok(()), sync_folder).map_err(fail)?;
+        if is_new {
+            root.parent().map_or(Ok(()), sync_folder).map_err(fail)?;
+        }
         Ok(Self { root, durable_folders: Mutex::default() })
     }
 

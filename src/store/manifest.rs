@@ -5,7 +5,7 @@
 //! | `head` | once, first | [`PassHead`]: of what, how it was cut, when begun |
 //! | `owners` | once, perhaps | [`Owners`]: names of users and groups, as the source has them |
 //! | `run-NUMBER` (five digits) | appended to | segments, see [`crate::store::segment`] |
-//! | `sealed` | once, last | [`PassSeal`]: what belongs to the pass, so that nothing is missing unnoticed |
+//! | `sealed` | once, last | [`PassSeal`]: what belongs to the pass, so a loss is noticed |
 //!
 //! A pass describes itself: with packs and keys it can be restored without the ledger.
 //!

@@ -16,7 +16,7 @@
 //!
 //! | step | who | made durable by |
 //! |---|---|---|
-//! | 1 frames, footers | [`Writer::append`], [`Writer::close_workload`] | [`Writer::commit`]: sync of every dirty pack |
+//! | 1 frames, footers | [`Writer::append`], `close_workload` | [`Writer::commit`]: sync of dirty packs |
 //! | 2 index log | [`Writer::commit`] | its sync; only now [`Store::is_durable`] says yes |
 //! | 3 segments | [`ManifestWriter::append`] | [`ManifestWriter::sync`] |
 //! | 4 receipts | the ledger | its transaction |
@@ -53,7 +53,9 @@ pub mod pass;
 pub mod segment;
 pub mod verify;
 mod index;
+mod merge;
 mod open;
+mod rebuild;
 mod run_file;
 mod scan;
 mod table;
@@ -74,8 +76,10 @@ pub use manifest::{
     put_owners, seal_pass,
 };
 pub use memory::MemoryDisk;
+pub use merge::{Merged, Step};
 pub use open::{DamagedPack, OpenReport};
-pub use pass::{BaseEntry, Pass, Step};
+pub use pass::{BaseEntries, BaseEntry, Pass};
+pub use rebuild::ProvenRun;
 pub use run_file::{ManifestWriter, SegmentFault};
 pub use segment::SegmentHead;
 pub use verify::{Bad, BadKind, BadPath, PassRef, VerifyProgress, VerifyReport, verify};

@@ -18,7 +18,7 @@
 //! | | 3 | reserved | 0 |
 //! | | 16 | pack id | |
 //! | | 4 | frame count | |
-//! | | 12 + 32 *n* each | offset 4, length 4, chunk count *n* 4, ids 32 *n* | offsets rise, frames do not overlap |
+//! | | 12 + 32 *n* each | offset 4, length 4, chunk count *n* 4, ids 32 *n* | rising, no overlap |
 //! | | 16 | checksum over the footer before it | |
 //! | trailer | 4 | length of the footer | |
 //! | | 8 | magic `EVACSEAL` | |

@@ -65,7 +65,7 @@ impl ManifestWriter {
         let limit = end_bytes.unwrap_or(length);
         let mut walk = Walk { disk: &**disk, name: &name, at: 0, limit };
         let mut last = None;
-        while let Some(found) = walk.step(end_bytes.is_none())? {
+        while let Some((found, _)) = walk.step(end_bytes.is_none())? {
             last = Some(found);
         }
         if end_bytes.is_some_and(|end| end != walk.at) {
@@ -150,18 +150,22 @@ fn check_order<'a>(
     Ok(last)
 }
 
-/// Steps from segment to segment.
-struct Walk<'a> {
-    disk: &'a dyn Disk,
-    name: &'a str,
-    at: u64,
-    limit: u64,
+/// Steps from one whole segment to the next.
+pub(super) struct Walk<'a> {
+    pub disk: &'a dyn Disk,
+    pub name: &'a str,
+    /// Where the latest whole segment ends.
+    pub at: u64,
+    pub limit: u64,
 }
 
 impl Walk<'_> {
-    /// The next whole segment's head; `None` where there is none. The payload is read only if it
-    /// has to be checked.
-    fn step(&mut self, is_payload_checked: bool) -> Result<Option<SegmentHead>, DiskError> {
+    /// The next whole segment's head; `None` where there is none. The payload is read, checked and
+    /// given only if that is wanted.
+    pub fn step(
+        &mut self,
+        is_payload_wanted: bool,
+    ) -> Result<Option<(SegmentHead, Records)>, DiskError> {
         let Some((prefix, head)) = read_head(self.disk, self.name, self.at)? else {
             return Ok(None);
         };
@@ -169,15 +173,15 @@ impl Walk<'_> {
         if end > self.limit {
             return Ok(None);
         }
-        if is_payload_checked {
+        let mut records = Records::empty();
+        if is_payload_wanted {
             let start = end - prefix.payload_bytes as u64;
             let payload = self.disk.read(self.name, start, prefix.payload_bytes)?;
-            if prefix.records(&payload).is_none() {
-                return Ok(None);
-            }
+            let Some(found) = prefix.records(&payload) else { return Ok(None) };
+            records = found;
         }
         self.at = end;
-        Ok(Some(head))
+        Ok(Some((head, records)))
     }
 }
 

@@ -16,8 +16,9 @@ use crate::capture::entry::Record;
 use crate::model::{Bytes, ChunkId, TreePath, WorkloadId};
 use crate::store::disk::DiskErrorKind;
 use crate::store::manifest::{ManifestError, PassName, RunEnd};
+use crate::store::merge::Step;
 use crate::store::pack::PackName;
-use crate::store::pass::{Pass, Step};
+use crate::store::pass::Pass;
 use crate::store::run_file::SegmentFault;
 use crate::store::scan::has_footer;
 use crate::store::{Place, Store, StoreError};
@@ -201,19 +202,35 @@ impl<'a> Check<'a> {
         let index = &self.store.shared.index;
         for number in 0..index.pack_count() {
             let Some(pack) = index.pack(number) else { continue };
-            let (file, length) = (pack.name.file(), self.lengths.get(&number).copied());
-            let (Some(sealed), Some(length)) = (pack.sealed_bytes.map(u64::from), length) else {
-                if length.is_none() {
-                    self.note(BadKind::MissingPack, file, None);
-                }
+            // What was never committed cannot be missed.
+            if pack.durable_bytes == 0 {
                 continue;
-            };
-            if length < sealed {
-                self.note(BadKind::TruncatedPack, file, None);
-            } else if !has_footer(&**self.store.disk(), &pack.name, length).unwrap_or(false) {
-                self.note(BadKind::DamagedFooter, file, None);
+            }
+            let file = pack.name.file();
+            let needed = u64::from(pack.sealed_bytes.unwrap_or(pack.durable_bytes));
+            match self.length(number, &file, needed) {
+                None => self.note(BadKind::MissingPack, file, None),
+                Some(length) if length < needed => self.note(BadKind::TruncatedPack, file, None),
+                Some(length) if pack.sealed_bytes.is_some() => {
+                    if !has_footer(&**self.store.disk(), &pack.name, length).unwrap_or(false) {
+                        self.note(BadKind::DamagedFooter, file, None);
+                    }
+                }
+                Some(_) => {}
             }
         }
+    }
+
+    /// How long a pack is. Asks again before it says that something is missing: a writer may be at
+    /// work.
+    fn length(&mut self, number: u32, file: &str, needed: u64) -> Option<u64> {
+        let known = self.lengths.get(&number).copied();
+        if known.is_some_and(|known| known >= needed) {
+            return known;
+        }
+        let length = self.store.disk().length(file).ok()?;
+        self.lengths.insert(number, length);
+        Some(length)
     }
 
     /// Every chunk of one pass.
@@ -267,12 +284,14 @@ impl<'a> Check<'a> {
             };
             return self.note(kind, place, of);
         };
-        let file = || index.pack_file(place.pack).unwrap_or_default();
-        match self.lengths.get(&place.pack) {
-            None => self.note(BadKind::MissingPack, file(), of),
-            Some(length) if *length < u64::from(place.offset) + u64::from(place.length) => {
-                self.note(BadKind::TruncatedPack, file(), of);
-            }
+        if self.frames.contains(&place) {
+            return;
+        }
+        let file = index.pack_file(place.pack).unwrap_or_default();
+        let needed = u64::from(place.offset) + u64::from(place.length);
+        match self.length(place.pack, &file, needed) {
+            None => self.note(BadKind::MissingPack, file, of),
+            Some(length) if length < needed => self.note(BadKind::TruncatedPack, file, of),
             Some(_) => drop(self.frames.insert(place)),
         }
     }

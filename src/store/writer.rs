@@ -208,7 +208,8 @@ impl Writer {
         self.closed.push(pack);
     }
 
-    /// Makes everything appended so far durable: every dirty pack, then the index log.
+    /// Makes everything appended so far durable: every dirty pack, then the index log. After an
+    /// error the next commit tries again what is not condemned.
     pub fn commit(&mut self) -> Result<(), CommitError> {
         self.sync_packs();
         self.publish();

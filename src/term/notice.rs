@@ -218,8 +218,12 @@ mod tests {
 
     #[test]
     fn progress_is_worth_no_line() {
-        let event =
-            Event::RestoreProgress { workload: "w".parse().unwrap(), place: "folder:/x".into(), entries: 1, bytes: Bytes(1) };
+        let event = Event::RestoreProgress {
+            workload: "w".parse().unwrap(),
+            place: "folder:/x".into(),
+            entries: 1,
+            bytes: Bytes(1),
+        };
         assert_eq!(notice(&event), None);
     }
 }

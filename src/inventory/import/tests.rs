@@ -29,9 +29,12 @@ fn notes(imported: &Imported) -> String {
 
 #[test]
 fn a_billing_export_becomes_customers_and_hosts() {
-    let text = "Client ID;Company Name;Server Name;Dedicated IP;Username;Password;Email;Domain;Status;Disk GB;Priority;Language\r\n\
-        8812;Acme BV;VPS 014;203.0.113.14;acme;hunter2;ops@acme.example;acme.example;Active;40;Gold;nl\r\n\
-        8812;Acme BV;VPS 015;203.0.113.15;acme2;hunter3;ceo@acme.example;shop.acme.example;Suspended;10;Gold;nl\r\n\
+    let text = "Client ID;Company Name;Server Name;Dedicated IP;Username;Password;\
+        Email;Domain;Status;Disk GB;Priority;Language\r\n\
+        8812;Acme BV;VPS 014;203.0.113.14;acme;hunter2;\
+        ops@acme.example;acme.example;Active;40;Gold;nl\r\n\
+        8812;Acme BV;VPS 015;203.0.113.15;acme2;hunter3;\
+        ceo@acme.example;shop.acme.example;Suspended;10;Gold;nl\r\n\
         9;\"Café; Zürich\";VPS 016;203.0.113.16/24;cafe;x;;;Active;;;\r\n";
     let (imported, inventory) = import(text);
     assert_eq!((imported.customers, imported.hosts, imported.rows), (2, 3, 3));
@@ -153,7 +156,15 @@ proptest! {
     #[test]
     fn what_is_written_reads_back(
         rows in prop::collection::vec(
-            (0..4_u8, "\\PC{0,12}", "[a-zA-Z /._-]{1,70}", "[a-z|/. *!\\[-]{0,12}", "[^/]{0,6}"), 1..8),
+            (
+                0..4_u8,
+                "\\PC{0,12}",
+                "[a-zA-Z /._-]{1,70}",
+                "[a-z|/. *!\\[-]{0,12}",
+                "[^/]{0,6}",
+            ),
+            1..8,
+        ),
     ) {
         let mut writer = csv::Writer::from_writer(Vec::new());
         let headers = [

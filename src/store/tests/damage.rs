@@ -249,3 +249,45 @@ fn the_report_has_the_words_that_scripts_read() {
     assert_eq!(json["bad"][0]["workloads"][0], "acme");
     assert_eq!(json["bad"][0]["paths"][0], "workload/acme:/2");
 }
+
+#[test]
+fn a_lost_ledger_comes_back_as_far_as_chunks_prove_it() {
+    let captured = capture();
+    let proven = || {
+        let (store, _) = captured.bench.read();
+        let pass = Pass::open(store.disk(), &captured.passes[0].name).unwrap();
+        let runs: Vec<_> = pass.runs().collect();
+        (pass.proven(&store).unwrap(), runs)
+    };
+    let (all, runs) = proven();
+    assert_eq!((all[0].segments, all[0].end_bytes), (4, runs[0].end_bytes));
+    captured.bench.disk.lose(&captured.pack("acme", 2).0);
+    let (some, _) = proven();
+    assert_eq!(some[0].segments, 2);
+    let last = some[0].last.as_ref().and_then(|head| head.last.clone());
+    assert_eq!(last, Some(super::manifests::path("/1")));
+    let disk: Arc<dyn Disk> = Arc::new(captured.bench.disk.clone());
+    let name = &captured.passes[0].name;
+    let end = Some(some[0].end_bytes);
+    let (writer, _) = ManifestWriter::reopen(&disk, name, RunNumber(0), end).unwrap();
+    assert_eq!(writer.next_number(), 2);
+}
+
+#[test]
+fn a_writer_at_work_is_no_damage() {
+    let captured = capture();
+    let (store, mut writer, _) = captured.bench.open().unwrap();
+    append(&captured.bench, &mut writer, "acme", &[own("acme", 7)]);
+    let verify = || verify(&store, &captured.passes, true, &mut |_| {}).unwrap().bad;
+    assert_eq!(verify(), []);
+    writer.commit().unwrap();
+    append(&captured.bench, &mut writer, "acme", &[own("acme", 8)]);
+    captured.bench.disk.arm(Some(Fault::Fail(1)));
+    assert!(writer.commit().is_err());
+    append(&captured.bench, &mut writer, "beta", &[own("beta", 9)]);
+    captured.bench.disk.arm(Some(Fault::Fail(1)));
+    assert!(writer.commit().is_err());
+    assert_eq!(verify(), []);
+    writer.close().unwrap();
+    assert_eq!(verify(), []);
+}

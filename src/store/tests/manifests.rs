@@ -284,6 +284,30 @@ fn damage_to_one_segment_costs_that_segment() {
     }
 }
 
+#[test]
+fn a_run_whose_sync_failed_has_to_be_reopened_at_its_receipt() {
+    let bench = FaultyDisk::new();
+    let records = vec![file("/a", 0), end(0)];
+    write(&bench, &[vec![records.clone()]]);
+    let (disk, name): (Arc<dyn Disk>, _) = (Arc::new(bench.clone()), pass_name("acme"));
+    let (mut writer, _) = ManifestWriter::reopen(&disk, &name, RunNumber(0), None).unwrap();
+    let receipt = writer.end_bytes();
+    let next = vec![file("/b", 0), end(0)];
+    writer.append(&segment_head(1, &next), &next).unwrap();
+    bench.arm(Some(Fault::Fail(1)));
+    assert!(matches!(writer.sync(), Err(ManifestError::Disk(_))));
+    assert!(matches!(writer.sync(), Err(ManifestError::InDoubt { .. })));
+    let refused = writer.append(&segment_head(2, &[]), &[]);
+    assert!(matches!(refused, Err(ManifestError::InDoubt { .. })));
+    let again = ManifestWriter::reopen(&disk, &name, RunNumber(0), Some(receipt));
+    let (mut writer, _) = again.unwrap();
+    writer.append(&segment_head(1, &next), &next).unwrap();
+    writer.sync().unwrap();
+    bench.power_cycle(0);
+    let pass = Pass::open(&disk, &name).unwrap();
+    assert_eq!(pass.merged().count(), 4);
+}
+
 /// What the words in the module's documentation mean, without streaming.
 fn model(runs: &[Vec<Record>]) -> Vec<Record> {
     let mut tree: BTreeMap<TreePath, Vec<Record>> = BTreeMap::new();

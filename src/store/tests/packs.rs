@@ -258,3 +258,79 @@ fn a_reader_changes_nothing_while_a_writer_is_at_work() {
     writer.close().unwrap();
     assert_eq!(bench.read().0.chunk_count(), 9);
 }
+
+#[test]
+fn a_store_in_a_real_folder_lives_through_a_kill() {
+    let (bench, folder) = (Bench::new(), tempfile::tempdir().unwrap());
+    let open = || {
+        let disk = Arc::new(LocalDisk::open(folder.path()).unwrap());
+        Store::open(disk, Arc::clone(&bench.keys)).unwrap()
+    };
+    let (_, mut writer, _) = open();
+    for number in 0..10 {
+        let name = format!("w{}", number % 3);
+        append(&bench, &mut writer, &name, &contents(number..number + 1));
+        if number == 6 {
+            writer.commit().unwrap();
+        }
+    }
+    drop(writer);
+    let (store, writer, report) = open();
+    assert_eq!((report.packs, report.sealed_packs, report.torn_bytes), (3, 3, 0));
+    for (number, expected) in (0..).zip(contents(0..10)) {
+        let id = bench.key().name(&expected);
+        assert!(store.is_durable(&id), "{number}");
+        assert_eq!(content(&store, &id), Some(expected));
+    }
+    writer.close().unwrap();
+    assert_eq!(open().2.read_packs, 0);
+}
+
+/// Whatever the store calls durable is there after the power went, whatever happened before.
+fn survives_power(bench: &Bench, numbers: std::ops::Range<u64>) -> Vec<u64> {
+    let (store, writer, _) = bench.open().unwrap();
+    let id = |number| bench.key().name(&noise(number, 1_000));
+    let durable: Vec<_> = numbers.filter(|number| store.is_durable(&id(*number))).collect();
+    drop(writer);
+    for seed in 0..6 {
+        bench.disk.power_cycle(seed);
+        let (store, _, _) = bench.open().unwrap();
+        for number in &durable {
+            let expected = Some(noise(*number, 1_000));
+            assert_eq!(content(&store, &id(*number)), expected, "seed {seed}");
+        }
+    }
+    durable
+}
+
+#[test]
+fn what_a_killed_writer_left_is_synced_before_it_counts() {
+    let bench = Bench::new();
+    let (_, mut writer, _) = bench.open().unwrap();
+    append(&bench, &mut writer, "acme", &contents(0..3));
+    writer.close_workload(&workload("acme"));
+    append(&bench, &mut writer, "beta", &contents(3..6));
+    drop(writer);
+    assert_eq!(survives_power(&bench, 0..6), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn bytes_of_a_failed_sync_are_never_believed_again() {
+    for committed in [0, 3] {
+        let bench = Bench::new();
+        let (_, mut writer, _) = bench.open().unwrap();
+        if committed > 0 {
+            append(&bench, &mut writer, "acme", &contents(0..committed));
+            writer.commit().unwrap();
+        }
+        append(&bench, &mut writer, "acme", &contents(committed..6));
+        bench.disk.arm(Some(Fault::Fail(1)));
+        assert_eq!(writer.commit().unwrap_err().condemned.len() as u64, 6 - committed);
+        drop(writer);
+        for log in bench.files("index/") {
+            bench.disk.lose(&log);
+        }
+        let left: Vec<_> = (0..committed).collect();
+        assert_eq!(survives_power(&bench, 0..6), left);
+    }
+}

@@ -144,7 +144,14 @@ fn restores_are_counted() {
         at(0),
     );
     assert_eq!(fleet.line(at(0)), "0 B, 0/1 restored");
-    fleet
-        .take(&Event::RestoreDone { workload: workload(), pass: PassNumber(1), missing: 0, place: "folder:/x".into() }, at(0));
+    fleet.take(
+        &Event::RestoreDone {
+            workload: workload(),
+            pass: PassNumber(1),
+            missing: 0,
+            place: "folder:/x".into(),
+        },
+        at(0),
+    );
     assert_eq!(fleet.line(at(0)), "0 B, 1/1 restored");
 }

@@ -1,0 +1,402 @@
+//! `evac restore`: to targets, or into a folder.
+//!
+//! **Guard rails.** A root of `/` needs `--in-place`. What stands there and differs is a refusal
+//! unless `--overwrite`. A target that is also a source is refused unless the root lies outside
+//! every captured path of that machine. Nothing is written before all of them were asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::agent::place::{PlaceError, PlaceOptions};
+use crate::cli::args::RestoreArgs;
+use crate::cli::site::{Loaded, Writing};
+use crate::cli::{Exit, Failure, Global, engine, fleet, print};
+use crate::inventory::{Target, Workload};
+use crate::ledger::Place;
+use crate::ledger::snapshot::{SCHEMA, Snapshot};
+use crate::model::{
+    Bytes, Event, EventSink, PassNumber, Reason, TargetId, Timestamp, TreePath, WorkloadId,
+};
+use crate::restore::{Feed, LocalReport, RestoreError, Selection, restore_to_folder};
+use crate::run::restore::{Job, Restored, Restorer};
+use crate::store::{Pass, PassName};
+
+/// Problems of one workload that are told one by one to people.
+const TOLD_MAX: usize = 20;
+
+/// What is to be restored.
+struct Wanted {
+    workload: Workload,
+    pass: PassNumber,
+    include: Vec<TreePath>,
+}
+
+/// One workload of the `restore` document.
+#[derive(Serialize)]
+struct Line {
+    schema: u32,
+    workload: WorkloadId,
+    pass: PassNumber,
+    place: String,
+    done: bool,
+    entries: u64,
+    bytes: Bytes,
+    problems: Vec<(String, String)>,
+    problem_count: u64,
+    reason: Option<Reason>,
+    detail: Option<String>,
+}
+
+/// Restores what the arguments choose.
+pub fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
+    let loaded = global.load()?;
+    let writing = global.open_for_writing()?;
+    let (_, snapshot) = fleet::look(&writing.ledger, &loaded, false, global.now())?;
+    let (wanted, without) = choose(global, args, &loaded, &writing, &snapshot)?;
+    for workload in &without {
+        print::tell(&format!("warning: nothing of workload/{workload} was captured yet"));
+    }
+    if wanted.is_empty() {
+        let hint = "`evac run` captures; `evac status` says how far it is.";
+        return Err(Failure::failed("there is nothing to restore").hint(hint));
+    }
+    print::confirm(global, "restore", wanted.len(), "workloads")?;
+    let told = engine::output(global, &snapshot)?;
+    let outcome = match &args.to {
+        Some(folder) => {
+            let folder = std::path::absolute(folder)
+                .map_err(|error| Failure::io("find the folder", folder, &error))?;
+            Ok(to_folder(global, args, &writing, wanted, &folder, &*told))
+        }
+        None => to_targets(global, args, &loaded, &writing, wanted, told.clone()),
+    };
+    told.finish();
+    let lines = outcome?;
+    report(global, &lines)?;
+    let exit = lines.iter().map(exit_of).fold(Exit::Done, Exit::and);
+    Ok(if without.is_empty() { exit } else { exit.and(Exit::Failed) })
+}
+
+fn exit_of(line: &Line) -> Exit {
+    match line.reason {
+        Some(Reason::Refused) => Exit::Refused,
+        Some(_) => Exit::Failed,
+        None if line.problem_count > 0 => Exit::Failed,
+        None => Exit::Done,
+    }
+}
+
+/// Which workloads, which pass of each, which paths; and those of which there is nothing.
+fn choose(
+    global: &Global,
+    args: &RestoreArgs,
+    loaded: &Loaded,
+    writing: &Writing,
+    snapshot: &Snapshot,
+) -> Result<(Vec<Wanted>, Vec<WorkloadId>), Failure> {
+    let everything =
+        || loaded.inventory.workloads().map(|w| (w.id.clone(), BTreeSet::new())).collect();
+    let chosen: BTreeMap<WorkloadId, BTreeSet<TreePath>> = if args.what.is_empty() {
+        everything()
+    } else {
+        loaded.select(&args.what, snapshot)?.workloads
+    };
+    let mut include = Vec::new();
+    for path in &args.include {
+        let path = TreePath::new(path.as_os_str().as_bytes())
+            .map_err(|error| Failure::usage("--include needs an absolute path").because(&error))?;
+        include.push(path);
+    }
+    let (mut wanted, mut without) = (Vec::new(), Vec::new());
+    for (id, paths) in chosen {
+        let Some(workload) = loaded.inventory.workload(&id) else {
+            continue;
+        };
+        match pass_at(writing, &id, args.at.unwrap_or_else(|| global.now()))? {
+            Some(pass) => {
+                let include = include.iter().cloned().chain(paths).collect();
+                wanted.push(Wanted { workload: workload.clone(), pass, include });
+            }
+            None => without.push(id),
+        }
+    }
+    Ok((wanted, without))
+}
+
+/// The newest pass that was sealed by then; without one, the newest with anything in it.
+fn pass_at(
+    writing: &Writing,
+    workload: &WorkloadId,
+    at: Timestamp,
+) -> Result<Option<PassNumber>, Failure> {
+    let passes = writing.ledger.passes(workload)?;
+    let begun: Vec<_> = passes.iter().filter(|pass| pass.started_at <= at).collect();
+    let sealed = begun.iter().rev().find(|pass| pass.sealed_at.is_some_and(|sealed| sealed <= at));
+    let any = begun.iter().rev().find(|pass| pass.tally.entries > 0);
+    Ok(sealed.or(any).map(|pass| pass.number))
+}
+
+fn to_folder(
+    global: &Global,
+    args: &RestoreArgs,
+    writing: &Writing,
+    wanted: Vec<Wanted>,
+    folder: &Path,
+    events: &dyn EventSink,
+) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for one in wanted {
+        let root = folder.join(one.workload.id.as_str());
+        let place = Place::Folder(root.clone()).to_string();
+        let outcome = one_to_folder(global, args, writing, &one, (&root, &place), events);
+        lines.push(line_of(&one, place, outcome));
+    }
+    lines
+}
+
+fn one_to_folder(
+    global: &Global,
+    args: &RestoreArgs,
+    writing: &Writing,
+    one: &Wanted,
+    (root, place): (&Path, &str),
+    events: &dyn EventSink,
+) -> Result<Restored, RestoreError> {
+    let (ledger, workload) = (&writing.ledger, &one.workload.id);
+    let begun = ledger.restore_begin(workload, one.pass, place, &global.by)?;
+    events.emit(&Event::RestoreStarted {
+        workload: workload.clone(),
+        pass: one.pass,
+        place: place.to_owned(),
+    });
+    let resume = begun.position.and_then(|bytes| TreePath::new(bytes).ok());
+    let name = PassName { workload: workload.clone(), pass: one.pass };
+    let pass = Pass::open(writing.store.disk(), &name)?;
+    let selection = Selection { include: one.include.clone(), resume: resume.clone() };
+    let mut feed = Feed::new(&writing.store, &pass, selection);
+    let options = PlaceOptions {
+        overwrite: args.overwrite,
+        create_root: true,
+        resume_from: resume,
+        ..PlaceOptions::default()
+    };
+    let mut durable = |path: &TreePath, entries: u64, bytes: Bytes| {
+        let position = path.as_bytes();
+        ledger.restore_progress(workload, one.pass, place, position, entries, bytes)?;
+        Ok(())
+    };
+    let report = restore_to_folder(&mut feed, root, options, &mut durable)?;
+    let restored = restored(report);
+    ledger.restore_done(workload, one.pass, place, restored.problem_count, &global.by)?;
+    events.emit(&Event::RestoreDone {
+        workload: workload.clone(),
+        pass: one.pass,
+        place: place.to_owned(),
+        missing: restored.problem_count,
+    });
+    Ok(restored)
+}
+
+/// Holes are listed twice, by who read and by who wrote; once is enough.
+fn restored(report: LocalReport) -> Restored {
+    let mut out = Restored {
+        entries: report.placed.entries,
+        bytes: report.placed.bytes,
+        problem_count: report.placed.problem_count,
+        problems: report.placed.problems.into_iter().map(|p| (p.path, p.why)).collect(),
+    };
+    for (path, why) in report.damaged {
+        match out.problems.iter_mut().find(|(known, _)| *known == path) {
+            Some(known) => known.1 = why,
+            None => {
+                out.problem_count += 1;
+                out.problems.push((path, why));
+            }
+        }
+    }
+    out
+}
+
+fn to_targets(
+    global: &Global,
+    args: &RestoreArgs,
+    loaded: &Loaded,
+    writing: &Writing,
+    wanted: Vec<Wanted>,
+    told: Arc<engine::Told>,
+) -> Result<Vec<Line>, Failure> {
+    let mut by_target: BTreeMap<TargetId, Vec<Job>> = BTreeMap::new();
+    for one in wanted {
+        let target = target_of(loaded, &one.workload)?;
+        let root = root_of(args, loaded, target, &one.workload)?;
+        by_target.entry(target.id.clone()).or_default().push(Job {
+            workload: one.workload.id.clone(),
+            pass: one.pass,
+            root,
+            include: one.include,
+            overwrite: args.overwrite,
+        });
+    }
+    let restorer = Arc::new(Restorer {
+        reach: Arc::new(engine::reach(global, loaded, writing)?),
+        store: writing.store.clone(),
+        ledger: writing.ledger.clone(),
+        events: told,
+        by: global.by.clone(),
+    });
+    let runtime = engine::runtime()?;
+    let outcomes = runtime.block_on(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for (id, jobs) in by_target {
+            let target = loaded.inventory.target(&id).cloned();
+            let restorer = restorer.clone();
+            tasks.spawn(async move {
+                match target {
+                    Some(target) => restorer.onto(&target, jobs).await,
+                    None => Vec::new(),
+                }
+            });
+        }
+        tasks.join_all().await
+    });
+    runtime.block_on(restorer.reach.close());
+    runtime.shutdown_background();
+    let line = |(job, outcome): (Job, Result<Restored, crate::run::talk::TalkError>)| {
+        let root = job.root.as_path().to_owned();
+        let place = place_text(loaded, &job, root);
+        let (restored, failed) = match outcome {
+            Ok(restored) => (restored, None),
+            Err(error) => (Restored::default(), Some((error.reason, error.detail))),
+        };
+        line(job.workload, job.pass, place, restored, failed)
+    };
+    Ok(outcomes.into_iter().flatten().map(line).collect())
+}
+
+fn place_text(loaded: &Loaded, job: &Job, root: PathBuf) -> String {
+    let workload = loaded.inventory.workload(&job.workload);
+    let target = workload.and_then(|workload| workload.target.as_ref());
+    let target = target.map(ToString::to_string).unwrap_or_default();
+    Place::Target { target, root }.to_string()
+}
+
+fn target_of<'a>(loaded: &'a Loaded, workload: &Workload) -> Result<&'a Target, Failure> {
+    let found = workload.target.as_ref().and_then(|id| loaded.inventory.target(id));
+    found.ok_or_else(|| {
+        Failure::usage(format!("workload/{} has no target", workload.id)).hint(
+            "Give its host or it a `target` in the inventory, or restore into a folder with --to.",
+        )
+    })
+}
+
+/// Beneath which folder of its target a workload is written, after the guard rails.
+fn root_of(
+    args: &RestoreArgs,
+    loaded: &Loaded,
+    target: &Target,
+    workload: &Workload,
+) -> Result<TreePath, Failure> {
+    let root = workload.restore_root.clone().unwrap_or_else(TreePath::root);
+    if root.is_root() && !args.in_place {
+        let what = format!("workload/{} would be written over / of its target", workload.id);
+        return Err(Failure::refused(what).hint(
+            "Set `restore = { root = \"/srv/restored\" }` for it, or say --in-place and mean it.",
+        ));
+    }
+    let hosts = loaded.inventory.hosts.iter();
+    let sources = hosts.filter(|host| host.address == target.address && host.port == target.port);
+    for path in sources.flat_map(|host| &host.workloads).flat_map(|workload| &workload.paths) {
+        let written_over = workload
+            .paths
+            .iter()
+            .any(|own| beneath(&root, own).is_some_and(|landing| landing.is_within(path)));
+        if root.is_within(path) || written_over {
+            let what = format!(
+                "the target of workload/{} is also a source, and {root} touches {path} there",
+                workload.id
+            );
+            return Err(Failure::refused(what)
+                .hint("Choose a root outside every path that is captured from that machine."));
+        }
+    }
+    Ok(root)
+}
+
+/// Where a source path lands beneath a root.
+fn beneath(root: &TreePath, path: &TreePath) -> Option<TreePath> {
+    path.components().try_fold(root.clone(), |at, name| at.join(name).ok())
+}
+
+fn line_of(one: &Wanted, place: String, outcome: Result<Restored, RestoreError>) -> Line {
+    let (restored, failed) = match outcome {
+        Ok(restored) => (restored, None),
+        Err(error) => {
+            let reason = match &error {
+                RestoreError::Place(PlaceError::Exists { .. }) => Reason::Refused,
+                RestoreError::Place(_) => Reason::TargetError,
+                _ => Reason::LandingError,
+            };
+            (Restored::default(), Some((reason, crate::run::explain(&error))))
+        }
+    };
+    line(one.workload.id.clone(), one.pass, place, restored, failed)
+}
+
+fn line(
+    workload: WorkloadId,
+    pass: PassNumber,
+    place: String,
+    restored: Restored,
+    failed: Option<(Reason, String)>,
+) -> Line {
+    let (reason, detail) = failed.unzip();
+    Line {
+        schema: SCHEMA,
+        workload,
+        pass,
+        place,
+        done: reason.is_none(),
+        entries: restored.entries,
+        bytes: restored.bytes,
+        problems: restored.problems.iter().map(|(p, why)| (p.to_string(), why.clone())).collect(),
+        problem_count: restored.problem_count,
+        reason,
+        detail,
+    }
+}
+
+fn report(global: &Global, lines: &[Line]) -> Result<(), Failure> {
+    for line in lines {
+        if global.json {
+            print::document(line)?;
+            continue;
+        }
+        let (workload, place) = (&line.workload, &line.place);
+        match (&line.reason, &line.detail) {
+            (Some(Reason::Refused), Some(detail)) => {
+                print::tell(&format!("refused: {workload} to {place}: {detail}"));
+                print::tell("hint: --overwrite replaces what is there and differs.");
+            }
+            (Some(reason), Some(detail)) => {
+                print::tell(&format!("failed: {workload} to {place}: {detail}"));
+                print::tell(&format!("hint: {}", reason.hint()));
+            }
+            _ => print::tell(&format!(
+                "restored {workload} to {place}: {} entries, {}",
+                line.entries, line.bytes
+            )),
+        }
+        for (path, why) in line.problems.iter().take(TOLD_MAX) {
+            print::tell(&format!("  {path}: {why}"));
+        }
+        let more = line.problem_count.saturating_sub(TOLD_MAX as u64);
+        if more > 0 {
+            print::tell(&format!("  and {more} more"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! `evac verify`: is everything that was taken still there, and what it was?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::cli::args::VerifyArgs;
+use crate::cli::site::Writing;
+use crate::cli::{Exit, Failure, Global, fleet, print};
+use crate::ledger::snapshot::SCHEMA;
+use crate::model::{Bytes, Event, PassNumber, WorkloadId};
+use crate::store::verify::{Bad, PassRef, VerifyProgress, VerifyReport, verify};
+use crate::store::{PassName, RunEnd};
+
+/// Paths of one damage that are told one by one to people.
+const PATHS_TOLD_MAX: usize = 20;
+
+/// The `verify` document.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    checked_chunks: u64,
+    checked_bytes: Bytes,
+    bad: &'a [Bad],
+}
+
+/// Verifies what is stored of every pass, or of some workloads'.
+pub fn run(global: &Global, args: &VerifyArgs) -> Result<Exit, Failure> {
+    let loaded = global.load()?;
+    let writing = global.open_for_writing()?;
+    let (_, snapshot) = fleet::look(&writing.ledger, &loaded, false, global.now())?;
+    let chosen: BTreeSet<WorkloadId> = if args.what.is_empty() {
+        loaded.inventory.workloads().map(|workload| workload.id.clone()).collect()
+    } else {
+        loaded.select(&args.what, &snapshot)?.workloads.into_keys().collect()
+    };
+    let passes = passes(&writing, &chosen)?;
+    let references: Vec<PassRef> = passes.iter().map(|(reference, _)| reference.clone()).collect();
+    let mut told = 0;
+    let report = verify(&writing.store, &references, args.deep, &mut |progress| {
+        tell_progress(&mut told, progress);
+    })?;
+    record(global, &writing, &passes, &report, args.deep)?;
+    tell(global, &report)?;
+    Ok(if report.bad.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// Every pass of the chosen workloads, with the runs its receipts vouch for; and is it sealed?
+fn passes(
+    writing: &Writing,
+    chosen: &BTreeSet<WorkloadId>,
+) -> Result<Vec<(PassRef, bool)>, Failure> {
+    let mut passes = Vec::new();
+    for workload in chosen {
+        for pass in writing.ledger.passes(workload)? {
+            let name = PassName { workload: workload.clone(), pass: pass.number };
+            let ends: Vec<RunEnd> = writing
+                .ledger
+                .run_ends(workload, pass.number)?
+                .into_iter()
+                .map(|(run, end_bytes)| RunEnd { run, end_bytes })
+                .collect();
+            passes.push((PassRef { name, ends }, pass.sealed_at.is_some()));
+        }
+    }
+    Ok(passes)
+}
+
+/// What was read back and matched may be called verified; what did not falls back.
+fn record(
+    global: &Global,
+    writing: &Writing,
+    passes: &[(PassRef, bool)],
+    report: &VerifyReport,
+    deep: bool,
+) -> Result<(), Failure> {
+    let mut bad: BTreeMap<&WorkloadId, u64> = BTreeMap::new();
+    for damage in &report.bad {
+        for workload in &damage.workloads {
+            *bad.entry(workload).or_default() += 1;
+        }
+    }
+    for (reference, is_sealed) in passes {
+        let (workload, pass) = (reference.name.workload.clone(), reference.name.pass);
+        let event = match bad.get(&workload) {
+            Some(bad_chunks) => Event::VerifyFailed { workload, pass, bad_chunks: *bad_chunks },
+            None if deep && *is_sealed => {
+                let checked_bytes = bytes_of(writing, &workload, pass)?;
+                Event::Verified { workload, pass, checked_bytes }
+            }
+            None => continue,
+        };
+        writing.ledger.append(&event, &global.by)?;
+    }
+    Ok(())
+}
+
+fn bytes_of(writing: &Writing, workload: &WorkloadId, pass: PassNumber) -> Result<Bytes, Failure> {
+    let passes = writing.ledger.passes(workload)?;
+    let found = passes.iter().find(|known| known.number == pass);
+    Ok(found.map_or(Bytes::ZERO, |known| known.tally.raw_bytes))
+}
+
+fn tell_progress(told: &mut u64, progress: VerifyProgress) {
+    // A line for each tenth is enough for a log, and for a person who waits.
+    let tenth = progress.done_frames * 10 / progress.frames.max(1);
+    if tenth > *told {
+        *told = tenth;
+        let percent = tenth * 10;
+        print::tell(&format!("verified {percent} %, {}", progress.checked_bytes));
+    }
+}
+
+fn tell(global: &Global, report: &VerifyReport) -> Result<(), Failure> {
+    if global.json {
+        return print::document(&Document {
+            schema: SCHEMA,
+            checked_chunks: report.checked_chunks,
+            checked_bytes: report.checked_bytes,
+            bad: &report.bad,
+        });
+    }
+    for bad in &report.bad {
+        let kind = serde_json::to_value(bad.kind).ok();
+        let kind = kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or("damage");
+        print::tell(&format!("bad: {kind} in {}, {} paths", bad.place, bad.path_count));
+        for path in bad.paths.iter().take(PATHS_TOLD_MAX) {
+            print::tell(&format!("  {path}"));
+        }
+        let more = bad.path_count.saturating_sub(PATHS_TOLD_MAX as u64);
+        if more > 0 {
+            print::tell(&format!("  and {more} more; --json lists up to a thousand"));
+        }
+    }
+    let (chunks, bytes) = (report.checked_chunks, report.checked_bytes);
+    print::tell(&match report.bad.len() {
+        0 => format!("{chunks} chunks, {bytes}: all is well"),
+        count => format!("{chunks} chunks, {bytes}: {count} places with damage"),
+    });
+    Ok(())
+}
