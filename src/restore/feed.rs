@@ -8,8 +8,8 @@ use crate::chunk::{DomainKey, FrameBuilder};
 use crate::model::{ChunkId, TreePath};
 use crate::restore::frames::{CachedFrame, FrameCache};
 use crate::restore::{BATCH_BYTES, BATCH_RECORDS, CACHE_BYTES};
-use crate::store::pass::Merged;
-use crate::store::{Pass, Place, Step, Store};
+
+use crate::store::{Merged, Pass, Place, Step, Store};
 
 /// A frame of which less than this share is needed is packed anew before it is sent.
 const WORTH_SENDING_WHOLE: f64 = 0.5;
