@@ -1,10 +1,10 @@
 //! The bulk run: many hosts, one coordinator, one writer.
 //!
 //! ```text
-//! host tasks (async) ──messages, checked frames──> engine thread ──frames, segments──> shelf thread
-//!      ^                                             │ coordinator (pure)                │ packs, index,
-//!      └───────── answers, links, base ──────────────┘                                   │ manifests, receipts
-//!                                                    <──── appended, committed ──────────┘
+//! host tasks (async)            engine thread                  shelf thread
+//!   messages, checked frames ──>  coordinator (pure)
+//!                                 frames, whole segments ───>  packs, index, manifests, receipts
+//!   <── answers, links, base     <── appended, committed ────
 //! ```
 //!
 //! `async` only moves bytes; what is decided is decided by [`coordinator`] and [`schedule`], which
