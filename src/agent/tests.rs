@@ -60,7 +60,7 @@ impl Landing {
     }
 
     fn next(&mut self) -> Option<ToLanding> {
-        let mut buffer = [0; 65_536];
+        let mut buffer = vec![0; 65_536];
         loop {
             if let Some(message) = self.decoder.next_message().unwrap() {
                 return Some(message);
@@ -98,7 +98,7 @@ impl Landing {
             }
             match self.next().expect("the agent goes on") {
                 ToLanding::Offer { number, records, cursor, .. } => {
-                    self.offer(number, records, cursor)
+                    self.offer(number, records, cursor);
                 }
                 ToLanding::Frame(bytes) => {
                     let open = frame::open(&bytes, &key()).unwrap();

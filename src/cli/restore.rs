@@ -210,12 +210,11 @@ fn restored(report: LocalReport) -> Restored {
         problems: report.placed.problems.into_iter().map(|p| (p.path, p.why)).collect(),
     };
     for (path, why) in report.damaged {
-        match out.problems.iter_mut().find(|(known, _)| *known == path) {
-            Some(known) => known.1 = why,
-            None => {
-                out.problem_count += 1;
-                out.problems.push((path, why));
-            }
+        if let Some(known) = out.problems.iter_mut().find(|(known, _)| *known == path) {
+            known.1 = why;
+        } else {
+            out.problem_count += 1;
+            out.problems.push((path, why));
         }
     }
     out

@@ -177,15 +177,12 @@ async fn drive(shared: &Arc<Shared>, site: &Site, stop: &Stop) -> bool {
                 Some(_) => {}
                 None => return false,
             },
-            () = stop.reached(further) => match further {
-                Phase::Stopping => {
-                    hosts.shutdown().await;
-                    return true;
-                }
-                _ => {
-                    shared.emit(Event::Draining);
-                    shared.tell(ToEngine::Drain);
-                }
+            () = stop.reached(further) => if further == Phase::Stopping {
+                hosts.shutdown().await;
+                return true;
+            } else {
+                shared.emit(Event::Draining);
+                shared.tell(ToEngine::Drain);
             },
         }
     }

@@ -216,16 +216,13 @@ impl Restorer {
         loop {
             tokio::select! {
                 batch = batches.recv(), if is_ready && !is_fed && has_room(&under_way) => {
-                    match batch {
-                        Some(batch) => {
-                            restored.add_damaged(&batch.damaged);
-                            under_way.push_back((batch.number, batch.last.clone()));
-                            batch.send(line);
-                        }
-                        None => {
-                            is_fed = true;
-                            line.talk.send(&ToAgent::PlaceEnd);
-                        }
+                    if let Some(batch) = batch {
+                        restored.add_damaged(&batch.damaged);
+                        under_way.push_back((batch.number, batch.last.clone()));
+                        batch.send(line);
+                    } else {
+                        is_fed = true;
+                        line.talk.send(&ToAgent::PlaceEnd);
                     }
                 }
                 message = line.talk.next() => match message? {

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use crate::capture::{Cursor, Record};
 use crate::chunk::Cutting;
 use crate::inventory::Workload;
-use crate::ledger::{Ledger, LedgerError, LeftOut, PassDescription, Receipt};
+use crate::ledger::{Ledger, LedgerError, LeftOut, Receipt};
 use crate::model::{
     Clock, Domain, Event, PassNumber, Reason, RunNumber, Tally, TreePath, WorkloadId,
 };
