@@ -25,6 +25,8 @@ mod shelf;
 pub mod stop;
 pub mod stream;
 pub mod talk;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
