@@ -19,6 +19,7 @@ pub mod init;
 pub mod ledger;
 pub mod print;
 pub mod publish;
+pub mod rebuild;
 pub mod restore;
 pub mod run;
 pub mod site;

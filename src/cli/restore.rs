@@ -54,7 +54,7 @@ struct Line {
 /// Restores what the arguments choose.
 pub fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
     let loaded = global.load()?;
-    let writing = global.open_for_writing()?;
+    let writing = global.open_for_reading_back()?;
     let view =
         super::fleet::fleet_view(&loaded.inventory, &loaded.settings, false, &BTreeSet::new());
     let snapshot = writing.ledger.snapshot(&view, global.now())?;

@@ -215,6 +215,7 @@ fn a_lost_ledger_is_rebuilt_and_waits_for_somebody() {
                 tally: tally(MEGABYTE),
                 consistency: Consistency::Fuzzy,
             }),
+            run: RunNumber(1),
             receipts: vec![receipt("acme", 0)],
         },
         RebuiltPass {
@@ -222,6 +223,7 @@ fn a_lost_ledger_is_rebuilt_and_waits_for_somebody() {
             number: PassNumber(1),
             started_at: at,
             sealed: None,
+            run: RunNumber(0),
             receipts: vec![receipt("bolt", 0), receipt("bolt", 1)],
         },
     ];
