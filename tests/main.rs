@@ -1,6 +1,10 @@
 //! All integration tests, as one binary: it is linked once, and its modules share `site`.
 
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod resume;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 mod tidy;

@@ -4,6 +4,7 @@
 //! **Invariant.** Nothing outlives the value that stands for it: folders are removed, processes
 //! killed and waited for, when it is dropped.
 
+pub mod fleet;
 pub mod sshd;
 pub mod tree;
 
@@ -104,6 +105,11 @@ impl Outcome {
 pub fn folder(path: &Path) -> &Path {
     fs::create_dir_all(path).expect("the parent is writable");
     path
+}
+
+/// Copies a folder with everything in it and all metadata.
+pub fn copy(from: &Path, to: &Path) {
+    Outcome::of(Command::new("cp").arg("-a").arg(from).arg(to)).exits(0);
 }
 
 #[test]
