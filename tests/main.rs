@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod rebuild;
+#[cfg(test)]
 mod resume;
 #[cfg(test)]
 mod site;

@@ -18,7 +18,7 @@ use crate::capture::{Content, Cursor, Kind, Record};
 use crate::chunk::Cutting;
 use crate::inventory::Workload;
 use crate::ledger::snapshot::Consistency;
-use crate::ledger::{Ledger, LedgerError, LeftOut, PassDescription, Receipt};
+use crate::ledger::{Ledger, LedgerError, LeftOut, OpenPass, PassDescription, Receipt};
 use crate::model::{
     Bytes, Clock, Domain, Event, PassNumber, Reason, RunNumber, Tally, TreePath, WorkloadId,
 };
@@ -26,7 +26,7 @@ use crate::run::coordinator::{ClosedSegment, Frame, Input, SessionId};
 use crate::run::engine::ToEngine;
 use crate::store::{
     CommitError, Disk, DiskErrorKind, ManifestError, ManifestWriter, Pass, PassHead, PassName,
-    PassSeal, SegmentHead, Step, Store, StoreError, Writer, create_pass, seal_pass,
+    PassSeal, SegmentHead, Step, Store, StoreError, Writer, create_pass, newest_pass, seal_pass,
 };
 
 /// A group commit waits at most this long for company…
@@ -246,6 +246,22 @@ impl Shelf {
         let Some(open) = self.ledger.open_pass(&workload.id)? else {
             return self.begin(request);
         };
+        match self.go_on(request, &open) {
+            // What is stored is evidence and stays; its chunks are not sent again.
+            Err(ShelfError::Manifest(error)) if is_damage(&error) => {
+                let what = format!("workload/{}", workload.id);
+                let why = crate::run::explain(&error);
+                let text = format!("pass {} does not go on, a new one begins: {why}", open.number);
+                let by = self.by.clone();
+                let _ = self.engine.send(ToEngine::Emit(Event::Noted { what, text, by }));
+                self.begin(request)
+            }
+            opened => opened,
+        }
+    }
+
+    fn go_on(&mut self, request: &PassRequest, open: &OpenPass) -> Result<OpenedPass, ShelfError> {
+        let workload = &request.workload;
         let described = postcard::from_bytes(&open.cutting);
         let cutting =
             described.map_err(|_| ShelfError::Description(workload.id.clone(), open.number))?;
@@ -264,7 +280,7 @@ impl Shelf {
             pass: open.number,
             run: open.run,
             segment: open.segments,
-            cursor: open.cursor,
+            cursor: open.cursor.clone(),
             cutting,
         })
     }
@@ -280,7 +296,8 @@ impl Shelf {
             domain: request.domain,
             cutting: encoded,
         };
-        let pass = self.ledger.begin_pass(&description, &self.by)?;
+        let stored = newest_pass(&**self.store.disk(), &workload.id)?;
+        let pass = self.ledger.begin_pass(&description, stored, &self.by)?;
         self.ensure_head(&self.head(request, pass, cutting))?;
         Ok(OpenedPass { pass, run: RunNumber(0), segment: 0, cursor: None, cutting })
     }
@@ -454,6 +471,15 @@ impl Shelf {
             }
             other => Ok(other?),
         }
+    }
+}
+
+/// A manifest that is not what it was concerns its pass alone; a disk that fails, everybody.
+fn is_damage(error: &ManifestError) -> bool {
+    match error {
+        ManifestError::Damaged { .. } => true,
+        ManifestError::Disk(error) => error.kind == DiskErrorKind::NotFound,
+        ManifestError::Refused { .. } | ManifestError::InDoubt { .. } => false,
     }
 }
 

@@ -193,6 +193,16 @@ pub fn list_passes(disk: &dyn Disk) -> Result<Vec<PassName>, ManifestError> {
     Ok(passes)
 }
 
+/// The newest pass of `workload` of which there is a file, readable or not.
+pub fn newest_pass(
+    disk: &dyn Disk,
+    workload: &WorkloadId,
+) -> Result<Option<PassNumber>, ManifestError> {
+    let files = disk.list(&format!("{PREFIX}{workload}/"))?;
+    let passes = files.iter().filter_map(|file| PassName::of_file(&file.name));
+    Ok(passes.map(|(name, _)| name.pass).max())
+}
+
 pub(super) fn read_head(disk: &Arc<dyn Disk>, name: &PassName) -> Result<PassHead, ManifestError> {
     let file = name.file("head");
     let head: PassHead = read(&**disk, &file, HEAD_MAGIC)?;

@@ -4,8 +4,12 @@
 //! and that each has trees of its own.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Lines};
 use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::sshd::Sshd;
@@ -95,7 +99,7 @@ impl Fleet {
 }
 
 fn user() -> String {
-    let output = Outcome::of(std::process::Command::new("id").arg("-un")).exits(0).stdout();
+    let output = Outcome::of(Command::new("id").arg("-un")).exits(0).stdout();
     output.trim().to_owned()
 }
 
@@ -118,4 +122,72 @@ pub fn files_beneath(path: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// `evac run` that is going on; its events arrive one by one. Killed when dropped.
+pub struct Running {
+    pub child: Child,
+    events: Lines<BufReader<ChildStdout>>,
+    /// What it printed so far.
+    pub seen: Vec<Value>,
+}
+
+impl Running {
+    /// Starts `evac --json run`.
+    pub fn start(fleet: &Fleet) -> Self {
+        let log = fs::File::create(fleet.site.path("stderr")).expect("a site is writable");
+        // The command itself, not `timeout` around it, is to get the signals.
+        let mut command = fleet.site.bare_command(&["--json", "run"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("evac starts");
+        let stdout = child.stdout.take().expect("it was just piped");
+        Self { child, events: BufReader::new(stdout).lines(), seen: Vec::new() }
+    }
+
+    /// The next event; `None` when it ended.
+    pub fn next(&mut self) -> Option<Value> {
+        let line = self.events.next()?.ok()?;
+        let event: Value = serde_json::from_str(&line).expect("a whole line is a document");
+        self.seen.push(event.clone());
+        Some(event)
+    }
+
+    /// Reads on until payload of so many bytes has arrived.
+    pub fn until_received(&mut self, bytes: u64) {
+        while received(&self.seen) < bytes {
+            assert!(self.next().is_some(), "it ended early: {:?}", self.seen.last());
+        }
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("it has not been waited for");
+    }
+
+    /// Reads to the end; how it ended.
+    pub fn end(mut self) -> (Option<i32>, Vec<Value>) {
+        while self.next().is_some() {}
+        let code = self.child.wait().expect("our own child can be waited for").code();
+        (code, std::mem::take(&mut self.seen))
+    }
+
+    /// `kill -9`, and what it had printed by then.
+    pub fn kill(self) -> Vec<Value> {
+        self.signal(Signal::KILL);
+        self.end().1
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that was waited for is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Payload that arrived at the landing site, as its events say.
+pub fn received(events: &[Value]) -> u64 {
+    let received = events.iter().filter(|event| event["event"] == "received");
+    received.filter_map(|event| event["sent_bytes"].as_u64()).sum()
 }

@@ -48,8 +48,18 @@ impl Site {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("timeout");
         command.args(["--kill-after=5", &COMMAND_TIMEOUT_S.to_string()]);
-        command.arg(env!("CARGO_BIN_EXE_evac")).arg("--site").arg(self.folder.path());
-        command.args(arguments).stdin(Stdio::null()).current_dir(self.folder.path());
+        command.arg(env!("CARGO_BIN_EXE_evac"));
+        self.prepare(command, arguments)
+    }
+
+    /// The same without a time limit, for tests that send it signals and kill it in the end.
+    pub fn bare_command(&self, arguments: &[&str]) -> Command {
+        self.prepare(Command::new(env!("CARGO_BIN_EXE_evac")), arguments)
+    }
+
+    fn prepare(&self, mut command: Command, arguments: &[&str]) -> Command {
+        command.arg("--site").arg(self.folder.path()).args(arguments);
+        command.stdin(Stdio::null()).current_dir(self.folder.path());
         command.env_remove("EVAC_SITE").env_remove("EVAC_OPERATOR").env_remove("SSH_AUTH_SOCK");
         command
     }
