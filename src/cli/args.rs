@@ -207,6 +207,8 @@ pub enum LedgerCommand {
         /// Where to
         file: PathBuf,
     },
+    /// Make a lost one anew from what the store says; changes nothing that is stored
+    Rebuild,
     /// Stand by a rebuilt ledger after you looked at it
     Confirm,
 }

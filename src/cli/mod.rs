@@ -23,6 +23,7 @@ pub mod ledger;
 pub mod plan;
 pub mod print;
 pub mod publish;
+pub mod rebuild;
 pub mod restore;
 pub mod run;
 pub mod site;
