@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::site::Outcome;
-use crate::site::fleet::{Fleet, Running, Source, files_beneath, noise};
+use crate::site::fleet::{Fleet, Running, Source, files_beneath, noise, received};
 use crate::site::tree::{differences, plant};
 
 const LEDGER: &str = "state/ledger.db";
@@ -98,16 +98,16 @@ fn a_ledger_is_not_rebuilt_over_the_rest_of_one_nor_out_of_nothing() {
 #[test]
 fn a_pass_that_was_stopped_half_way_goes_on_from_what_is_proven() {
     let fleet = fleet();
-    let whole = 12 << 20;
     let mut running = Running::start(&fleet);
     running.until_received(9 << 20);
-    running.kill();
+    let before = received(&running.kill());
     lose(&fleet);
     let rebuilt = document(&fleet.evac(&["--json", "ledger", "rebuild"]).exits(0));
     assert!(rebuilt["partial"].as_u64() > Some(0), "{rebuilt}");
     let report = report(&fleet, 0);
-    let sent = report["sent_bytes"].as_u64().unwrap();
-    assert!(sent < whole - (5 << 20), "{report}: what was stored is not sent again");
+    let sent = before + report["sent_bytes"].as_u64().unwrap();
+    // 12 MiB of one workload, 3 MiB of the other, and what a kill may cost on each host.
+    assert!(sent < (15 << 20) * 102 / 100 + 2 * (3 << 20), "{before} and {report}");
     fleet.evac(&["verify", "--deep"]).exits(0);
     check_restored(&fleet);
 }

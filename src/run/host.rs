@@ -204,6 +204,7 @@ async fn capture(
         host: host.id.clone(),
         workload: workload.id.clone(),
         pass: opened.pass,
+        is_resumed: opened.is_resumed,
         run: opened.run,
         segment: opened.segment,
         paths: workload.paths.clone(),

@@ -67,6 +67,8 @@ pub struct PassRequest {
 pub struct OpenedPass {
     /// Its number.
     pub pass: PassNumber,
+    /// Was it begun before?
+    pub is_resumed: bool,
     /// The run to order: 0 goes on with the walk, others begin a sweep.
     pub run: RunNumber,
     /// The next segment of that run.

@@ -46,13 +46,15 @@ impl Shelf {
         if open.run > RunNumber(0) {
             let run = RunNumber(open.run.0 + 1);
             let segment = 0;
-            return Ok(OpenedPass { pass: open.number, run, segment, cursor: None, cutting });
+            let (pass, is_resumed) = (open.number, true);
+            return Ok(OpenedPass { pass, is_resumed, run, segment, cursor: None, cutting });
         }
         let end = Some(open.manifest_end);
         let (writer, _) = ManifestWriter::reopen(self.store.disk(), &name, open.run, end)?;
         self.manifests.insert(name, OpenManifest { writer, run: open.run });
         Ok(OpenedPass {
             pass: open.number,
+            is_resumed: true,
             run: open.run,
             segment: open.segments,
             cursor: open.cursor.clone(),
@@ -74,7 +76,8 @@ impl Shelf {
         let stored = newest_pass(&**self.store.disk(), &workload.id)?;
         let pass = self.ledger.begin_pass(&description, stored, &self.by)?;
         self.ensure_head(&self.head(request, pass, cutting))?;
-        Ok(OpenedPass { pass, run: RunNumber(0), segment: 0, cursor: None, cutting })
+        let (is_resumed, run) = (false, RunNumber(0));
+        Ok(OpenedPass { pass, is_resumed, run, segment: 0, cursor: None, cutting })
     }
 
     fn head(&self, request: &PassRequest, pass: PassNumber, cutting: Cutting) -> PassHead {
