@@ -16,14 +16,15 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, makedev, mknodat, setxattr};
 
-use super::fleet::{HOSTS, SYSTEM, home};
+use super::fleet::{HOSTS, PHOTOGRAPHER, SYSTEM, home};
 use crate::model::Bytes;
 
 /// Programs of the system that all hosts have; each about [`PROGRAM_BYTES`].
 const PROGRAMS: u32 = 240;
 const PROGRAM_BYTES: usize = 64 * 1024;
-/// Of each customer.
-const PICTURES: u32 = 16;
+/// Of each customer, and of the one with the most.
+const PICTURES: u32 = 12;
+const PICTURES_MAX: u32 = 80;
 const PICTURE_BYTES: usize = 220_000;
 const MAILS: u32 = 60;
 const ROWS: u32 = 9_000;
@@ -38,7 +39,7 @@ const MODIFIED: Duration = Duration::new(1_892_880_900, 123_456_789);
 pub struct Made {
     /// Regular files.
     pub files: u64,
-    /// Their content.
+    /// Their content, holes aside.
     pub bytes: Bytes,
     /// What could not be made here.
     pub left_out: BTreeSet<&'static str>,
@@ -148,7 +149,8 @@ impl Made {
     /// As good as random, as pictures are to everybody who would compress them.
     fn pictures(&mut self, folder: &Path, customer: &str) -> io::Result<()> {
         fs::create_dir_all(folder)?;
-        for number in 0..PICTURES {
+        let count = if customer == PHOTOGRAPHER { PICTURES_MAX } else { PICTURES };
+        for number in 0..count {
             let picture = noise(&format!("picture {customer} {number}"), PICTURE_BYTES);
             let path = folder.join(format!("IMG_{number:04}.jpg"));
             self.write(&path, &picture)?;
@@ -170,9 +172,8 @@ impl Made {
         let disk = folder.join("disk.img");
         self.write(&disk, b"front")?;
         let file = File::options().write(true).open(&disk)?;
-        file.set_len(64 << 20)?;
-        file.write_all_at(b"back", 40 << 20)?;
-        self.bytes += Bytes((64 << 20) - 5);
+        file.set_len(8 << 20)?;
+        file.write_all_at(b"back", 5 << 20)?;
         let mode = Mode::from_raw_mode(0o640);
         mknodat(CWD, folder.join("fifo"), FileType::Fifo, mode, 0)?;
         // A path of a socket has at most 107 bytes; ours may be longer, so it is made by mknod.

@@ -13,8 +13,10 @@ pub const COMPANY: &str = "Harbour Hosting";
 pub const TARGET: &str = "rack-07";
 /// The customer that is held back: nothing public may name it.
 pub const HELD: &str = "parcels";
-/// The host whose connection is cut.
+/// The host whose connection is cut, while it sends what [`PHOTOGRAPHER`] has.
 pub const CUT: &str = "shared-1";
+/// The customer with by far the most pictures.
+pub const PHOTOGRAPHER: &str = "bakery";
 /// Where every host keeps what all of them have in common.
 pub const SYSTEM: [&str; 2] = ["etc", "usr"];
 
@@ -164,11 +166,13 @@ port = {target_port}
 /// place beneath `target`.
 pub fn inventory(ports: &[u16], sources: &Path, target: &Path) -> String {
     let mut text = String::new();
-    for customer in &CUSTOMERS {
+    for (number, customer) in CUSTOMERS.iter().enumerate() {
         let Customer { id, name, tier, domain } = customer;
         let name = quoted(name);
         let _ = writeln!(text, "[[customer]]\nid = \"{id}\"\nname = {name}\ntier = \"{tier}\"");
         let _ = writeln!(text, "domains = [\"{domain}\"]");
+        // By phone: mail to a domain that is being moved may not arrive when it matters.
+        let _ = writeln!(text, "contacts = [\"tel:+31205550{number:03}\"]");
         if *id == HELD {
             text.push_str("hold = \"abuse\"      # never switched on, never named in public\n");
         }
