@@ -23,22 +23,26 @@ pub struct Args {
     pub command: Command,
 }
 
+/// Where help lists [`GlobalArgs`].
+const EVERYWHERE: &str = "Options of every command";
+
 /// Flags that every command takes, before or after its name.
 #[derive(Debug, clap::Args)]
 pub struct GlobalArgs {
-    /// The site: a folder with settings, inventory, plans and state
+    /// The site's folder: settings, inventory, plans, state
     #[arg(long, global = true, value_name = "DIR", env = "EVAC_SITE", default_value = ".")]
-    #[arg(hide_env_values = true)]
+    #[arg(hide_env_values = true, help_heading = EVERYWHERE)]
     pub site: PathBuf,
     /// Who you are; written on every event
     #[arg(long = "as", global = true, value_name = "NAME", env = "EVAC_OPERATOR")]
-    #[arg(hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
+    #[arg(hide_env_values = true, help_heading = EVERYWHERE)]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub by: Option<String>,
     /// Print JSON on stdout, for programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
-    /// Do not ask before working on many at once
-    #[arg(long, global = true)]
+    /// Do not ask before working on many at once, or before replacing a plan
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub yes: bool,
 }
 

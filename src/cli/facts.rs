@@ -106,3 +106,74 @@ fn is_covered(host: &Host, path: &str) -> bool {
         workload.paths.iter().chain(accepted).any(|covered| path.is_within(covered))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::{SourceFile, read_files};
+    use serde_json::json;
+
+    const INVENTORY: &str = r#"
+[[customer]]
+id = "acme"
+[[host]]
+id = "vps-1"
+address = "203.0.113.1"
+customer = "acme"
+[[host.workload]]
+id = "site"
+paths = ["/var/www"]
+bytes = "40GB"
+accept = [{ path = "/backup", reason = "customer has copies" }]
+"#;
+
+    fn inventory() -> Inventory {
+        let settings = SourceFile::new("evac.toml", "[site]\nname = \"x\"\n");
+        read_files(&settings, &[SourceFile::new("inventory.toml", INVENTORY)]).inventory
+    }
+
+    fn surveyed_as(facts: &serde_json::Value) -> Result<Surveyed, Failure> {
+        let ledger = Ledger::in_memory().unwrap();
+        ledger.record_facts(&"vps-1".parse().unwrap(), facts).unwrap();
+        surveyed(&ledger, &inventory())
+    }
+
+    #[test]
+    fn what_the_inventory_covers_by_now_is_not_uncovered() {
+        let path = |path: &str| json!({ "path": path, "bytes": 7, "kind": "folder" });
+        let found = ["/backup/2029", "/srv", "/var/www/x", "/var", "not\\x01a path"].map(path);
+        let surveyed = surveyed_as(&json!({ "uncovered": found, "later_key": 1 })).unwrap();
+        let left: Vec<_> = surveyed.values().flat_map(|host| &host.uncovered).collect();
+        let left: Vec<_> = left.into_iter().map(|found| found.path.as_str()).collect();
+        assert_eq!(left, ["/srv", "/var", "not\\x01a path"]);
+    }
+
+    #[test]
+    fn facts_that_cannot_be_read_are_named_with_their_host() {
+        let failure = surveyed_as(&json!({ "workloads": 3 })).unwrap_err();
+        assert!(failure.message.contains("host/vps-1"), "{failure}");
+    }
+
+    #[test]
+    fn sizes_that_nobody_knows_stay_unknown() {
+        let ledger = Ledger::in_memory().unwrap();
+        let view = |surveyed| {
+            let settings = crate::inventory::Settings::named("x");
+            crate::cli::fleet::fleet_view(&inventory(), &settings, &surveyed, false)
+        };
+        let size = |surveyed| {
+            let now = crate::model::Timestamp::from_second(1_900_000_000);
+            let snapshot = ledger.snapshot(&view(surveyed), now).unwrap();
+            let facts = plan_facts(&ledger, &inventory(), &snapshot).unwrap();
+            facts.workloads.values().next().unwrap().bytes
+        };
+        assert_eq!(size(Surveyed::new()), Some(Bytes(40_000_000_000)));
+        let measured = |bytes: u64| {
+            let facts: HostFacts =
+                serde_json::from_value(json!({ "workloads": { "site": bytes } })).unwrap();
+            Surveyed::from([("vps-1".parse().unwrap(), facts)])
+        };
+        assert_eq!(size(measured(9)), Some(Bytes(9)), "a survey replaces the estimate");
+        assert_eq!(size(measured(0)), None);
+    }
+}

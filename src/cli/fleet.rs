@@ -139,3 +139,69 @@ fn standing_at(standing: Standing<'_>, snapshot: &Snapshot) -> Option<Vec<Worklo
 fn word<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::{SourceFile, read_files};
+    use crate::model::Event;
+
+    const INVENTORY: &str = r#"
+[[customer]]
+id = "acme"
+[[host]]
+id = "h1"
+address = "192.0.2.1"
+customer = "acme"
+workload = [{ id = "a", paths = ["/a"] }]
+[[host]]
+id = "h2"
+address = "192.0.2.2"
+customer = "acme"
+workload = [{ id = "b", paths = ["/b"] }]
+[[host]]
+id = "jump"
+address = "192.0.2.3"
+customer = "acme"
+capture = false
+"#;
+
+    fn loaded() -> Loaded {
+        let settings = SourceFile::new("evac.toml", "[site]\nname = \"x\"\n");
+        let reading = read_files(&settings, &[SourceFile::new("inventory.toml", INVENTORY)]);
+        assert!(reading.is_ok(), "{:?}", reading.problems);
+        let (problems, set_aside) = (reading.problems, reading.set_aside);
+        Loaded { settings: reading.settings, inventory: reading.inventory, problems, set_aside }
+    }
+
+    #[test]
+    fn where_things_stand_selects() {
+        let (loaded, ledger) = (loaded(), Ledger::in_memory().unwrap());
+        let failed = Event::HostFailed {
+            host: "h2".parse().unwrap(),
+            reason: Reason::Auth,
+            detail: String::new(),
+            retry_s: None,
+        };
+        ledger.append(&failed, "jo").unwrap();
+        let now = Timestamp::from_second(1_900_000_000);
+        let (view, snapshot) = look(&ledger, &loaded, false, now).unwrap();
+        assert_eq!(view.hosts.len(), 2, "a host that stays is none to look at");
+        let check = |words: &[&str], expected: &[&str]| {
+            let selected = loaded.select(words, &snapshot).unwrap();
+            let ids: Vec<_> = selected.workloads.keys().map(WorkloadId::as_str).collect();
+            assert_eq!(ids, expected, "{words:?}");
+        };
+        check(&["reason/auth"], &["b"]);
+        check(&["reason/sudo"], &[]);
+        check(&["state/planned"], &["a", "b"]);
+        check(&["state/queued"], &["a"]);
+        check(&["state/needs_attention"], &["b"]);
+        check(&["state/queued", "host/h2"], &["a", "b"]);
+        check(&["state/restored"], &[]);
+        check(&[], &["a", "b"]);
+        for unknown in ["state/dreaming", "reason/because"] {
+            assert!(loaded.select(&[unknown], &snapshot).is_err(), "{unknown}");
+        }
+    }
+}

@@ -1,10 +1,10 @@
 //! The bulk run: many hosts, one coordinator, one writer.
 //!
 //! ```text
-//! host tasks (async) ──messages, checked frames──> engine thread ──frames, segments──> shelf thread
-//!      ^                                             │ coordinator (pure)                │ packs, index,
-//!      └───────── answers, links, base ──────────────┘                                   │ manifests, receipts
-//!                                                    <──── appended, committed ──────────┘
+//! host tasks (async)            engine thread                  shelf thread
+//!   messages, checked frames ──>  coordinator (pure)
+//!                                 frames, whole segments ───>  packs, index, manifests, receipts
+//!   <── answers, links, base     <── appended, committed ────
 //! ```
 //!
 //! `async` only moves bytes; what is decided is decided by [`coordinator`] and [`schedule`], which
@@ -177,15 +177,12 @@ async fn drive(shared: &Arc<Shared>, site: &Site, stop: &Stop) -> bool {
                 Some(_) => {}
                 None => return false,
             },
-            () = stop.reached(further) => match further {
-                Phase::Stopping => {
-                    hosts.shutdown().await;
-                    return true;
-                }
-                _ => {
-                    shared.emit(Event::Draining);
-                    shared.tell(ToEngine::Drain);
-                }
+            () = stop.reached(further) => if further == Phase::Stopping {
+                hosts.shutdown().await;
+                return true;
+            } else {
+                shared.emit(Event::Draining);
+                shared.tell(ToEngine::Drain);
             },
         }
     }

@@ -44,3 +44,20 @@ fn the_folder_named_is_made_and_told() {
     assert_eq!(document["files"].as_array().unwrap().len(), 3);
     assert!(folder.join("evac.toml").is_file());
 }
+
+#[test]
+fn from_nothing_to_a_plan_and_a_page() {
+    let site = Site::new();
+    site.evac(&["init"]).exits(0);
+    let table = "customer,host,address,contacts,domain\n\
+                 acme,vps-1,203.0.113.1,tel:+31201234567,acme.example\n\
+                 beta,vps-2,203.0.113.2,ops@beta-office.example,beta.example\n";
+    site.write("fleet.csv", table).evac(&["import", "csv", "fleet.csv"]).exits(0);
+    site.evac(&["check"]).exits(0);
+    site.evac(&["plan", "--window", "6h"]).exits(0);
+    site.evac(&["status"]).exits(0);
+    site.evac(&["find", "beta.example"]).exits(0);
+    site.evac(&["publish"]).exits(0);
+    let page = fs::read_to_string(site.path("state/status/index.html")).unwrap();
+    assert!(page.contains("Example Hosting"), "{page}");
+}
