@@ -242,7 +242,11 @@ impl WalkJob {
                     offers.done_with(&path)
                 }
             },
-            Slot::LeftOut(path, why) => offers.push(Record::LeftOut { path, why }),
+            Slot::LeftOut(path, why) => {
+                offers.push(Record::LeftOut { path: path.clone(), why })?;
+                // A resume must not list it again behind later ones.
+                offers.done_with(&path)
+            }
             Slot::Gone(path) => {
                 offers.tally.gone += 1;
                 offers.push(Record::Gone { path: path.clone() })?;

@@ -59,12 +59,9 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(assignment: Assignment, now: Duration) -> Self {
-        let within = assignment
-            .cursor
-            .as_ref()
-            .and_then(|cursor| cursor.within.map(|(offset, _)| (cursor.path.clone(), offset)));
+        let (paths, cursor) = (assignment.paths.clone(), assignment.cursor.as_ref());
         Self {
-            checker: RunChecker::new(assignment.paths.clone(), assignment.run, within),
+            checker: RunChecker::new(paths, assignment.run, cursor),
             segment: OpenSegment::new(assignment.run, assignment.segment),
             offers: VecDeque::new(),
             wanted: HashMap::new(),
