@@ -2,7 +2,7 @@
 //!
 //! **Invariants.**
 //! - Everything that must be durable before a receipt is durable before that receipt is begun.
-//! - One group commit serves all hosts: at most every [`COMMIT_AGE`] or [`COMMIT_BYTES`], and only
+//! - One group commit serves all hosts: at most every [`Pace::commit_age`](crate::run::Pace) or [`COMMIT_BYTES`], and only
 //!   when something waits for it.
 //! - When the landing disk fails or is full, nothing is believed and everybody is told once;
 //!   what has a receipt stands.
@@ -29,9 +29,7 @@ use crate::store::{
     PassSeal, SegmentHead, Step, Store, StoreError, Writer, create_pass, seal_pass,
 };
 
-/// A group commit waits at most this long for company…
-const COMMIT_AGE: Duration = Duration::from_millis(200);
-/// …and for at most this much.
+/// A group commit waits for at most this much.
 const COMMIT_BYTES: u64 = 32 << 20;
 /// What nobody waits for is made durable after this long all the same: a resume then finds it.
 const IDLE_AGE: Duration = Duration::from_secs(2);
@@ -135,6 +133,7 @@ pub struct Shelf {
     unsynced_bytes: u64,
     since: Option<Duration>,
     failed: Option<(Reason, String)>,
+    commit_age: Duration,
 }
 
 struct OpenManifest {
@@ -151,6 +150,7 @@ impl Shelf {
         clock: Arc<dyn Clock>,
         channels: (Sender<ToEngine>, Sender<ToShelf>),
         by: String,
+        commit_age: Duration,
     ) -> Self {
         Self {
             store,
@@ -165,6 +165,7 @@ impl Shelf {
             unsynced_bytes: 0,
             since: None,
             failed: None,
+            commit_age,
         }
     }
 
@@ -194,7 +195,7 @@ impl Shelf {
 
     /// How long what waits may go on waiting.
     fn patience(&self) -> Option<Duration> {
-        let age = if self.pending.is_empty() { IDLE_AGE } else { COMMIT_AGE };
+        let age = if self.pending.is_empty() { IDLE_AGE } else { self.commit_age };
         let since = self.since?;
         Some(age.saturating_sub(self.clock.elapsed().saturating_sub(since)))
     }
