@@ -126,7 +126,8 @@ pub async fn run(
     run_at(Pace::default(), site, writer, reach, options, stop, events).await
 }
 
-async fn run_at(
+/// The same at another pace.
+pub async fn run_at(
     pace: Pace,
     site: &Site,
     writer: Writer,

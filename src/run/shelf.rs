@@ -343,9 +343,21 @@ impl Shelf {
             return Ok(());
         }
         let mut receipts = Vec::with_capacity(pending.len());
-        for (_, segment) in &pending {
-            receipts.push(self.write_segment(segment)?);
+        let mut written = Vec::with_capacity(pending.len());
+        for (session, segment) in pending {
+            match self.write_segment(&segment) {
+                Ok(receipt) => {
+                    receipts.push(receipt);
+                    written.push((session, segment));
+                }
+                // What no manifest holds is its sender's fault, and nobody else's.
+                Err(ShelfError::Manifest(error @ ManifestError::Refused { .. })) => {
+                    let _ = self.engine.send(ToEngine::Lied(session, crate::run::explain(&error)));
+                }
+                Err(error) => return Err(error),
+            }
         }
+        let pending = written;
         let mut names: Vec<PassName> = pending.iter().map(|(_, s)| name_of(s)).collect();
         names.sort_unstable();
         names.dedup();
