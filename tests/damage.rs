@@ -13,8 +13,8 @@ use crate::site::tree::differences;
 use crate::site::{Outcome, copy};
 
 const MIB: usize = 1 << 20;
-/// Places in the pack of `alpha`. Frames end where time and credit have it, but none holds 3 MiB: at
-/// the first place there is nothing but `one`, from the second on nothing but `two`.
+/// Places in the pack of `alpha`. Frames end where time and credit have it, but none holds 3 MiB:
+/// at the first place there is nothing but `one`, from the second on nothing but `two`.
 const IN_ONE: u64 = 2 << 20;
 const IN_TWO: u64 = 9 << 20;
 const WORKLOADS: [&str; 3] = ["alpha", "beta", "gamma"];
@@ -97,7 +97,7 @@ const DAMAGES: [Damage; 10] = [
                 .open(alpha_pack(fleet))
                 .unwrap()
                 .set_len(IN_TWO)
-                .unwrap()
+                .unwrap();
         },
         shallow: &["alpha/two", "beta/copy"],
         deep: &["alpha/two", "beta/copy"],
@@ -175,7 +175,7 @@ fn check_verify(fleet: &Fleet, damage: &Damage, arguments: &[&str], expected: &[
     }
     let (owners, files): (Vec<_>, Vec<_>) = expected.iter().partition(|name| !name.contains('/'));
     let owner = |name: &&str| name.split('/').next().unwrap().to_owned();
-    let owners: Names = owners.iter().chain(&files).map(|name| owner(name)).collect();
+    let owners: Names = owners.iter().chain(&files).map(owner).collect();
     let shown = format!("{} after {}: {bad:?}", arguments.join(" "), damage.name);
     assert_eq!(workloads, owners, "{shown}");
     assert_eq!(paths, files.into_iter().map(|name| (*name).to_owned()).collect(), "{shown}");

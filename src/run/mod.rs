@@ -25,8 +25,6 @@ mod shelf;
 pub mod stop;
 pub mod stream;
 pub mod talk;
-#[cfg(test)]
-mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -128,7 +126,8 @@ pub async fn run(
     run_at(Pace::default(), site, writer, reach, options, stop, events).await
 }
 
-async fn run_at(
+/// The same at another pace.
+pub async fn run_at(
     pace: Pace,
     site: &Site,
     writer: Writer,
