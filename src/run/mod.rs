@@ -23,6 +23,7 @@ pub mod schedule;
 mod shared;
 mod shelf;
 pub mod stop;
+pub mod survey;
 pub mod talk;
 
 use std::path::PathBuf;
