@@ -5,4 +5,6 @@ mod cli;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod survey;
+#[cfg(test)]
 mod tidy;

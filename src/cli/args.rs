@@ -53,6 +53,7 @@ pub enum Command {
     Init(InitArgs),
     Import(ImportArgs),
     Check(CheckArgs),
+    Survey(SurveyArgs),
     Plan(PlanArgs),
     Run(RunArgs),
     Status(StatusArgs),

@@ -27,6 +27,7 @@ pub mod restore;
 pub mod run;
 pub mod site;
 pub mod status;
+pub mod survey;
 pub mod verify;
 
 use std::ffi::OsString;
@@ -59,6 +60,7 @@ fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(global, args),
         Command::Import(args) => import::run(global, args),
         Command::Check(args) => check::run(global, args),
+        Command::Survey(args) => survey::run(global, args),
         Command::Plan(args) => plan::run(global, args),
         Command::Run(args) => run::run(global, args),
         Command::Status(args) => status::run(global, args),
