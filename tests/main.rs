@@ -3,6 +3,12 @@
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod rebuild;
+#[cfg(test)]
+mod resume;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 mod survey;

@@ -51,6 +51,7 @@ pub struct GlobalArgs {
 #[expect(missing_docs, reason = "the doc comment of each struct is the help of its command")]
 pub enum Command {
     Init(InitArgs),
+    Demo(DemoArgs),
     Import(ImportArgs),
     Check(CheckArgs),
     Survey(SurveyArgs),
@@ -74,7 +75,12 @@ pub struct InitArgs {
 
 /// Evacuate a made-up site on this machine, in about a minute
 #[derive(Debug, clap::Args)]
-pub struct DemoArgs {}
+#[command(after_help = "Hosts, files and customers are made up, the rest is real. Needs no root.")]
+pub struct DemoArgs {
+    /// Where everything is put, and kept; without: a new folder among the temporary ones
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
 
 /// Write inventory from what you already have
 #[derive(Debug, clap::Args)]
@@ -208,6 +214,8 @@ pub enum LedgerCommand {
         /// Where to
         file: PathBuf,
     },
+    /// Make a lost one anew from what the store says; changes nothing that is stored
+    Rebuild,
     /// Stand by a rebuilt ledger after you looked at it
     Confirm,
 }

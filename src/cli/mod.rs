@@ -11,6 +11,7 @@
 pub mod agent;
 pub mod args;
 pub mod check;
+pub mod demo;
 pub mod engine;
 pub mod facts;
 pub mod failure;
@@ -23,6 +24,7 @@ pub mod ledger;
 pub mod plan;
 pub mod print;
 pub mod publish;
+pub mod rebuild;
 pub mod restore;
 pub mod run;
 pub mod site;
@@ -58,6 +60,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => init::run(global, args),
+        Command::Demo(args) => demo::run(global, args),
         Command::Import(args) => import::run(global, args),
         Command::Check(args) => check::run(global, args),
         Command::Survey(args) => survey::run(global, args),

@@ -65,6 +65,8 @@ pub struct Assignment {
     pub workload: WorkloadId,
     /// Its pass.
     pub pass: PassNumber,
+    /// Was the pass begun by an earlier session, with or without a receipt?
+    pub is_resumed: bool,
     /// The run that was ordered.
     pub run: RunNumber,
     /// Number of the run's next segment.
@@ -232,7 +234,7 @@ impl Coordinator {
             host: assignment.host.clone(),
             workload: assignment.workload.clone(),
             pass: assignment.pass,
-            resumed: assignment.cursor.is_some() || assignment.segment > 0,
+            resumed: assignment.is_resumed,
         };
         self.out.push(Command::Emit(event));
         let (id, run) = (assignment.session, assignment.run);

@@ -92,6 +92,7 @@ impl World {
             host: HostId::new(format!("h{number}")).unwrap(),
             workload: WorkloadId::new(format!("w{number}")).unwrap(),
             pass: PassNumber(1),
+            is_resumed: false,
             run: RunNumber(0),
             segment: 0,
             paths: vec![TreePath::root()],
