@@ -24,6 +24,7 @@ mod shared;
 mod shelf;
 pub mod stop;
 pub mod stream;
+pub mod survey;
 pub mod talk;
 
 use std::path::PathBuf;

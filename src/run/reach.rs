@@ -186,7 +186,10 @@ impl Reach {
         generation: Generation,
         grant: Grant,
     ) -> Result<(Line, crate::model::Bytes), TalkError> {
-        let started = self.start_on(&connection, name, generation, grant).await;
+        let started = match probe::probe(&connection).await {
+            Ok(facts) => self.start_on(&connection, &facts, name, generation, grant).await,
+            Err(error) => Err(talk_error(&error)),
+        };
         match started {
             Ok((talk, rtt, bytes)) => Ok((Line { talk, connection: Some(connection), rtt }, bytes)),
             Err(error) => {
@@ -196,18 +199,19 @@ impl Reach {
         }
     }
 
-    async fn start_on(
+    /// The same on a machine that was probed; whoever calls closes the connection.
+    pub async fn start_on(
         &self,
         connection: &Connection,
+        facts: &probe::Facts,
         name: &HostId,
         generation: Generation,
         grant: Grant,
     ) -> Result<(Talk, Duration, crate::model::Bytes), TalkError> {
         let failed = |error: SshError| talk_error(&error);
-        let facts = probe::probe(connection).await.map_err(failed)?;
         let rtt = connection.rtt(&*self.clock).await.map_err(failed)?;
         let quiet = |_: crate::model::Bytes| {};
-        let placed = deploy::place(connection, &facts, self.site, name, &self.agent, &quiet)
+        let placed = deploy::place(connection, facts, self.site, name, &self.agent, &quiet)
             .await
             .map_err(failed)?;
         let number = generation.0.to_string();

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::capture::entry::{Entry, Kind, Xattr};
 use crate::capture::{Cursor, Fingerprint, Record};
 use crate::model::{ChunkId, Generation, Reason, RunNumber, TreePath};
-use crate::wire::order::{CaptureOrder, PlaceOrder, SurveyOrder};
+use crate::wire::order::{CaptureOrder, PlaceOrder};
+use crate::wire::survey::{SurveyAnswer, SurveyOrder};
 
 /// What an agent may do in this session; asked for anything else it refuses and ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,8 +159,8 @@ pub enum ToLanding {
     WalkBegan { roots: Vec<TreePath> },
     /// A run is complete.
     WalkDone { tally: WalkTally },
-    /// The answer to `Survey`, as JSON of `capture::survey`.
-    Survey(String),
+    /// The answer to `Survey`.
+    Survey(Box<SurveyAnswer>),
     /// `Place` was accepted.
     PlaceReady,
     /// A batch is written; `durable`: it and all before it survive a power cut.
@@ -276,6 +277,7 @@ impl Message for ToAgent {
                 Err("a base block too large")
             }
             Self::Batch { records, .. } => check_records(records),
+            Self::Survey(order) => order.check(),
             _ => Ok(()),
         }
     }
@@ -334,6 +336,7 @@ impl Message for ToLanding {
             Self::WalkDone { tally } => tally.check(),
             Self::LinkAsks(asks) if asks.len() > RECORDS_MAX => Err("too many links at once"),
             Self::Problems(problems) if problems.len() > RECORDS_MAX => Err("too many problems"),
+            Self::Survey(answer) => answer.check(),
             _ => Ok(()),
         }
     }
