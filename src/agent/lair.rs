@@ -64,7 +64,7 @@ impl Lair {
             if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
                 lock.set_len(0).map_err(failed)?;
                 lock.rewind().map_err(failed)?;
-                write!(lock, "{} {}\n", std::process::id(), generation.0).map_err(failed)?;
+                writeln!(lock, "{} {}", std::process::id(), generation.0).map_err(failed)?;
                 return Ok(Self { folder: folder.to_owned(), lock });
             }
             let Some((pid, holder)) = read_holder(&mut lock) else {

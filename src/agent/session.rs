@@ -190,8 +190,8 @@ impl Session {
                 Ok(())
             }
             message => match &mut self.job {
-                Job::Capture(job) => job.take(message).map_err(Stop::from),
-                Job::Place(job) => job.take(message).map_err(Stop::from),
+                Job::Capture(job) => job.take(message),
+                Job::Place(job) => job.take(message),
                 Job::None => Err(WireError::Unexpected("an order without a job").into()),
             },
         }

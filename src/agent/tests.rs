@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::*;
-use crate::capture::{Content, Cursor, Kind, Record};
+use crate::capture::{Content, Cursor, Entry, Kind, Record};
 use crate::chunk::{Cutting, DomainKey, frame};
 use crate::model::{ChunkId, Domain, Generation, RunNumber, TreePath};
 use crate::wire::{
@@ -60,7 +60,7 @@ impl Landing {
     }
 
     fn next(&mut self) -> Option<ToLanding> {
-        let mut buffer = [0; 65_536];
+        let mut buffer = vec![0; 65_536];
         loop {
             if let Some(message) = self.decoder.next_message().unwrap() {
                 return Some(message);
@@ -98,7 +98,7 @@ impl Landing {
             }
             match self.next().expect("the agent goes on") {
                 ToLanding::Offer { number, records, cursor, .. } => {
-                    self.offer(number, records, cursor)
+                    self.offer(number, records, cursor);
                 }
                 ToLanding::Frame(bytes) => {
                     let open = frame::open(&bytes, &key()).unwrap();
@@ -231,8 +231,13 @@ fn compare(root: &Path, landing: &Landing) {
 impl Landing {
     fn files_without_sparse(&self) -> BTreeMap<TreePath, Vec<u8>> {
         let is_sparse = |r: &Record| {
-            matches!(r, Record::End { size, .. } | Record::Node(crate::capture::Entry { kind: Kind::File { size }, .. }) if *size == 1 << 40)
-                || matches!(r, Record::Data { offset, .. } if *offset >= 1 << 29)
+            let size = match r {
+                Record::End { size, .. } => *size,
+                Record::Node(Entry { kind: Kind::File { size }, .. }) => *size,
+                Record::Data { offset, .. } if *offset >= 1 << 29 => 1 << 40,
+                _ => 0,
+            };
+            size == 1 << 40
         };
         let kept = self.records.iter().filter(|r| !is_sparse(r)).cloned().collect();
         let view = Self {

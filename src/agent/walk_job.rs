@@ -3,23 +3,24 @@
 //! Two threads: one walks, compares with the base, hands small files to the readers and asks about
 //! links; the other takes the results in the order of the walk, reads large files and offers.
 
-use std::ops::ControlFlow;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+mod offering;
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::agent::links::LinkDesk;
 use crate::agent::offers::Offers;
 use crate::agent::outbox::{Disconnected, Outbox};
-use crate::agent::reader::{Naming, Readers, SMALL_BYTES_MAX, Small, read_file};
+use crate::agent::reader::{Naming, Readers, SMALL_BYTES_MAX, Small};
 use crate::agent::session::Budget;
 use crate::agent::sweep::{Base, Compared, place};
-use crate::capture::content::{Finished, OpenError};
+use crate::capture::content::OpenError;
 use crate::capture::walk::{Found, Step, Walk, WalkOptions};
-use crate::capture::{Beneath, Content, Cursor, Entry, Fingerprint, Kind, Record};
+use crate::capture::{Beneath, Cursor, Entry, Fingerprint, Kind};
 use crate::model::{Reason, TreePath};
 use crate::wire::source::Source;
-use crate::wire::{BaseEntry, CaptureOrder, LinkAnswer, LinkAsk, ToLanding};
+use crate::wire::{BaseEntry, CaptureOrder, LinkAsk, ToLanding};
 
 /// Entries between walking and offering.
 const WINDOW_ENTRIES: usize = 1_024;
@@ -184,10 +185,10 @@ impl WalkJob {
         }
         let path = entry.path.clone();
         self.entry(entry, readers, slots)?;
-        for why in [not_entered, Some(faults).filter(|faults| !faults.is_empty())] {
-            if let Some(why) = why {
-                send(slots, Slot::LeftOut(path.clone(), why))?;
-            }
+        for why in
+            [not_entered, Some(faults).filter(|faults| !faults.is_empty())].into_iter().flatten()
+        {
+            send(slots, Slot::LeftOut(path.clone(), why))?;
         }
         Ok(())
     }
@@ -218,152 +219,6 @@ impl WalkJob {
             _ => send(slots, Slot::Entry(entry)),
         }
     }
-
-    /// The offering thread.
-    fn offer_all(&self, slots: &Receiver<Slot>, offers: &mut Offers) -> Result<(), Disconnected> {
-        loop {
-            match slots.recv_timeout(PATIENCE) {
-                Ok(slot) => self.offer(slot, offers)?,
-                Err(RecvTimeoutError::Timeout) => offers.flush()?,
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            }
-        }
-    }
-
-    fn offer(&self, slot: Slot, offers: &mut Offers) -> Result<(), Disconnected> {
-        match slot {
-            Slot::Entry(entry) => self.offer_entry(entry, offers),
-            Slot::Small(entry, result) => self.offer_small(entry, &result, offers),
-            Slot::Link(entry, ticket) => match self.link_answer(ticket, offers)? {
-                LinkAnswer::Wanted => self.offer_entry(entry, offers),
-                LinkAnswer::SameAs(of) => {
-                    let path = entry.path.clone();
-                    offers.push(Record::HardLink { entry, of })?;
-                    offers.done_with(&path)
-                }
-            },
-            Slot::LeftOut(path, why) => offers.push(Record::LeftOut { path, why }),
-            Slot::Gone(path) => {
-                offers.tally.gone += 1;
-                offers.push(Record::Gone { path: path.clone() })?;
-                offers.done_with(&path)
-            }
-            Slot::Rest(path, offset, fingerprint) => {
-                self.offer_rest(&path, offset, fingerprint, offers)
-            }
-            Slot::Vanished(count) => {
-                offers.tally.vanished += count;
-                Ok(())
-            }
-        }
-    }
-
-    fn link_answer(&self, ticket: u64, offers: &mut Offers) -> Result<LinkAnswer, Disconnected> {
-        let mut patience = Duration::ZERO;
-        loop {
-            if let Some(answer) = self.links.wait(ticket, patience)? {
-                return Ok(answer);
-            }
-            // What is ready must not wait for a slow answer.
-            offers.flush()?;
-            patience = Duration::from_secs(1);
-        }
-    }
-
-    fn offer_small(
-        &self,
-        entry: Entry,
-        result: &Receiver<Result<Small, OpenError>>,
-        offers: &mut Offers,
-    ) -> Result<(), Disconnected> {
-        let Kind::File { size } = entry.kind else {
-            return Ok(());
-        };
-        let result = result.recv().map_err(|_| Disconnected)?;
-        self.ahead.release(size);
-        match result {
-            Ok(small) => {
-                let path = entry.path.clone();
-                offers.push(Record::Node(entry))?;
-                for (offset, piece) in small.pieces {
-                    offers.push_piece(offset, piece)?;
-                }
-                end_file(&path, &small.finished, offers)
-            }
-            Err(error) => cannot_open(&entry.path, error, offers),
-        }
-    }
-
-    /// An entry whose content, if it has any, is read here.
-    fn offer_entry(&self, entry: Entry, offers: &mut Offers) -> Result<(), Disconnected> {
-        let path = entry.path.clone();
-        match entry.kind {
-            Kind::File { size: 0 } => {
-                // There is nothing to read; if it grows meanwhile, the sweep sees it.
-                offers.push(Record::Node(entry))?;
-                offers.push(Record::End { size: 0, content: Content::Steady })?;
-            }
-            Kind::File { .. } => return self.offer_file(&entry, 0, 0, offers),
-            _ => offers.push(Record::Node(entry))?,
-        }
-        offers.done_with(&path)
-    }
-
-    /// Reads `entry` from `from` on; an earlier session had offered it up to `begun`.
-    fn offer_file(
-        &self,
-        entry: &Entry,
-        from: u64,
-        begun: u64,
-        offers: &mut Offers,
-    ) -> Result<(), Disconnected> {
-        let fingerprint = entry.fingerprint();
-        let mut broken = Ok(());
-        let mut is_begun = from > 0;
-        let outcome = read_file(&self.tree, entry, from, &self.naming, &mut |offset, piece| {
-            let end = offset + piece.bytes.len() as u64;
-            broken = begin_file(entry, &mut is_begun, offers)
-                .and_then(|()| offers.push_piece(offset, piece))
-                .and_then(|()| offers.inside(&entry.path, end, fingerprint));
-            if broken.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-        broken?;
-        match outcome {
-            Ok(finished) => {
-                begin_file(entry, &mut is_begun, offers)?;
-                end_file(&entry.path, &finished, offers)
-            }
-            Err(error) => {
-                if begun > 0 {
-                    offers.push(Record::End { size: begun, content: Content::Cut })?;
-                }
-                cannot_open(&entry.path, error, offers)
-            }
-        }
-    }
-
-    /// Goes on inside a file if it is still the same, else begins it again.
-    fn offer_rest(
-        &self,
-        path: &TreePath,
-        offset: u64,
-        fingerprint: Fingerprint,
-        offers: &mut Offers,
-    ) -> Result<(), Disconnected> {
-        match crate::capture::look_at(&self.tree, path) {
-            Ok(entry) if entry.fingerprint() == fingerprint => {
-                self.offer_file(&entry, offset, offset, offers)
-            }
-            Ok(entry) if matches!(entry.kind, Kind::File { .. }) => {
-                self.offer_file(&entry, 0, offset, offers)
-            }
-            // It is gone or something else: close what was begun; the sweep sees to it.
-            _ => {
-                offers.push(Record::End { size: offset, content: Content::Cut })?;
-                offers.done_with(path)
-            }
-        }
-    }
 }
 
 /// Why a walk ended early.
@@ -380,36 +235,4 @@ impl From<Disconnected> for WalkFailure {
 
 fn send(slots: &SyncSender<Slot>, slot: Slot) -> Result<(), Disconnected> {
     slots.send(slot).map_err(|_| Disconnected)
-}
-
-fn begin_file(entry: &Entry, is_begun: &mut bool, offers: &mut Offers) -> Result<(), Disconnected> {
-    if *is_begun {
-        return Ok(());
-    }
-    *is_begun = true;
-    offers.push(Record::Node(entry.clone()))
-}
-
-fn end_file(path: &TreePath, finished: &Finished, offers: &mut Offers) -> Result<(), Disconnected> {
-    offers.tally.opened_files += finished.counters.opened_files;
-    offers.tally.read_bytes += finished.counters.read_bytes;
-    offers.push(Record::End { size: finished.size, content: finished.content })?;
-    if let Some(fault) = &finished.fault {
-        let why = crate::model::text::bounded(&format!("read error: {fault}"), 180);
-        offers.push(Record::LeftOut { path: path.clone(), why })?;
-    }
-    offers.done_with(path)
-}
-
-fn cannot_open(path: &TreePath, error: OpenError, offers: &mut Offers) -> Result<(), Disconnected> {
-    match error {
-        OpenError::Vanished { .. } => offers.tally.vanished += 1,
-        // Something else stands there now; the sweep takes it.
-        OpenError::Replaced { .. } => {}
-        OpenError::Unreadable { source, .. } => {
-            let why = crate::model::text::bounded(&format!("cannot be read: {source}"), 180);
-            offers.push(Record::LeftOut { path: path.clone(), why })?;
-        }
-    }
-    offers.done_with(path)
 }

@@ -23,22 +23,26 @@ pub struct Args {
     pub command: Command,
 }
 
+/// Where help lists [`GlobalArgs`].
+const EVERYWHERE: &str = "Options of every command";
+
 /// Flags that every command takes, before or after its name.
 #[derive(Debug, clap::Args)]
 pub struct GlobalArgs {
-    /// The site: a folder with settings, inventory, plans and state
+    /// The site's folder: settings, inventory, plans, state
     #[arg(long, global = true, value_name = "DIR", env = "EVAC_SITE", default_value = ".")]
-    #[arg(hide_env_values = true)]
+    #[arg(hide_env_values = true, help_heading = EVERYWHERE)]
     pub site: PathBuf,
     /// Who you are; written on every event
     #[arg(long = "as", global = true, value_name = "NAME", env = "EVAC_OPERATOR")]
-    #[arg(hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
+    #[arg(hide_env_values = true, help_heading = EVERYWHERE)]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub by: Option<String>,
     /// Print JSON on stdout, for programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
-    /// Do not ask before working on many at once
-    #[arg(long, global = true)]
+    /// Do not ask before working on many at once, or before replacing a plan
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub yes: bool,
 }
 
@@ -47,14 +51,17 @@ pub struct GlobalArgs {
 #[expect(missing_docs, reason = "the doc comment of each struct is the help of its command")]
 pub enum Command {
     Init(InitArgs),
+    Demo(DemoArgs),
+    Import(ImportArgs),
     Check(CheckArgs),
+    Plan(PlanArgs),
+    Run(RunArgs),
     Status(StatusArgs),
     Find(FindArgs),
-    Publish(PublishArgs),
-    Ledger(LedgerArgs),
-    Run(RunArgs),
     Verify(VerifyArgs),
     Restore(RestoreArgs),
+    Publish(PublishArgs),
+    Ledger(LedgerArgs),
     Agent(AgentArgs),
 }
 
@@ -67,7 +74,12 @@ pub struct InitArgs {
 
 /// Evacuate a made-up site on this machine, in about a minute
 #[derive(Debug, clap::Args)]
-pub struct DemoArgs {}
+#[command(after_help = "Hosts, files and customers are made up, the rest is real. Needs no root.")]
+pub struct DemoArgs {
+    /// Where everything is put, and kept; without: a new folder among the temporary ones
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
 
 /// Write inventory from what you already have
 #[derive(Debug, clap::Args)]
@@ -76,7 +88,7 @@ evac import csv customers.csv")]
 pub struct ImportArgs {
     /// What kind of file it is
     pub kind: ImportKind,
-    /// The file; `-` reads standard input
+    /// The file
     pub file: PathBuf,
 }
 
@@ -243,7 +255,10 @@ mod tests {
     fn global_flags_stand_before_or_after_the_command() {
         for line in ["evac --site /s --json status", "evac status --json --site /s"] {
             let args = Args::try_parse_from(line.split(' ')).unwrap();
-            assert!(args.global.json && args.global.site == PathBuf::from("/s"), "{line}");
+            assert!(
+                args.global.json && args.global.site.as_path() == std::path::Path::new("/s"),
+                "{line}"
+            );
         }
     }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cli::args::CheckArgs;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::print;
+use crate::cli::print::{self, counted};
 use crate::cli::site::Global;
 use crate::inventory::{Inventory, Problem, Severity};
 use crate::ledger::snapshot::SCHEMA;
@@ -51,8 +51,4 @@ fn text(problems: &[Problem], inventory: &Inventory) -> String {
         counted(inventory.workloads().count(), "workload"),
     );
     text
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -172,3 +172,39 @@ impl fmt::Display for Failure {
 pub fn shown(path: &Path) -> String {
     crate::model::text::printable(path.as_os_str().as_encoded_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_several_exit_codes_apply_the_contract_decides() {
+        let by_rank = [Exit::Done, Exit::Failed, Exit::Stopped, Exit::Refused, Exit::Usage];
+        for pair in by_rank.windows(2) {
+            assert_eq!(pair[0].and(pair[1]), pair[1]);
+            assert_eq!(pair[1].and(pair[0]), pair[1]);
+        }
+        assert_eq!(by_rank.map(|exit| exit as u8), [0, 1, 3, 4, 2]);
+        assert_eq!(Exit::Interrupted as u8, 130);
+    }
+
+    #[test]
+    fn a_failure_tells_message_causes_and_hint_a_line_each() {
+        let cause = std::io::Error::other("disk\x1b[2J\ngone");
+        let failure = Failure::io("write", Path::new("/srv/a\nb"), &cause).hint("Look at it.");
+        let expected = "error: cannot write /srv/a\\nb\n  cause: disk\u{fffd}[2J\u{fffd}gone\n\
+                        hint: Look at it.\n";
+        assert_eq!(failure.to_string(), expected);
+        assert_eq!(failure.exit(), Exit::Failed);
+    }
+
+    #[test]
+    fn every_cause_of_a_stage_is_told() {
+        let source = std::io::Error::from_raw_os_error(28);
+        let disk = crate::store::DiskError::new("append", "packs/a/b", source);
+        let failure = Failure::from(crate::store::StoreError::from(disk));
+        assert_eq!((failure.kind, failure.causes.len()), (Kind::Stopped, 1));
+        assert_eq!(failure.message, "cannot append `packs/a/b`");
+        assert_eq!(failure.exit(), Exit::Stopped);
+    }
+}

@@ -4,27 +4,29 @@ use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
 
+use crate::cli::facts::{self, HostFacts, Surveyed};
 use crate::cli::failure::Failure;
 use crate::cli::site::{Loaded, Reading};
 use crate::inventory::what::{self, Selection, Standing};
 use crate::inventory::{Customer, Host, Inventory, Settings, Workload};
+use crate::ledger::Ledger;
 use crate::ledger::snapshot::{CaptureState, RestoreState, Snapshot, Window};
 use crate::ledger::view::{CustomerView, FleetView, HostView, WorkloadView};
-use crate::model::{HostId, PublicWord, Reason, Timestamp, WorkloadId};
+use crate::model::{Bytes, HostId, PublicWord, Reason, Timestamp, WorkloadId};
 
-/// What the inventory says, as the ledger wants to know it. `uncovered` are hosts on which a
-/// survey found data that nobody named.
+/// What the inventory says, as the ledger wants to know it; a size that a survey measured
+/// replaces the estimate.
 pub fn fleet_view(
     inventory: &Inventory,
     settings: &Settings,
+    surveyed: &Surveyed,
     running: bool,
-    uncovered: &BTreeSet<HostId>,
 ) -> FleetView {
     let windows = settings.windows.iter();
     FleetView {
         customers: inventory.customers.iter().map(customer).collect(),
         hosts: (inventory.hosts.iter().filter(|host| host.capture))
-            .map(|host| self::host(host, uncovered.contains(&host.id)))
+            .map(|host| self::host(host, surveyed.get(&host.id)))
             .collect(),
         windows: windows
             .map(|window| Window { opens: window.opens, closes: window.closes, hard: window.hard })
@@ -46,52 +48,48 @@ fn customer(customer: &Customer) -> CustomerView {
     }
 }
 
-fn host(host: &Host, uncovered: bool) -> HostView {
+fn host(host: &Host, facts: Option<&HostFacts>) -> HostView {
+    let measured = |id| facts.and_then(|facts| facts.workloads.get(id)).copied();
     HostView {
         id: host.id.clone(),
         address: host.address.clone(),
-        uncovered,
-        workloads: host.workloads.iter().map(workload).collect(),
+        uncovered: facts.is_some_and(|facts| !facts.uncovered.is_empty()),
+        workloads: (host.workloads.iter())
+            .map(|workload| self::workload(workload, measured(&workload.id)))
+            .collect(),
     }
 }
 
-fn workload(workload: &Workload) -> WorkloadView {
+fn workload(workload: &Workload, measured: Option<Bytes>) -> WorkloadView {
     let addresses = workload.addresses.iter().flat_map(|change| [change.old, change.new]);
     WorkloadView {
         id: workload.id.clone(),
         customer: workload.customer.clone(),
         label: workload.label.clone(),
         target: workload.target.clone(),
-        estimate: workload.bytes,
+        estimate: measured.or(workload.bytes),
         addresses: addresses.flatten().map(|address| address.to_string()).collect(),
     }
+}
+
+/// Everything as of `now`, and the view it was folded from. `running`: does a run hold the lock?
+pub fn look(
+    ledger: &Ledger,
+    loaded: &Loaded,
+    running: bool,
+    now: Timestamp,
+) -> Result<(FleetView, Snapshot), Failure> {
+    let surveyed = facts::surveyed(ledger, &loaded.inventory)?;
+    let view = fleet_view(&loaded.inventory, &loaded.settings, &surveyed, running);
+    let snapshot = ledger.snapshot(&view, now)?;
+    Ok((view, snapshot))
 }
 
 impl Reading {
     /// Everything as of `now`, and the view it was folded from.
     pub fn look(&self, loaded: &Loaded, now: Timestamp) -> Result<(FleetView, Snapshot), Failure> {
-        let uncovered = self.uncovered(&loaded.inventory)?;
-        let running = self.running.is_some();
-        let view = fleet_view(&loaded.inventory, &loaded.settings, running, &uncovered);
-        let snapshot = self.ledger.snapshot(&view, now)?;
-        Ok((view, snapshot))
+        look(&self.ledger, loaded, self.running.is_some(), now)
     }
-
-    fn uncovered(&self, inventory: &Inventory) -> Result<BTreeSet<HostId>, Failure> {
-        let mut uncovered = BTreeSet::new();
-        for host in &inventory.hosts {
-            let facts = self.ledger.facts(&host.id)?;
-            if facts.is_some_and(|facts| has_uncovered(&facts.json)) {
-                uncovered.insert(host.id.clone());
-            }
-        }
-        Ok(uncovered)
-    }
-}
-
-/// `uncovered` of a survey's facts is a list of what was found.
-fn has_uncovered(facts: &serde_json::Value) -> bool {
-    facts["uncovered"].as_array().is_some_and(|found| !found.is_empty())
 }
 
 impl Loaded {
@@ -140,4 +138,70 @@ fn standing_at(standing: Standing<'_>, snapshot: &Snapshot) -> Option<Vec<Worklo
 /// A word of a closed list, as documents write it.
 fn word<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::{SourceFile, read_files};
+    use crate::model::Event;
+
+    const INVENTORY: &str = r#"
+[[customer]]
+id = "acme"
+[[host]]
+id = "h1"
+address = "192.0.2.1"
+customer = "acme"
+workload = [{ id = "a", paths = ["/a"] }]
+[[host]]
+id = "h2"
+address = "192.0.2.2"
+customer = "acme"
+workload = [{ id = "b", paths = ["/b"] }]
+[[host]]
+id = "jump"
+address = "192.0.2.3"
+customer = "acme"
+capture = false
+"#;
+
+    fn loaded() -> Loaded {
+        let settings = SourceFile::new("evac.toml", "[site]\nname = \"x\"\n");
+        let reading = read_files(&settings, &[SourceFile::new("inventory.toml", INVENTORY)]);
+        assert!(reading.is_ok(), "{:?}", reading.problems);
+        let (problems, set_aside) = (reading.problems, reading.set_aside);
+        Loaded { settings: reading.settings, inventory: reading.inventory, problems, set_aside }
+    }
+
+    #[test]
+    fn where_things_stand_selects() {
+        let (loaded, ledger) = (loaded(), Ledger::in_memory().unwrap());
+        let failed = Event::HostFailed {
+            host: "h2".parse().unwrap(),
+            reason: Reason::Auth,
+            detail: String::new(),
+            retry_s: None,
+        };
+        ledger.append(&failed, "jo").unwrap();
+        let now = Timestamp::from_second(1_900_000_000);
+        let (view, snapshot) = look(&ledger, &loaded, false, now).unwrap();
+        assert_eq!(view.hosts.len(), 2, "a host that stays is none to look at");
+        let check = |words: &[&str], expected: &[&str]| {
+            let selected = loaded.select(words, &snapshot).unwrap();
+            let ids: Vec<_> = selected.workloads.keys().map(WorkloadId::as_str).collect();
+            assert_eq!(ids, expected, "{words:?}");
+        };
+        check(&["reason/auth"], &["b"]);
+        check(&["reason/sudo"], &[]);
+        check(&["state/planned"], &["a", "b"]);
+        check(&["state/queued"], &["a"]);
+        check(&["state/needs_attention"], &["b"]);
+        check(&["state/queued", "host/h2"], &["a", "b"]);
+        check(&["state/restored"], &[]);
+        check(&[], &["a", "b"]);
+        for unknown in ["state/dreaming", "reason/because"] {
+            assert!(loaded.select(&[unknown], &snapshot).is_err(), "{unknown}");
+        }
+    }
 }

@@ -1,13 +1,13 @@
 //! `evac init`: a commented site, ready to be filled in. Nothing that exists is overwritten.
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
 use serde::Serialize;
 
 use crate::cli::args::InitArgs;
 use crate::cli::failure::{Exit, Failure, shown};
+use crate::cli::files;
 use crate::cli::print;
 use crate::cli::site::Global;
 use crate::inventory::{INVENTORY_FILE, SETTINGS_FILE, sample};
@@ -16,7 +16,7 @@ use crate::ledger::snapshot::SCHEMA;
 /// Stands in the settings until somebody writes the company's name.
 const SITE_NAME: &str = "Example Hosting";
 const IGNORE_FILE: &str = ".gitignore";
-const IGNORE: &str = "# Ledger, keys, customers' data and the rendered page: never in a repository.\n\
+const IGNORE: &str = "# Ledger, keys, customers' data, the page: never in a repository.\n\
                       /state/\n";
 
 #[derive(Serialize)]
@@ -41,15 +41,15 @@ pub fn run(global: &Global, args: &InitArgs) -> Result<Exit, Failure> {
             return Err(exists(&site.join(name)));
         }
     }
-    fs::create_dir_all(&site).map_err(|error| Failure::io("make the folder", &site, &error))?;
+    files::make_folder(&site)?;
     let mut written = Vec::new();
     for (name, text) in files {
-        write_new(&site.join(name), text)?;
+        files::create(&site.join(name), text)?;
         written.push(name);
     }
     let ignore = site.join(IGNORE_FILE);
     if fs::symlink_metadata(&ignore).is_err() {
-        write_new(&ignore, IGNORE)?;
+        files::create(&ignore, IGNORE)?;
         written.push(IGNORE_FILE);
     }
     if global.json {
@@ -63,15 +63,6 @@ pub fn run(global: &Global, args: &InitArgs) -> Result<Exit, Failure> {
 fn exists(path: &Path) -> Failure {
     Failure::refused(format!("{} exists", shown(path)))
         .hint("Nothing was written; name another folder: `evac init DIR`.")
-}
-
-fn write_new(path: &PathBuf, text: &str) -> Result<(), Failure> {
-    let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists(path)),
-        opened => opened.map_err(|error| Failure::io("write", path, &error))?,
-    };
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    written.map_err(|error| Failure::io("write", path, &error))
 }
 
 fn next_steps(site: &Path, written: &[&str]) -> String {

@@ -11,12 +11,17 @@
 pub mod agent;
 pub mod args;
 pub mod check;
+pub mod demo;
 pub mod engine;
+pub mod facts;
 pub mod failure;
+pub mod files;
 pub mod find;
 pub mod fleet;
+pub mod import;
 pub mod init;
 pub mod ledger;
+pub mod plan;
 pub mod print;
 pub mod publish;
 pub mod rebuild;
@@ -54,14 +59,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => init::run(global, args),
+        Command::Demo(args) => demo::run(global, args),
+        Command::Import(args) => import::run(global, args),
         Command::Check(args) => check::run(global, args),
+        Command::Plan(args) => plan::run(global, args),
+        Command::Run(args) => run::run(global, args),
         Command::Status(args) => status::run(global, args),
         Command::Find(args) => find::run(global, args),
-        Command::Publish(args) => publish::run(global, args),
-        Command::Ledger(args) => ledger::run(global, args),
-        Command::Run(args) => run::run(global, args),
         Command::Verify(args) => verify::run(global, args),
         Command::Restore(args) => restore::run(global, args),
+        Command::Publish(args) => publish::run(global, args),
+        Command::Ledger(args) => ledger::run(global, args),
         Command::Agent(args) => Ok(agent::run(args)),
     }
 }

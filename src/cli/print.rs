@@ -43,6 +43,11 @@ pub fn style() -> Style {
     Style::new(io::stdout().is_terminal(), std::env::var_os("NO_COLOR").as_deref())
 }
 
+/// `1 host`, `2 hosts`.
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Asks before `count` of `kind` are worked on at once, where that is many. `verb` and `kind`
 /// make the question: "restore 31 workloads?".
 pub fn confirm(global: &Global, verb: &str, count: usize, kind: &str) -> Result<(), Failure> {

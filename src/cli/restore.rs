@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::agent::place::{PlaceError, PlaceOptions};
 use crate::cli::args::RestoreArgs;
 use crate::cli::site::{Loaded, Writing};
-use crate::cli::{Exit, Failure, Global, engine, print};
+use crate::cli::{Exit, Failure, Global, engine, fleet, print};
 use crate::inventory::{Target, Workload};
 use crate::ledger::Place;
 use crate::ledger::snapshot::{SCHEMA, Snapshot};
@@ -55,9 +55,7 @@ struct Line {
 pub fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
     let loaded = global.load()?;
     let writing = global.open_for_reading_back()?;
-    let view =
-        super::fleet::fleet_view(&loaded.inventory, &loaded.settings, false, &BTreeSet::new());
-    let snapshot = writing.ledger.snapshot(&view, global.now())?;
+    let (_, snapshot) = fleet::look(&writing.ledger, &loaded, false, global.now())?;
     let (wanted, without) = choose(global, args, &loaded, &writing, &snapshot)?;
     for workload in &without {
         print::tell(&format!("warning: nothing of workload/{workload} was captured yet"));
@@ -212,12 +210,11 @@ fn restored(report: LocalReport) -> Restored {
         problems: report.placed.problems.into_iter().map(|p| (p.path, p.why)).collect(),
     };
     for (path, why) in report.damaged {
-        match out.problems.iter_mut().find(|(known, _)| *known == path) {
-            Some(known) => known.1 = why,
-            None => {
-                out.problem_count += 1;
-                out.problems.push((path, why));
-            }
+        if let Some(known) = out.problems.iter_mut().find(|(known, _)| *known == path) {
+            known.1 = why;
+        } else {
+            out.problem_count += 1;
+            out.problems.push((path, why));
         }
     }
     out
@@ -231,11 +228,12 @@ fn to_targets(
     wanted: Vec<Wanted>,
     told: Arc<engine::Told>,
 ) -> Result<Vec<Line>, Failure> {
-    let mut by_target: BTreeMap<TargetId, Vec<Job>> = BTreeMap::new();
+    let mut by_target: BTreeMap<TargetId, (Target, Vec<Job>)> = BTreeMap::new();
     for one in wanted {
         let target = target_of(loaded, &one.workload)?;
         let root = root_of(args, loaded, target, &one.workload)?;
-        by_target.entry(target.id.clone()).or_default().push(Job {
+        let entry = by_target.entry(target.id.clone());
+        entry.or_insert_with(|| (target.clone(), Vec::new())).1.push(Job {
             workload: one.workload.id.clone(),
             pass: one.pass,
             root,
@@ -251,21 +249,7 @@ fn to_targets(
         by: global.by.clone(),
     });
     let runtime = engine::runtime()?;
-    let outcomes = runtime.block_on(async {
-        let mut tasks = tokio::task::JoinSet::new();
-        for (id, jobs) in by_target {
-            let target = loaded.inventory.target(&id).cloned();
-            let restorer = restorer.clone();
-            tasks.spawn(async move {
-                match target {
-                    Some(target) => restorer.onto(&target, jobs).await,
-                    None => Vec::new(),
-                }
-            });
-        }
-        tasks.join_all().await
-    });
-    runtime.block_on(restorer.reach.close());
+    let outcomes = runtime.block_on(restorer.onto_all(by_target.into_values().collect()));
     runtime.shutdown_background();
     let line = |(job, outcome): (Job, Result<Restored, crate::run::talk::TalkError>)| {
         let root = job.root.as_path().to_owned();
@@ -276,7 +260,7 @@ fn to_targets(
         };
         line(job.workload, job.pass, place, restored, failed)
     };
-    Ok(outcomes.into_iter().flatten().map(line).collect())
+    Ok(outcomes.into_iter().map(line).collect())
 }
 
 fn place_text(loaded: &Loaded, job: &Job, root: PathBuf) -> String {

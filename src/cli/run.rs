@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::cli::args::RunArgs;
+use crate::cli::facts::plan_facts;
 use crate::cli::site::Loaded;
-use crate::cli::{Exit, Failure, Global, engine, print};
+use crate::cli::{Exit, Failure, Global, engine, fleet, print};
 use crate::inventory::document::SourceFile;
+use crate::ledger::Ledger;
 use crate::ledger::snapshot::{CaptureState, Snapshot};
-use crate::model::{Bytes, HostId, RunReport, Span, WorkloadId};
-use crate::plan::{self, Facts, Plan, WorkloadFacts};
+use crate::model::{HostId, RunReport, Span, WorkloadId};
+use crate::plan::{self, Plan};
 use crate::run::stop::Stop;
 use crate::run::{Options, RunEnd};
 
@@ -17,10 +19,8 @@ use crate::run::{Options, RunEnd};
 pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     let loaded = global.load()?;
     let writing = global.open_for_writing()?;
-    let view =
-        super::fleet::fleet_view(&loaded.inventory, &loaded.settings, true, &BTreeSet::new());
-    let snapshot = writing.ledger.snapshot(&view, global.now())?;
-    let plan = make_plan(global, &loaded, &snapshot, args.plan.as_deref())?;
+    let (_, snapshot) = fleet::look(&writing.ledger, &loaded, true, global.now())?;
+    let plan = make_plan(global, &loaded, (&writing.ledger, &snapshot), args.plan.as_deref())?;
     let options = work(&loaded, &snapshot, &plan);
     let site = engine::site(global, &loaded, &writing)?;
     let reach = engine::reach(global, &loaded, &writing)?;
@@ -48,14 +48,15 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
 fn make_plan(
     global: &Global,
     loaded: &Loaded,
-    snapshot: &Snapshot,
+    (ledger, snapshot): (&Ledger, &Snapshot),
     file: Option<&Path>,
 ) -> Result<Plan, Failure> {
-    let facts = facts(snapshot);
+    let facts = plan_facts(ledger, &loaded.inventory, snapshot)?;
     let options = plan::Options::at(global.now());
     let Some(path) = file else {
         return Ok(plan::plan(&loaded.inventory, &loaded.settings, &facts, &options));
     };
+    let path = &global.named(path);
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::usage(format!("cannot read {}", path.display())).because(&error)
     })?;
@@ -74,22 +75,6 @@ fn make_plan(
             .hint("`evac plan` writes a new one.")
     })?;
     Ok(plan::follow(&loaded.inventory, &loaded.settings, &facts, &options, &file))
-}
-
-/// What is known of sizes and of what is done.
-fn facts(snapshot: &Snapshot) -> Facts {
-    let workloads = snapshot.customers.iter().flat_map(|customer| &customer.workloads);
-    let workloads: BTreeMap<WorkloadId, WorkloadFacts> = workloads
-        .map(|workload| {
-            let facts = WorkloadFacts {
-                bytes: Some(workload.bytes).filter(|bytes| *bytes > Bytes::ZERO),
-                captured_bytes: workload.bytes_done,
-                captured: is_captured(workload.capture.state),
-            };
-            (workload.id.clone(), facts)
-        })
-        .collect();
-    Facts { workloads, ..Facts::default() }
 }
 
 fn is_captured(state: CaptureState) -> bool {

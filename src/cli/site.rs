@@ -136,6 +136,11 @@ impl Global {
         self.state().join(STATUS_FOLDER)
     }
 
+    /// A file that people name from where they stand, or from the site: `plans/night.toml`.
+    pub fn named(&self, path: &Path) -> PathBuf {
+        if path.exists() { path.to_owned() } else { self.site.join(path) }
+    }
+
     /// Reads settings and inventory, which must name a host; tells what is set aside.
     pub fn load(&self) -> Result<Loaded, Failure> {
         let reading = self.read_files()?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::cli::args::VerifyArgs;
-use crate::cli::{Exit, Failure, Global, print};
+use crate::cli::{Exit, Failure, Global, fleet, print};
 use crate::ledger::Ledger;
 use crate::ledger::snapshot::SCHEMA;
 use crate::model::{Bytes, Event, PassNumber, WorkloadId};
@@ -28,9 +28,7 @@ struct Document<'a> {
 pub fn run(global: &Global, args: &VerifyArgs) -> Result<Exit, Failure> {
     let loaded = global.load()?;
     let writing = global.open_for_reading_back()?;
-    let view =
-        super::fleet::fleet_view(&loaded.inventory, &loaded.settings, false, &BTreeSet::new());
-    let snapshot = writing.ledger.snapshot(&view, global.now())?;
+    let (_, snapshot) = fleet::look(&writing.ledger, &loaded, false, global.now())?;
     let chosen: BTreeSet<WorkloadId> = if args.what.is_empty() {
         loaded.inventory.workloads().map(|workload| workload.id.clone()).collect()
     } else {

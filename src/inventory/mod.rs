@@ -7,8 +7,8 @@
 //!
 //! **Invariants of an [`Inventory`].** Ids are unique per kind. Every reference (customer, jump
 //! host, uplink, resource, target) resolves. Every workload has an owner and at least one path.
-//! A host that is captured has workloads: those written, or the split of [`default`], less those set
-//! aside. Nothing here
+//! A host that is captured has workloads: those written, or the split of [`default`], less those
+//! set aside. Nothing here
 //! opens anything but the files it was given, and no time is read.
 
 mod check;

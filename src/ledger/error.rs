@@ -64,7 +64,10 @@ pub enum LedgerError {
         found: u32,
     },
     /// Locks and shared memory do not work on network file systems.
-    #[error("{} lies on {file_system}, a network file system; the state needs a local disk", path.display())]
+    #[error(
+        "{} lies on {file_system}, a network file system; the state needs a local disk",
+        path.display()
+    )]
     NetworkFileSystem {
         /// Which folder.
         path: PathBuf,

@@ -17,7 +17,7 @@
 //! | `workload` | where a workload stands: cached fold of its events |
 //! | `pass` | a pass: how it cuts, when it was begun, sealed, verified, what it counted |
 //! | `receipt` | a durable segment; `cursor` is dropped when the pass is sealed |
-//! | `left_out` | something not taken; at most [`crate::ledger::pass`]'s bound a pass, the rest is counted |
+//! | `left_out` | something not taken; bounded a pass ([`crate::ledger::pass`]), the rest counted |
 //! | `restoration` | a restore of a pass to a place, and where it can go on |
 //! | `host` | a host's connection, its generation, what it is doing |
 //! | `host_fact` | what the newest survey found there |

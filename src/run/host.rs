@@ -61,8 +61,8 @@ pub async fn work(shared: Arc<Shared>, host: Host) {
 pub struct Line {
     /// The agent.
     pub talk: Talk,
-    /// Its connection, kept open as long as it is used.
-    pub connection: crate::ssh::Connection,
+    /// Its connection, kept open as long as it is used; `None`: the talk is all there is.
+    pub connection: Option<crate::ssh::Connection>,
     /// Round-trip time.
     pub rtt: Duration,
 }
@@ -70,13 +70,17 @@ pub struct Line {
 impl Line {
     pub(super) async fn bye(self) {
         self.talk.bye().await;
-        self.connection.close().await;
+        if let Some(connection) = self.connection {
+            connection.close().await;
+        }
     }
 
     /// After a failure: an agent that can still hear is told to go.
     pub(super) async fn hang_up(self, reason: Reason) {
         if matches!(reason, Reason::Lost | Reason::Timeout) {
-            self.connection.kill();
+            if let Some(connection) = self.connection {
+                connection.kill();
+            }
         } else {
             self.bye().await;
         }

@@ -8,6 +8,7 @@ use crate::inventory::{Host, Inventory, Settings, Target};
 use crate::model::{Clock, Event, Generation, HostId, Reason, SiteId};
 use crate::run::host::Line;
 use crate::run::shared::Shared;
+use crate::run::stream::Pending;
 use crate::run::talk::{Talk, TalkError};
 use crate::ssh::deploy::{self, Agent};
 use crate::ssh::{Connection, Dialler, Endpoint, Purpose, SshError, probe};
@@ -16,7 +17,36 @@ use crate::wire::{Grant, MAGIC};
 /// How often a dial is tried again within one attempt is the dialler's; this bounds the sum.
 const DIAL_PATIENCE: Duration = Duration::from_secs(60);
 
-/// The way to all machines of a site.
+/// A way to agents on hosts.
+pub trait Way: Send + Sync {
+    /// An agent on `host`, greeted; tells the readers how it goes.
+    fn agent<'a>(
+        &'a self,
+        host: &'a Host,
+        grant: Grant,
+        shared: &'a Shared,
+    ) -> Pending<'a, Result<Line, TalkError>>;
+
+    /// Nobody is reached any more.
+    fn close(&self) -> Pending<'_, ()>;
+}
+
+impl Way for Reach {
+    fn agent<'a>(
+        &'a self,
+        host: &'a Host,
+        grant: Grant,
+        shared: &'a Shared,
+    ) -> Pending<'a, Result<Line, TalkError>> {
+        Box::pin(Self::agent(self, host, grant, shared))
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        Box::pin(Self::close(self))
+    }
+}
+
+/// The way to all machines of a site, over SSH.
 pub struct Reach {
     dialler: Dialler,
     agent: Agent,
@@ -150,7 +180,7 @@ impl Reach {
     ) -> Result<(Line, crate::model::Bytes), TalkError> {
         let started = self.start_on(&connection, name, generation, grant).await;
         match started {
-            Ok((talk, rtt, bytes)) => Ok((Line { talk, connection, rtt }, bytes)),
+            Ok((talk, rtt, bytes)) => Ok((Line { talk, connection: Some(connection), rtt }, bytes)),
             Err(error) => {
                 connection.close().await;
                 Err(error)

@@ -98,6 +98,21 @@ impl Restorer {
         outcomes
     }
 
+    /// Restores onto many targets at once; each job has its own outcome.
+    pub async fn onto_all(
+        self: Arc<Self>,
+        targets: Vec<(Target, Vec<Job>)>,
+    ) -> Vec<(Job, Result<Restored, TalkError>)> {
+        let mut tasks = tokio::task::JoinSet::new();
+        for (target, jobs) in targets {
+            let restorer = self.clone();
+            tasks.spawn(async move { restorer.onto(&target, jobs).await });
+        }
+        let outcomes = tasks.join_all().await;
+        self.reach.close().await;
+        outcomes.into_iter().flatten().collect()
+    }
+
     async fn one(
         &self,
         target: &Target,
@@ -200,17 +215,14 @@ impl Restorer {
         let mut is_fed = false;
         loop {
             tokio::select! {
-                batch = batches.recv(), if is_ready && !is_fed && under_way.len() < BATCHES_AHEAD => {
-                    match batch {
-                        Some(batch) => {
-                            restored.add_damaged(&batch.damaged);
-                            under_way.push_back((batch.number, batch.last.clone()));
-                            batch.send(line);
-                        }
-                        None => {
-                            is_fed = true;
-                            line.talk.send(&ToAgent::PlaceEnd);
-                        }
+                batch = batches.recv(), if is_ready && !is_fed && has_room(&under_way) => {
+                    if let Some(batch) = batch {
+                        restored.add_damaged(&batch.damaged);
+                        under_way.push_back((batch.number, batch.last.clone()));
+                        batch.send(line);
+                    } else {
+                        is_fed = true;
+                        line.talk.send(&ToAgent::PlaceEnd);
                     }
                 }
                 message = line.talk.next() => match message? {
@@ -221,7 +233,8 @@ impl Restorer {
                             let detail = "the target wrote what was not sent";
                             return Err(TalkError::new(Reason::Protocol, detail));
                         };
-                        self.progress(job, place, (entries, Bytes(bytes)), last.filter(|_| durable))?;
+                        let durable = last.filter(|_| durable);
+                        self.progress(job, place, (entries, Bytes(bytes)), durable)?;
                     }
                     ToLanding::Problems(problems) => restored.add_problems(problems),
                     ToLanding::PlaceDone { entries, bytes, problems } => {
@@ -287,6 +300,11 @@ impl Restored {
             }
         }
     }
+}
+
+/// May another batch be sent?
+fn has_room(under_way: &VecDeque<(u64, Option<TreePath>)>) -> bool {
+    under_way.len() < BATCHES_AHEAD
 }
 
 /// A batch as it is sent.

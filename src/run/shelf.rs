@@ -2,10 +2,12 @@
 //!
 //! **Invariants.**
 //! - Everything that must be durable before a receipt is durable before that receipt is begun.
-//! - One group commit serves all hosts: at most every [`COMMIT_AGE`] or [`COMMIT_BYTES`], and only
+//! - One group commit serves all hosts: at most every [`Pace::commit_age`](crate::run::Pace) or [`COMMIT_BYTES`], and only
 //!   when something waits for it.
 //! - When the landing disk fails or is full, nothing is believed and everybody is told once;
 //!   what has a receipt stands.
+
+mod passes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,24 +16,21 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::capture::{Content, Cursor, Kind, Record};
+use crate::capture::{Cursor, Record};
 use crate::chunk::Cutting;
 use crate::inventory::Workload;
-use crate::ledger::snapshot::Consistency;
-use crate::ledger::{Ledger, LedgerError, LeftOut, OpenPass, PassDescription, Receipt};
+use crate::ledger::{Ledger, LedgerError, LeftOut, Receipt};
 use crate::model::{
-    Bytes, Clock, Domain, Event, PassNumber, Reason, RunNumber, Tally, TreePath, WorkloadId,
+    Clock, Domain, Event, PassNumber, Reason, RunNumber, Tally, TreePath, WorkloadId,
 };
 use crate::run::coordinator::{ClosedSegment, Frame, Input, SessionId};
 use crate::run::engine::ToEngine;
 use crate::store::{
-    CommitError, Disk, DiskErrorKind, ManifestError, ManifestWriter, Pass, PassHead, PassName,
-    PassSeal, SegmentHead, Step, Store, StoreError, Writer, create_pass, newest_pass, seal_pass,
+    CommitError, DiskErrorKind, ManifestError, ManifestWriter, PassName, SegmentHead, Store,
+    StoreError, Writer,
 };
 
-/// A group commit waits at most this long for company…
-const COMMIT_AGE: Duration = Duration::from_millis(200);
-/// …and for at most this much.
+/// A group commit waits for at most this much.
 const COMMIT_BYTES: u64 = 32 << 20;
 /// What nobody waits for is made durable after this long all the same: a resume then finds it.
 const IDLE_AGE: Duration = Duration::from_secs(2);
@@ -137,6 +136,7 @@ pub struct Shelf {
     unsynced_bytes: u64,
     since: Option<Duration>,
     failed: Option<(Reason, String)>,
+    commit_age: Duration,
 }
 
 struct OpenManifest {
@@ -153,6 +153,7 @@ impl Shelf {
         clock: Arc<dyn Clock>,
         channels: (Sender<ToEngine>, Sender<ToShelf>),
         by: String,
+        commit_age: Duration,
     ) -> Self {
         Self {
             store,
@@ -167,6 +168,7 @@ impl Shelf {
             unsynced_bytes: 0,
             since: None,
             failed: None,
+            commit_age,
         }
     }
 
@@ -196,7 +198,7 @@ impl Shelf {
 
     /// How long what waits may go on waiting.
     fn patience(&self) -> Option<Duration> {
-        let age = if self.pending.is_empty() { IDLE_AGE } else { COMMIT_AGE };
+        let age = if self.pending.is_empty() { IDLE_AGE } else { self.commit_age };
         let since = self.since?;
         Some(age.saturating_sub(self.clock.elapsed().saturating_sub(since)))
     }
@@ -241,94 +243,6 @@ impl Shelf {
         self.pending.clear();
         self.since = None;
         let _ = self.engine.send(ToEngine::LandingFailed(reason, detail));
-    }
-
-    fn open(&mut self, request: &PassRequest) -> Result<OpenedPass, ShelfError> {
-        let workload = &request.workload;
-        let Some(open) = self.ledger.open_pass(&workload.id)? else {
-            return self.begin(request);
-        };
-        match self.go_on(request, &open) {
-            // What is stored is evidence and stays; its chunks are not sent again.
-            Err(ShelfError::Manifest(error)) if is_damage(&error) => {
-                let what = format!("workload/{}", workload.id);
-                let why = crate::run::explain(&error);
-                let text = format!("pass {} does not go on, a new one begins: {why}", open.number);
-                let by = self.by.clone();
-                let _ = self.engine.send(ToEngine::Emit(Event::Noted { what, text, by }));
-                self.begin(request)
-            }
-            opened => opened,
-        }
-    }
-
-    fn go_on(&mut self, request: &PassRequest, open: &OpenPass) -> Result<OpenedPass, ShelfError> {
-        let workload = &request.workload;
-        let described = postcard::from_bytes(&open.cutting);
-        let cutting =
-            described.map_err(|_| ShelfError::Description(workload.id.clone(), open.number))?;
-        let name = PassName { workload: workload.id.clone(), pass: open.number };
-        self.ensure_head(&self.head(request, open.number, cutting))?;
-        // A sweep that was interrupted is done anew, against everything that is durable.
-        if open.run > RunNumber(0) {
-            let run = RunNumber(open.run.0 + 1);
-            let segment = 0;
-            let (pass, is_resumed) = (open.number, true);
-            return Ok(OpenedPass { pass, is_resumed, run, segment, cursor: None, cutting });
-        }
-        let end = Some(open.manifest_end);
-        let (writer, _) = ManifestWriter::reopen(self.store.disk(), &name, open.run, end)?;
-        self.manifests.insert(name, OpenManifest { writer, run: open.run });
-        Ok(OpenedPass {
-            pass: open.number,
-            is_resumed: true,
-            run: open.run,
-            segment: open.segments,
-            cursor: open.cursor.clone(),
-            cutting,
-        })
-    }
-
-    fn begin(&mut self, request: &PassRequest) -> Result<OpenedPass, ShelfError> {
-        let workload = &request.workload;
-        let cutting = Cutting::TREE;
-        let encoded = postcard::to_stdvec(&cutting).expect("a cutting is a few numbers");
-        let description = PassDescription {
-            workload: workload.id.clone(),
-            customer: workload.customer.clone(),
-            host: workload.host.clone(),
-            domain: request.domain,
-            cutting: encoded,
-        };
-        let stored = newest_pass(&**self.store.disk(), &workload.id)?;
-        let pass = self.ledger.begin_pass(&description, stored, &self.by)?;
-        self.ensure_head(&self.head(request, pass, cutting))?;
-        let (is_resumed, run) = (false, RunNumber(0));
-        Ok(OpenedPass { pass, is_resumed, run, segment: 0, cursor: None, cutting })
-    }
-
-    fn head(&self, request: &PassRequest, pass: PassNumber, cutting: Cutting) -> PassHead {
-        PassHead {
-            workload: request.workload.id.clone(),
-            host: request.workload.host.clone(),
-            pass,
-            cutting,
-            domain: request.domain,
-            started_at: self.clock.now(),
-            paths: request.workload.paths.clone(),
-            excludes: request.workload.exclude.clone(),
-        }
-    }
-
-    /// The ledger may have begun a pass just before a crash that took the manifest's head.
-    fn ensure_head(&self, head: &PassHead) -> Result<(), ShelfError> {
-        match Pass::open(self.store.disk(), &head.name()) {
-            Ok(_) => Ok(()),
-            Err(ManifestError::Disk(error)) if error.kind == DiskErrorKind::NotFound => {
-                Ok(create_pass(&**self.store.disk(), head)?)
-            }
-            Err(error) => Err(error.into()),
-        }
     }
 
     fn append(
@@ -426,45 +340,6 @@ impl Shelf {
         })
     }
 
-    /// Reads the whole pass back on a thread of its own: what is sealed is what can be read.
-    fn count(&self, session: SessionId, workload: WorkloadId, pass: PassNumber) {
-        let (disk, itself) = (self.store.disk().clone(), self.itself.clone());
-        std::thread::spawn(move || {
-            let name = PassName { workload: workload.clone(), pass };
-            let tally = count_pass(&disk, &name);
-            let _ = itself.send(ToShelf::Counted(session, workload, pass, tally));
-        });
-    }
-
-    fn seal(
-        &mut self,
-        session: SessionId,
-        workload: &WorkloadId,
-        pass: PassNumber,
-        counted: Tally,
-    ) -> Result<(), ShelfError> {
-        self.flush()?;
-        self.writer.close_workload(workload);
-        let name = PassName { workload: workload.clone(), pass };
-        self.manifests.remove(&name);
-        let receipts = self.ledger.passes(workload)?;
-        let receipts = receipts.iter().find(|p| p.number == pass).map(|p| p.tally);
-        let tally = Tally {
-            entries: counted.entries,
-            files: counted.files,
-            raw_bytes: counted.raw_bytes,
-            fuzzy: counted.fuzzy,
-            ..receipts.unwrap_or_default()
-        };
-        let runs = Pass::open(self.store.disk(), &name)?.runs().collect();
-        let seal = PassSeal { runs, tally, sealed_at: self.clock.now() };
-        seal_pass(&**self.store.disk(), &name, &seal)?;
-        let consistency = if tally.fuzzy > 0 { Consistency::Fuzzy } else { Consistency::Crash };
-        self.ledger.seal(workload, pass, &tally, consistency, &self.by)?;
-        let _ = self.engine.send(ToEngine::Input(Input::Sealed(session, tally)));
-        Ok(())
-    }
-
     fn record(&mut self, event: &Event) -> Result<(), ShelfError> {
         match self.ledger.append(event, &self.by) {
             // An event that does not fit the state is a fault of ours in telling, not of the data.
@@ -479,15 +354,6 @@ impl Shelf {
     }
 }
 
-/// A manifest that is not what it was concerns its pass alone; a disk that fails, everybody.
-fn is_damage(error: &ManifestError) -> bool {
-    match error {
-        ManifestError::Damaged { .. } => true,
-        ManifestError::Disk(error) => error.kind == DiskErrorKind::NotFound,
-        ManifestError::Refused { .. } | ManifestError::InDoubt { .. } => false,
-    }
-}
-
 fn left_out(records: &[Record]) -> Vec<LeftOut> {
     let listed = |record: &Record| match record {
         Record::LeftOut { path, why } => Some(LeftOut { path: path.clone(), why: why.clone() }),
@@ -498,33 +364,4 @@ fn left_out(records: &[Record]) -> Vec<LeftOut> {
 
 fn name_of(segment: &ClosedSegment) -> PassName {
     PassName { workload: segment.workload.clone(), pass: segment.pass }
-}
-
-/// What a pass holds when all its runs are merged.
-fn count_pass(disk: &Arc<dyn Disk>, name: &PassName) -> Result<Tally, ShelfError> {
-    let mut tally = Tally::default();
-    for step in Pass::open(disk, name)?.merged() {
-        let record = match step {
-            Step::Record(record) => record,
-            Step::Unfinished(_) => {
-                tally.fuzzy += 1;
-                continue;
-            }
-            Step::Superseded(_) => continue,
-            Step::Damaged(fault) => return Err(ShelfError::Unreadable(format!("{fault:?}"))),
-        };
-        match record {
-            Record::Node(entry) => {
-                tally.entries += 1;
-                tally.files += u64::from(matches!(entry.kind, Kind::File { .. }));
-            }
-            Record::HardLink { .. } => tally.entries += 1,
-            Record::Data { length, .. } => tally.raw_bytes += Bytes(u64::from(length)),
-            Record::End { content, .. } => {
-                tally.fuzzy += u64::from(content != Content::Steady);
-            }
-            Record::Lost { .. } | Record::Gone { .. } | Record::LeftOut { .. } => {}
-        }
-    }
-    Ok(tally)
 }

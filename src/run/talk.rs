@@ -1,4 +1,4 @@
-//! Talking to one agent over an exec channel: bytes to messages, messages to bytes, heartbeats.
+//! Talking to one agent: bytes to messages, messages to bytes, heartbeats.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
 use crate::model::{Generation, Reason};
-use crate::ssh::{Exec, ExecReader, ExecWriter};
+use crate::run::stream::{Hear, Speak, Stream};
 use crate::wire::{
     AgentFacts, Decoder, Grant, HEARTBEAT_S, SILENCE_S, ToAgent, ToLanding, VERSION, encode,
 };
@@ -31,7 +31,7 @@ impl TalkError {
 
 /// One agent on the line.
 pub struct Talk {
-    reader: ExecReader,
+    reader: Box<dyn Hear>,
     decoder: Decoder<ToLanding>,
     outbox: UnboundedSender<Vec<u8>>,
     writer: JoinHandle<()>,
@@ -42,12 +42,12 @@ pub struct Talk {
 impl Talk {
     /// Greets an agent that was just started; `first` are bytes after its magic.
     pub async fn greet(
-        exec: Exec,
+        stream: impl Into<Stream>,
         first: &[u8],
         generation: Generation,
         grant: Grant,
     ) -> Result<Self, TalkError> {
-        let (reader, writer) = exec.split();
+        let Stream { hear: reader, speak: writer } = stream.into();
         let (outbox, queue) = unbounded_channel();
         let writer = tokio::spawn(write_all(writer, queue));
         let mut decoder = Decoder::default();
@@ -99,7 +99,7 @@ impl Talk {
 
     async fn read_more(&mut self) -> Result<(), TalkError> {
         let silence = Duration::from_secs(SILENCE_S);
-        match tokio::time::timeout(silence, self.reader.read()).await {
+        match tokio::time::timeout(silence, self.reader.hear()).await {
             Err(_) => {
                 let detail = format!("the agent was silent for {SILENCE_S} s");
                 Err(TalkError::new(Reason::Timeout, detail))
@@ -109,14 +109,14 @@ impl Talk {
                 Ok(())
             }
             Ok(Ok(None)) => Err(TalkError::new(Reason::Lost, self.last_words())),
-            Ok(Err(error)) => Err(TalkError::new(error.reason(), crate::run::explain(&error))),
+            Ok(Err(error)) => Err(error),
         }
     }
 
     /// What an agent that ended said on its standard error.
     fn last_words(&self) -> String {
-        let stderr = self.reader.stderr();
-        let last = stderr.lines().rev().find(|line| !line.trim().is_empty());
+        let noise = self.reader.noise();
+        let last = noise.lines().rev().find(|line| !line.trim().is_empty());
         match last {
             Some(line) => {
                 format!("the agent ended: {}", crate::model::text::bounded(line.trim(), 200))
@@ -143,7 +143,7 @@ pub fn failed(reason: Reason, detail: &str) -> TalkError {
 }
 
 /// Writes what is queued; heartbeats when there is nothing else.
-async fn write_all(writer: ExecWriter, mut queue: UnboundedReceiver<Vec<u8>>) {
+async fn write_all(writer: Box<dyn Speak>, mut queue: UnboundedReceiver<Vec<u8>>) {
     let pause = Duration::from_secs(HEARTBEAT_S);
     loop {
         let bytes = match tokio::time::timeout(pause, queue.recv()).await {
@@ -151,12 +151,12 @@ async fn write_all(writer: ExecWriter, mut queue: UnboundedReceiver<Vec<u8>>) {
             Ok(None) => break,
             Err(_) => encode(&ToAgent::Heartbeat),
         };
-        if writer.write(bytes.into()).await.is_err() {
+        if writer.speak(bytes.into()).await.is_err() {
             return;
         }
     }
     // The far side may be gone already.
-    let _ = writer.eof().await;
+    let _ = writer.end().await;
 }
 
 /// Shared by all talks: frames are checked on as many cores as there are.

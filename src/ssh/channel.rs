@@ -1,10 +1,10 @@
 //! A command that runs over there.
 //!
-//! **Promises.** Every channel is closed: when its command ended, and also when its owner is dropped
-//! half-way, since sshd allows ten at a time and an abandoned one counts until it is closed.
-//! Standard output is handed on as it came, without a copy. Whoever opened a command must read it:
-//! the library stops a whole connection for one reader that stands still. Standard error is kept in
-//! its last [`STDERR_BYTES`]. A write that makes no progress for 30 s fails.
+//! **Promises.** Every channel is closed: when its command ended, and also when its owner is
+//! dropped half-way, since sshd allows ten at a time and an abandoned one counts until it is
+//! closed. Standard output is handed on as it came, without a copy. Whoever opened a command must
+//! read it: the library stops a whole connection for one reader that stands still. Standard error
+//! is kept in its last [`STDERR_BYTES`]. A write that makes no progress for 30 s fails.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -144,8 +144,8 @@ impl Exec {
         (self.reader, self.writer)
     }
 
-    /// Passes over everything up to and including `magic`. `None` when it came; otherwise the command
-    /// ended without it, and this is how, and what it said.
+    /// Passes over everything up to and including `magic`. `None` when it came; otherwise the
+    /// command ended without it, and this is how, and what it said.
     pub async fn skip_noise(
         &mut self,
         magic: &[u8],
@@ -278,8 +278,8 @@ pub struct ExecWriter {
 
 impl ExecWriter {
     /// Writes all of `bytes`; returns when the last piece is under way. Once it failed, or was
-    /// dropped half-way, every further write fails: the far side would see a hole. It fails at once when
-    /// the connection is gone, or its reader has seen the command end.
+    /// dropped half-way, every further write fails: the far side would see a hole. It fails at once
+    /// when the connection is gone, or its reader has seen the command end.
     pub async fn write(&self, bytes: Bytes) -> Result<(), SshError> {
         let inner = &self.guard.inner;
         if self.broken.swap(true, Ordering::AcqRel) {

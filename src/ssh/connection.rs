@@ -21,8 +21,8 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A connection that is logged in; clones share it. It ends when the last clone and the last command
-/// are gone, or with [`Connection::close`].
+/// A connection that is logged in; clones share it. It ends when the last clone and the last
+/// command are gone, or with [`Connection::close`].
 #[derive(Clone)]
 pub struct Connection {
     inner: Arc<Inner>,

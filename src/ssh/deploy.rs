@@ -2,17 +2,18 @@
 //!
 //! It lives in `FOLDER/.evac-SITE-HOST` (0700, owned by whoever runs it) as
 //! `evac-agent-BLAKE3`, the first 32 digits of the hash of the binary. FOLDER is the first of
-//! `/dev/shm`, `/run`, `$XDG_RUNTIME_DIR`, `/var/tmp`, home, `/tmp` where the probe could run a file
-//! and that has room. `$XDG_RUNTIME_DIR` comes late since it vanishes with the last session of its
-//! user, and a dropped connection would cost another upload.
+//! `/dev/shm`, `/run`, `$XDG_RUNTIME_DIR`, `/var/tmp`, home, `/tmp` where the probe could run a
+//! file and that has room. `$XDG_RUNTIME_DIR` comes late since it vanishes with the last session of
+//! its user, and a dropped connection would cost another upload.
 //!
 //! **Found again** means: a regular file of that name in a folder that is ours alone, of the right
 //! size, and of the right SHA-1 by the host's own `sha1sum`. That guards against damage; against
 //! other users of the host the folder's owner and mode do. A host without `sha1sum` gets the agent
 //! again. It travels compressed where the host has zstd.
 //!
-//! **Promises.** An upload is written beside, counted, made executable and renamed: a torn one never
-//! has the name. [`Placed::remove`] deletes only what evac put there, in every folder it might be in.
+//! **Promises.** An upload is written beside, counted, made executable and renamed: a torn one
+//! never has the name. [`Placed::remove`] deletes only what evac put there, in every folder it
+//! might be in.
 
 use std::fmt::Write;
 
@@ -243,8 +244,8 @@ impl Placed {
         }
     }
 
-    /// Starts the agent; what it says after `magic` is what is read. Noise of login scripts before it
-    /// is passed over.
+    /// Starts the agent; what it says after `magic` is what is read. Noise of login scripts before
+    /// it is passed over.
     pub async fn start(
         &self,
         connection: &Connection,

@@ -1,8 +1,8 @@
 //! Everything that can go wrong between here and a remote process, and the word for it.
 //!
-//! **Promise.** A host that is full or bans us ([`SshError::NotAllowedNow`]), a connection cut before
-//! the banner ([`SshError::ResetBeforeBanner`]) and a connection lost later are told apart: they call
-//! for different patience.
+//! **Promise.** A host that is full or bans us ([`SshError::NotAllowedNow`]), a connection cut
+//! before the banner ([`SshError::ResetBeforeBanner`]) and a connection lost later are told apart:
+//! they call for different patience.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -2,15 +2,15 @@
 //!
 //! The way in, top down: a [`Dialler`] paces dials, keeps bastions and stops after refused logins;
 //! `connect` opens the socket, agrees on keys and checks the host's; `auth` logs in;
-//! a [`Connection`] runs commands. [`probe`] and [`deploy`] are the two things evac does over there by
-//! shell: looking round and placing the agent. [`embedded`] is a small SSH host in this process, for
-//! the demonstration and the tests.
+//! a [`Connection`] runs commands. [`probe`] and [`deploy`] are the two things evac does over there
+//! by shell: looking round and placing the agent. [`embedded`] is a small SSH host in this process,
+//! for the demonstration and the tests.
 //!
 //! **Promises.**
 //! - Host keys are strict ([`hosts`]): an unknown or changed key never gets a login attempt.
 //! - No bare connections: every dial means to log in (sshd counts the others against us).
-//! - A refused login is never repeated by itself; after two for a user and host, none is tried until
-//!   somebody acts ([`Dialler::reset`]).
+//! - A refused login is never repeated by itself; after two for a user and host, none is tried
+//!   until somebody acts ([`Dialler::reset`]).
 //! - Every channel that was opened is closed, also when its owner is dropped.
 //! - What the far side says is bounded before it is kept and made printable before it is shown.
 //! - Nothing here waits for ever: connecting, logging in, opening a channel and writing all have an

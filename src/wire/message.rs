@@ -202,16 +202,12 @@ pub struct Bound {
     pub is_frame: bool,
 }
 
-const fn plain(wire_bytes: usize) -> Option<Bound> {
-    Some(Bound { wire_bytes, plain_bytes: None, is_frame: false })
+const fn plain(wire_bytes: usize) -> Bound {
+    Bound { wire_bytes, plain_bytes: None, is_frame: false }
 }
-const fn squeezed(wire_bytes: usize, plain_bytes: usize) -> Option<Bound> {
-    Some(Bound { wire_bytes, plain_bytes: Some(plain_bytes), is_frame: false })
-}
-const FRAME: Option<Bound> =
-    Some(Bound { wire_bytes: FRAME_BYTES_MAX, plain_bytes: None, is_frame: true });
+const FRAME: Bound = Bound { wire_bytes: FRAME_BYTES_MAX, plain_bytes: None, is_frame: true };
 /// Lists of records: one entry may carry 256 KiB of attributes and a long path.
-const LIST: Option<Bound> = squeezed(17 * MIB, 16 * MIB);
+const LIST: Bound = Bound { wire_bytes: 17 * MIB, plain_bytes: Some(16 * MIB), is_frame: false };
 
 impl Message for ToAgent {
     fn kind(&self) -> u8 {
@@ -236,15 +232,15 @@ impl Message for ToAgent {
     }
 
     fn bound(kind: u8) -> Option<Bound> {
-        match kind {
+        Some(match kind {
             1 | 2 | 7 | 9 | 14 | 15 | 16 => plain(KIB),
             3 | 10 => plain(16 * MIB),
             4 => plain(8 * KIB),
             5 | 6 | 11 => plain(256 * KIB),
             8 | 13 => LIST,
             12 => FRAME,
-            _ => None,
-        }
+            _ => return None,
+        })
     }
 
     fn as_frame(&self) -> Option<&[u8]> {
@@ -299,7 +295,7 @@ impl Message for ToLanding {
     }
 
     fn bound(kind: u8) -> Option<Bound> {
-        match kind {
+        Some(match kind {
             1 | 15 => plain(8 * KIB),
             2 | 7 | 8 | 9 | 11 | 12 | 13 => plain(KIB),
             3 => LIST,
@@ -308,8 +304,8 @@ impl Message for ToLanding {
             16 => plain(16 * MIB),
             10 => plain(4 * MIB),
             14 => plain(4 * MIB),
-            _ => None,
-        }
+            _ => return None,
+        })
     }
 
     fn as_frame(&self) -> Option<&[u8]> {

@@ -1,3 +1,5 @@
+//! Trees written beneath a root and compared, by rsync and by our own walk.
+
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;

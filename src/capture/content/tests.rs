@@ -1,3 +1,5 @@
+//! Files that hold still, change, vanish or are swapped while they are read.
+
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;

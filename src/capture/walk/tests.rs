@@ -1,3 +1,5 @@
+//! The order of the walk, resuming it anywhere, and what it meets on the way.
+
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;

@@ -19,6 +19,8 @@ mod write;
 use std::fmt;
 use std::path::Path;
 
+pub use table::FILE_BYTES_MAX;
+
 /// What an import yields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {

@@ -5,7 +5,7 @@ use crate::inventory::import::ImportError;
 use crate::model::text::{bounded, printable};
 
 /// Largest file that is read.
-const FILE_BYTES_MAX: usize = 64 << 20;
+pub const FILE_BYTES_MAX: usize = 64 << 20;
 /// Longest header repeated in a message.
 const SHOWN_MAX: usize = 60;
 

@@ -115,11 +115,11 @@ impl Coordinator {
 
     /// Books a piece that is asked of a host.
     pub(super) fn want(&mut self, id: SessionId, chunk: ChunkId, length: u32) {
-        if let Some(session) = self.sessions.get_mut(&id) {
-            if session.wanted.insert(chunk, length).is_none() {
-                session.wanted_bytes += u64::from(length);
-                self.wanted_bytes += u64::from(length);
-            }
+        if let Some(session) = self.sessions.get_mut(&id)
+            && session.wanted.insert(chunk, length).is_none()
+        {
+            session.wanted_bytes += u64::from(length);
+            self.wanted_bytes += u64::from(length);
         }
     }
 

@@ -148,13 +148,12 @@ impl Coordinator {
             return;
         };
         session.lost_pieces += 1;
-        if let Some(offer) = session.offer_mut(waiter.offer) {
-            if let Some(record) = offer.records.get_mut(waiter.record) {
-                if let Record::Data { offset, length, .. } = *record {
-                    *record = Record::Lost { offset, length };
-                    offer.awaited = offer.awaited.saturating_sub(1);
-                }
-            }
+        if let Some(offer) = session.offer_mut(waiter.offer)
+            && let Some(record) = offer.records.get_mut(waiter.record)
+            && let Record::Data { offset, length, .. } = *record
+        {
+            *record = Record::Lost { offset, length };
+            offer.awaited = offer.awaited.saturating_sub(1);
         }
     }
 
@@ -196,7 +195,8 @@ impl Coordinator {
         let floor = self.limits.claim_patience;
         let sessions = &self.sessions;
         let patience = |holder: SessionId| {
-            let expected = sessions.get(&holder).map_or(Duration::ZERO, |s| s.expected());
+            let expected =
+                sessions.get(&holder).map_or(Duration::ZERO, super::session::Session::expected);
             floor.max(expected.saturating_mul(4).min(Duration::from_secs(8)))
         };
         for chunk in self.claims.overdue(now, patience) {

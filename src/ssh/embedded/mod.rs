@@ -1,15 +1,15 @@
 //! SSH hosts inside this process, on loopback: for the demonstration and the tests.
 //!
-//! A host has a port and a host key of its own, lets one public key in as any user, and runs what it
-//! is asked to with a real `/bin/sh -c`, its pipes binary safe. It can misbehave on request.
+//! A host has a port and a host key of its own, lets one public key in as any user, and runs what
+//! it is asked to with a real `/bin/sh -c`, its pipes binary safe. It can misbehave on request.
 //!
 //! **Promises.** It listens on 127.0.0.1 only. When a connection goes, whatever was started over it
 //! is killed, with its process group. [`EmbeddedHost::stop`] returns when nothing of it runs any
 //! more.
 //!
-//! Unlike OpenSSH, the SSH library used here reads and writes in one loop, and two of them that send
-//! to each other without end could wait for each other for ever. So a host reads ahead of its session
-//! into a buffer that holds more than one window.
+//! Unlike OpenSSH, the SSH library used here reads and writes in one loop, and two of them that
+//! send to each other without end could wait for each other for ever. So a host reads ahead of its
+//! session into a buffer that holds more than one window.
 
 mod command;
 mod pump;

@@ -48,7 +48,8 @@ async fn outgoing(
     }
 }
 
-/// How many of `length` bytes may be sent; fewer than all means: cut after them. The cut is used up.
+/// How many of `length` bytes may be sent; fewer than all means: cut after them. The cut is used
+/// up.
 fn allowance(faults: &Faults, length: u64) -> u64 {
     let mut allowed = length;
     let _ = faults.cut_in_bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| {

@@ -197,7 +197,8 @@ const SUDO: &str = r#"echo "$*" >>"$HOME/sudo.log"; shift 2; [ "$1" != true ] ||
 
 #[tokio::test]
 async fn sudo_is_used_for_everything_the_agent_needs() {
-    // A shell that reads its script piece by piece, so that a greedy sudo would take the rest of it.
+    // A shell that reads its script piece by piece, so that a greedy sudo would take the rest of
+    // it.
     let shell = ("sh", "exec bash --posix \"$@\"");
     let own = Own::start_with(&[STRANGER, ("sudo", SUDO), shell]).await;
     let connection = dial(&own.endpoint()).await.unwrap();

@@ -1,0 +1,198 @@
+//! The offering half of a run: results in the order of the walk become records and pieces.
+
+use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use crate::agent::offers::Offers;
+use crate::agent::outbox::Disconnected;
+use crate::agent::reader::{Small, read_file};
+use crate::agent::walk_job::{PATIENCE, Slot, WalkJob};
+use crate::capture::content::{Finished, OpenError};
+use crate::capture::{Content, Entry, Fingerprint, Kind, Record};
+use crate::model::TreePath;
+use crate::wire::LinkAnswer;
+
+impl WalkJob {
+    /// The offering thread.
+    pub(super) fn offer_all(
+        &self,
+        slots: &Receiver<Slot>,
+        offers: &mut Offers,
+    ) -> Result<(), Disconnected> {
+        loop {
+            match slots.recv_timeout(PATIENCE) {
+                Ok(slot) => self.offer(slot, offers)?,
+                Err(RecvTimeoutError::Timeout) => offers.flush()?,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+        }
+    }
+
+    fn offer(&self, slot: Slot, offers: &mut Offers) -> Result<(), Disconnected> {
+        match slot {
+            Slot::Entry(entry) => self.offer_entry(entry, offers),
+            Slot::Small(entry, result) => self.offer_small(entry, &result, offers),
+            Slot::Link(entry, ticket) => match self.link_answer(ticket, offers)? {
+                LinkAnswer::Wanted => self.offer_entry(entry, offers),
+                LinkAnswer::SameAs(of) => {
+                    let path = entry.path.clone();
+                    offers.push(Record::HardLink { entry, of })?;
+                    offers.done_with(&path)
+                }
+            },
+            Slot::LeftOut(path, why) => offers.push(Record::LeftOut { path, why }),
+            Slot::Gone(path) => {
+                offers.tally.gone += 1;
+                offers.push(Record::Gone { path: path.clone() })?;
+                offers.done_with(&path)
+            }
+            Slot::Rest(path, offset, fingerprint) => {
+                self.offer_rest(&path, offset, fingerprint, offers)
+            }
+            Slot::Vanished(count) => {
+                offers.tally.vanished += count;
+                Ok(())
+            }
+        }
+    }
+
+    fn link_answer(&self, ticket: u64, offers: &mut Offers) -> Result<LinkAnswer, Disconnected> {
+        let mut patience = Duration::ZERO;
+        loop {
+            if let Some(answer) = self.links.wait(ticket, patience)? {
+                return Ok(answer);
+            }
+            // What is ready must not wait for a slow answer.
+            offers.flush()?;
+            patience = Duration::from_secs(1);
+        }
+    }
+
+    fn offer_small(
+        &self,
+        entry: Entry,
+        result: &Receiver<Result<Small, OpenError>>,
+        offers: &mut Offers,
+    ) -> Result<(), Disconnected> {
+        let Kind::File { size } = entry.kind else {
+            return Ok(());
+        };
+        let result = result.recv().map_err(|_| Disconnected)?;
+        self.ahead.release(size);
+        match result {
+            Ok(small) => {
+                let path = entry.path.clone();
+                offers.push(Record::Node(entry))?;
+                for (offset, piece) in small.pieces {
+                    offers.push_piece(offset, piece)?;
+                }
+                end_file(&path, &small.finished, offers)
+            }
+            Err(error) => cannot_open(&entry.path, error, offers),
+        }
+    }
+
+    /// An entry whose content, if it has any, is read here.
+    fn offer_entry(&self, entry: Entry, offers: &mut Offers) -> Result<(), Disconnected> {
+        let path = entry.path.clone();
+        match entry.kind {
+            Kind::File { size: 0 } => {
+                // There is nothing to read; if it grows meanwhile, the sweep sees it.
+                offers.push(Record::Node(entry))?;
+                offers.push(Record::End { size: 0, content: Content::Steady })?;
+            }
+            Kind::File { .. } => return self.offer_file(&entry, 0, 0, offers),
+            _ => offers.push(Record::Node(entry))?,
+        }
+        offers.done_with(&path)
+    }
+
+    /// Reads `entry` from `from` on; an earlier session had offered it up to `begun`.
+    fn offer_file(
+        &self,
+        entry: &Entry,
+        from: u64,
+        begun: u64,
+        offers: &mut Offers,
+    ) -> Result<(), Disconnected> {
+        let fingerprint = entry.fingerprint();
+        let mut broken = Ok(());
+        let mut is_begun = from > 0;
+        let outcome = read_file(&self.tree, entry, from, &self.naming, &mut |offset, piece| {
+            let end = offset + piece.bytes.len() as u64;
+            broken = begin_file(entry, &mut is_begun, offers)
+                .and_then(|()| offers.push_piece(offset, piece))
+                .and_then(|()| offers.inside(&entry.path, end, fingerprint));
+            if broken.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        broken?;
+        match outcome {
+            Ok(finished) => {
+                begin_file(entry, &mut is_begun, offers)?;
+                end_file(&entry.path, &finished, offers)
+            }
+            Err(error) => {
+                if begun > 0 {
+                    offers.push(Record::End { size: begun, content: Content::Cut })?;
+                }
+                cannot_open(&entry.path, error, offers)
+            }
+        }
+    }
+
+    /// Goes on inside a file if it is still the same, else begins it again.
+    fn offer_rest(
+        &self,
+        path: &TreePath,
+        offset: u64,
+        fingerprint: Fingerprint,
+        offers: &mut Offers,
+    ) -> Result<(), Disconnected> {
+        match crate::capture::look_at(&self.tree, path) {
+            Ok(entry) if entry.fingerprint() == fingerprint => {
+                self.offer_file(&entry, offset, offset, offers)
+            }
+            Ok(entry) if matches!(entry.kind, Kind::File { .. }) => {
+                self.offer_file(&entry, 0, offset, offers)
+            }
+            // It is gone or something else: close what was begun; the sweep sees to it.
+            _ => {
+                offers.push(Record::End { size: offset, content: Content::Cut })?;
+                offers.done_with(path)
+            }
+        }
+    }
+}
+
+fn begin_file(entry: &Entry, is_begun: &mut bool, offers: &mut Offers) -> Result<(), Disconnected> {
+    if *is_begun {
+        return Ok(());
+    }
+    *is_begun = true;
+    offers.push(Record::Node(entry.clone()))
+}
+
+fn end_file(path: &TreePath, finished: &Finished, offers: &mut Offers) -> Result<(), Disconnected> {
+    offers.tally.opened_files += finished.counters.opened_files;
+    offers.tally.read_bytes += finished.counters.read_bytes;
+    offers.push(Record::End { size: finished.size, content: finished.content })?;
+    if let Some(fault) = &finished.fault {
+        let why = crate::model::text::bounded(&format!("read error: {fault}"), 180);
+        offers.push(Record::LeftOut { path: path.clone(), why })?;
+    }
+    offers.done_with(path)
+}
+
+fn cannot_open(path: &TreePath, error: OpenError, offers: &mut Offers) -> Result<(), Disconnected> {
+    match error {
+        OpenError::Vanished { .. } => offers.tally.vanished += 1,
+        // Something else stands there now; the sweep takes it.
+        OpenError::Replaced { .. } => {}
+        OpenError::Unreadable { source, .. } => {
+            let why = crate::model::text::bounded(&format!("cannot be read: {source}"), 180);
+            offers.push(Record::LeftOut { path: path.clone(), why })?;
+        }
+    }
+    offers.done_with(path)
+}

@@ -1,0 +1,46 @@
+//! Files that commands write into a site: whole or not at all.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::Path;
+
+use crate::cli::failure::{Failure, shown};
+
+/// Writes a file that must not exist yet.
+pub fn create(path: &Path, text: &str) -> Result<(), Failure> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    match file.and_then(|file| fill(file, text)) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Err(Failure::refused(format!("{} exists", shown(path))))
+        }
+        written => written.map_err(|error| Failure::io("write", path, &error)),
+    }
+}
+
+/// Writes a file in place of what was there.
+pub fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let write = || {
+        fill(File::create(&temporary)?, text)?;
+        fs::rename(&temporary, path)
+    };
+    write().map_err(|error| {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&temporary);
+        Failure::io("write", path, &error)
+    })
+}
+
+/// Makes a folder of the site where it is missing.
+pub fn make_folder(path: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(path).map_err(|error| Failure::io("make the folder", path, &error))
+}
+
+fn fill(mut file: File, text: &str) -> io::Result<()> {
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
