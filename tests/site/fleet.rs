@@ -151,6 +151,11 @@ impl Running {
         Some(event)
     }
 
+    /// Reads on until such an event.
+    pub fn until(&mut self, is_it: impl Fn(&Value) -> bool) {
+        while !self.next().as_ref().map(&is_it).expect("it goes on") {}
+    }
+
     /// Reads on until payload of so many bytes has arrived.
     pub fn until_received(&mut self, bytes: u64) {
         while received(&self.seen) < bytes {
