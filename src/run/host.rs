@@ -208,6 +208,7 @@ async fn capture(
         segment: opened.segment,
         paths: workload.paths.clone(),
         cursor: opened.cursor,
+        is_resumed: opened.is_resumed,
         rtt: line.rtt,
     };
     let (ended, end) = oneshot::channel();

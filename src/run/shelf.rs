@@ -74,6 +74,8 @@ pub struct OpenedPass {
     pub cursor: Option<Cursor>,
     /// How it is cut.
     pub cutting: Cutting,
+    /// Was it begun before?
+    pub is_resumed: bool,
 }
 
 /// Why the shelf cannot do what it should.
@@ -256,7 +258,15 @@ impl Shelf {
         if open.run > RunNumber(0) {
             let run = RunNumber(open.run.0 + 1);
             let segment = 0;
-            return Ok(OpenedPass { pass: open.number, run, segment, cursor: None, cutting });
+            let cursor = None;
+            return Ok(OpenedPass {
+                pass: open.number,
+                run,
+                segment,
+                cursor,
+                cutting,
+                is_resumed: true,
+            });
         }
         let end = Some(open.manifest_end);
         let (writer, _) = ManifestWriter::reopen(self.store.disk(), &name, open.run, end)?;
@@ -267,6 +277,7 @@ impl Shelf {
             segment: open.segments,
             cursor: open.cursor,
             cutting,
+            is_resumed: true,
         })
     }
 
@@ -283,7 +294,8 @@ impl Shelf {
         };
         let pass = self.ledger.begin_pass(&description, &self.by)?;
         self.ensure_head(&self.head(request, pass, cutting))?;
-        Ok(OpenedPass { pass, run: RunNumber(0), segment: 0, cursor: None, cutting })
+        let run = RunNumber(0);
+        Ok(OpenedPass { pass, run, segment: 0, cursor: None, cutting, is_resumed: false })
     }
 
     fn head(&self, request: &PassRequest, pass: PassNumber, cutting: Cutting) -> PassHead {

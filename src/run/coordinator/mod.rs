@@ -73,6 +73,8 @@ pub struct Assignment {
     pub paths: Vec<TreePath>,
     /// Where it goes on, if a former session got that far.
     pub cursor: Option<Cursor>,
+    /// Was the pass begun before, perhaps without a receipt yet?
+    pub is_resumed: bool,
     /// Round-trip time, for the window.
     pub rtt: Duration,
 }
@@ -232,7 +234,7 @@ impl Coordinator {
             host: assignment.host.clone(),
             workload: assignment.workload.clone(),
             pass: assignment.pass,
-            resumed: assignment.cursor.is_some() || assignment.segment > 0,
+            resumed: assignment.is_resumed,
         };
         self.out.push(Command::Emit(event));
         let (id, run) = (assignment.session, assignment.run);

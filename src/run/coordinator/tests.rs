@@ -96,6 +96,7 @@ impl World {
             segment: 0,
             paths: vec![TreePath::root()],
             cursor: None,
+            is_resumed: false,
             rtt: Duration::ZERO,
         }));
         session
