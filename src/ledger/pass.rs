@@ -128,10 +128,21 @@ impl Ledger {
         description: &PassDescription,
         by: &str,
     ) -> Result<PassNumber, LedgerError> {
+        self.begin_pass_after(PassNumber::default(), description, by)
+    }
+
+    /// The same, with a number above `before`: the store may hold passes of which this ledger, a
+    /// copy from earlier, never heard.
+    pub fn begin_pass_after(
+        &self,
+        before: PassNumber,
+        description: &PassDescription,
+        by: &str,
+    ) -> Result<PassNumber, LedgerError> {
         let now = self.now();
         self.write(|tx| {
             let newest = event::load(tx, &description.workload)?.pass.unwrap_or_default();
-            let number = PassNumber(newest.0 + 1);
+            let number = PassNumber(newest.max(before).0 + 1);
             begin(tx, description, number, now, by)?;
             Ok(number)
         })

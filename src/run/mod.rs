@@ -25,6 +25,7 @@ mod shelf;
 pub mod stop;
 pub mod stream;
 pub mod talk;
+mod vouched;
 #[cfg(test)]
 mod tests;
 
@@ -152,7 +153,7 @@ async fn run_at(
     );
     let engine = Engine::new(
         pace.limits,
-        site.store.clone(),
+        (site.store.clone(), site.ledger.clone()),
         site.clock.clone(),
         (to_engine.clone(), to_shelf.clone()),
         tally.clone(),

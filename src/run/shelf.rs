@@ -24,6 +24,7 @@ use crate::model::{
 };
 use crate::run::coordinator::{ClosedSegment, Frame, Input, SessionId};
 use crate::run::engine::ToEngine;
+use crate::run::vouched;
 use crate::store::{
     CommitError, Disk, DiskErrorKind, ManifestError, ManifestWriter, Pass, PassHead, PassName,
     PassSeal, SegmentHead, Step, Store, StoreError, Writer, create_pass, seal_pass,
@@ -249,10 +250,13 @@ impl Shelf {
         let Some(open) = self.ledger.open_pass(&workload.id)? else {
             return self.begin(request);
         };
+        let name = PassName { workload: workload.id.clone(), pass: open.number };
+        if !vouched::reopen(self.store.disk(), &self.ledger, &name, open.run)? {
+            return self.begin(request);
+        }
         let described = postcard::from_bytes(&open.cutting);
         let cutting =
             described.map_err(|_| ShelfError::Description(workload.id.clone(), open.number))?;
-        let name = PassName { workload: workload.id.clone(), pass: open.number };
         self.ensure_head(&self.head(request, open.number, cutting))?;
         // A sweep that was interrupted is done anew, against everything that is durable.
         if open.run > RunNumber(0) {
@@ -292,7 +296,8 @@ impl Shelf {
             domain: request.domain,
             cutting: encoded,
         };
-        let pass = self.ledger.begin_pass(&description, &self.by)?;
+        let before = vouched::newest(&**self.store.disk(), &workload.id)?;
+        let pass = self.ledger.begin_pass_after(before, &description, &self.by)?;
         self.ensure_head(&self.head(request, pass, cutting))?;
         let run = RunNumber(0);
         Ok(OpenedPass { pass, run, segment: 0, cursor: None, cutting, is_resumed: false })
@@ -386,8 +391,9 @@ impl Shelf {
         let is_right = self.manifests.get(&name).is_some_and(|open| open.run == segment.run);
         if !is_right {
             let disk = self.store.disk();
-            // Only the walk is ever gone on with, and then it was reopened; a sweep is a new run.
-            let writer = ManifestWriter::create(disk, &name, segment.run)?;
+            // Only the walk is ever gone on with, and then it was reopened; a sweep is a new run,
+            // and what an earlier try left under its number has no receipt.
+            let (writer, _) = ManifestWriter::reopen(disk, &name, segment.run, Some(0))?;
             self.manifests.insert(name.clone(), OpenManifest { writer, run: segment.run });
         }
         let manifest = self.manifests.get_mut(&name).expect("it was just made sure of");
@@ -419,10 +425,11 @@ impl Shelf {
 
     /// Reads the whole pass back on a thread of its own: what is sealed is what can be read.
     fn count(&self, session: SessionId, workload: WorkloadId, pass: PassNumber) {
-        let (disk, itself) = (self.store.disk().clone(), self.itself.clone());
+        let (disk, ledger) = (self.store.disk().clone(), self.ledger.clone());
+        let itself = self.itself.clone();
         std::thread::spawn(move || {
             let name = PassName { workload: workload.clone(), pass };
-            let tally = count_pass(&disk, &name);
+            let tally = count_pass(&disk, &ledger, &name);
             let _ = itself.send(ToShelf::Counted(session, workload, pass, tally));
         });
     }
@@ -447,7 +454,7 @@ impl Shelf {
             fuzzy: counted.fuzzy,
             ..receipts.unwrap_or_default()
         };
-        let runs = Pass::open(self.store.disk(), &name)?.runs().collect();
+        let runs = vouched::ends(&self.ledger, &name)?;
         let seal = PassSeal { runs, tally, sealed_at: self.clock.now() };
         seal_pass(&**self.store.disk(), &name, &seal)?;
         let consistency = if tally.fuzzy > 0 { Consistency::Fuzzy } else { Consistency::Crash };
@@ -483,9 +490,9 @@ fn name_of(segment: &ClosedSegment) -> PassName {
 }
 
 /// What a pass holds when all its runs are merged.
-fn count_pass(disk: &Arc<dyn Disk>, name: &PassName) -> Result<Tally, ShelfError> {
+fn count_pass(disk: &Arc<dyn Disk>, ledger: &Ledger, name: &PassName) -> Result<Tally, ShelfError> {
     let mut tally = Tally::default();
-    for step in Pass::open(disk, name)?.merged() {
+    for step in vouched::open(disk, ledger, name)?.merged() {
         let record = match step {
             Step::Record(record) => record,
             Step::Unfinished(_) => {

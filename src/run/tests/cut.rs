@@ -5,7 +5,6 @@ use super::*;
 #[test]
 fn an_agent_may_die_anywhere() {
     let sources = Sources::new();
-    sources.evolve(false);
     let whole = Landing::new(&sources).run(Agents::default(), unwatched());
     assert!(whole.is_whole());
     let mut cuts = 0;
