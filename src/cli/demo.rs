@@ -10,6 +10,7 @@
 
 mod commands;
 mod compare;
+mod cut;
 mod files;
 mod fleet;
 mod hosts;
@@ -55,17 +56,17 @@ pub fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Failure> {
     let stop = Stop::default();
     machines.runtime().spawn(stop.clone().listen());
     let mut demo = Demo::new(global, &folders, &machines, &mut story);
-    let told = demo.tell_all();
+    let told = demo.tell_all(&|| stop.phase() != Phase::Running);
     let (id, mut problems) = (demo.site_id(), demo.problems);
     let left = machines.stop(&id);
     if stop.phase() != Phase::Running {
         print::tell(&format!("Interrupted. {} is kept.", shown(&folders.root)));
         return Ok(Exit::Interrupted);
     }
-    told.map_err(|failure| {
+    if let Err(failure) = told {
         print::tell(&format!("{} is kept, with a log of every command.", shown(&folders.root)));
-        failure
-    })?;
+        return Err(failure);
+    }
     problems.extend(left.iter().map(|folder| format!("{}: evac left it there", shown(folder))));
     story.end(&folders, &problems)?;
     Ok(if problems.is_empty() { Exit::Done } else { Exit::Failed })
