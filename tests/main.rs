@@ -3,8 +3,16 @@
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod rebuild;
+#[cfg(test)]
+mod resume;
+#[cfg(test)]
 mod site;
+#[cfg(test)]
+mod survey;
 #[cfg(test)]
 mod tidy;

@@ -54,6 +54,7 @@ pub enum Command {
     Demo(DemoArgs),
     Import(ImportArgs),
     Check(CheckArgs),
+    Survey(SurveyArgs),
     Plan(PlanArgs),
     Run(RunArgs),
     Status(StatusArgs),
@@ -213,6 +214,8 @@ pub enum LedgerCommand {
         /// Where to
         file: PathBuf,
     },
+    /// Make a lost one anew from what the store says; changes nothing that is stored
+    Rebuild,
     /// Stand by a rebuilt ledger after you looked at it
     Confirm,
 }

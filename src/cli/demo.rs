@@ -63,10 +63,9 @@ pub fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Failure> {
         print::tell(&format!("Interrupted. {} is kept.", shown(&folders.root)));
         return Ok(Exit::Interrupted);
     }
-    if let Err(failure) = told {
+    told.inspect_err(|_failure| {
         print::tell(&format!("{} is kept, with a log of every command.", shown(&folders.root)));
-        return Err(failure);
-    }
+    })?;
     problems.extend(left.iter().map(|folder| format!("{}: evac left it there", shown(folder))));
     story.end(&folders, &problems)?;
     Ok(if problems.is_empty() { Exit::Done } else { Exit::Failed })

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::cli::args::{LedgerArgs, LedgerCommand};
 use crate::cli::failure::{Exit, Failure, shown};
-use crate::cli::print;
 use crate::cli::site::Global;
+use crate::cli::{print, rebuild};
 use crate::ledger::Ledger;
 use crate::ledger::snapshot::SCHEMA;
 
@@ -14,6 +14,7 @@ use crate::ledger::snapshot::SCHEMA;
 pub fn run(global: &Global, args: &LedgerArgs) -> Result<Exit, Failure> {
     match &args.command {
         LedgerCommand::Backup { file } => backup(global, file),
+        LedgerCommand::Rebuild => rebuild::run(global),
         LedgerCommand::Confirm => confirm(global),
     }
 }

@@ -54,7 +54,7 @@ struct Line {
 /// Restores what the arguments choose.
 pub fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
     let loaded = global.load()?;
-    let writing = global.open_for_writing()?;
+    let writing = global.open_for_reading_back()?;
     let (_, snapshot) = fleet::look(&writing.ledger, &loaded, false, global.now())?;
     let (wanted, without) = choose(global, args, &loaded, &writing, &snapshot)?;
     for workload in &without {

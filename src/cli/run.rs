@@ -29,14 +29,8 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     let stop = Stop::default();
     runtime.spawn(stop.clone().listen());
     let lock = writing.lock;
-    let end = runtime.block_on(crate::run::run(
-        &site,
-        writing.writer,
-        reach,
-        options,
-        &stop,
-        told.clone(),
-    ));
+    let writer = writing.writer.expect("it was opened to add to the store");
+    let end = runtime.block_on(crate::run::run(&site, writer, reach, options, &stop, told.clone()));
     told.finish();
     // Nothing is under way any more; what hangs in the kernel must not keep the command.
     runtime.shutdown_background();

@@ -17,8 +17,11 @@ use crate::inventory::{self, Inventory, Problem, SETTINGS_FILE, SetAside, Settin
 use crate::ledger::lock::Holder;
 use crate::ledger::{Ledger, StateLock};
 use crate::model::text::bounded;
-use crate::model::{Clock, SystemClock, Timestamp};
-use crate::store::{Disk, KeyRing, LocalDisk, OpenReport, Store, Writer};
+use crate::model::{Clock, SiteId, SystemClock, Timestamp};
+use crate::store::{
+    Disk, KeyError, KeyRing, LocalDisk, ManifestError, OpenReport, Store, StoreError, Writer,
+    put_site, read_site,
+};
 
 /// Folder of everything that evac keeps for itself.
 pub const STATE_FOLDER: &str = "state";
@@ -74,10 +77,8 @@ pub struct Writing {
     pub disk: Arc<dyn Disk>,
     /// What was taken.
     pub store: Store,
-    /// Adds to it.
-    pub writer: Writer,
-    /// What was found while opening it.
-    pub report: OpenReport,
+    /// Adds to it; `None` for commands that only read it back.
+    pub writer: Option<Writer>,
     /// The right to write.
     pub lock: StateLock,
 }
@@ -205,14 +206,29 @@ impl Global {
         Ok(Ledger::open(&self.ledger_path())?.with_clock(Arc::clone(&self.clock)))
     }
 
-    /// Opens everything to write.
+    /// Opens everything to add to the store.
     pub fn open_for_writing(&self) -> Result<Writing, Failure> {
         let lock = self.lock_state()?;
         let ledger = Arc::new(self.open_ledger(&lock)?);
+        let (keys, disk) = self.store_parts()?;
+        let (store, writer, _) = Store::open(Arc::clone(&disk), Arc::clone(&keys))?;
+        keep_site(&store, ledger.site()?)?;
+        Ok(Writing { ledger, keys, disk, store, writer: Some(writer), lock })
+    }
+
+    /// Opens the ledger to write, and the store to read back: damage that forbids to add to it, a
+    /// lost key, must not keep anybody from seeing what it concerns and from restoring the rest.
+    pub fn open_for_reading_back(&self) -> Result<Writing, Failure> {
+        let lock = self.lock_state()?;
+        let ledger = Arc::new(self.open_ledger(&lock)?);
+        let (keys, disk) = self.store_parts()?;
+        let store = open_store(&keys, &disk)?;
+        Ok(Writing { ledger, keys, disk, store, writer: None, lock })
+    }
+
+    fn store_parts(&self) -> Result<(Arc<KeyRing>, Arc<dyn Disk>), Failure> {
         let keys = Arc::new(KeyRing::open(&self.keys_path())?);
-        let disk: Arc<dyn Disk> = Arc::new(LocalDisk::open(&self.store_path())?);
-        let (store, writer, report) = Store::open(Arc::clone(&disk), Arc::clone(&keys))?;
-        Ok(Writing { ledger, keys, disk, store, writer, report, lock })
+        Ok((keys, Arc::new(LocalDisk::open(&self.store_path())?)))
     }
 
     /// Opens the ledger to read, beside whoever writes it; before there is one it is empty.
@@ -238,6 +254,15 @@ impl Global {
         Ok(Some(Store::open_read_only(disk, keys)?))
     }
 
+    /// Opens the store to read back, with the lock held. `None` before anything was stored.
+    pub fn open_store(&self, _held: &StateLock) -> Result<Option<Store>, Failure> {
+        if !is_there(&self.store_path())? {
+            return Ok(None);
+        }
+        let (keys, disk) = self.store_parts()?;
+        Ok(Some(open_store(&keys, &disk)?))
+    }
+
     /// Packs without a ledger are the rest of a loss, not a beginning.
     fn refuse_lost_ledger(&self) -> Result<(), Failure> {
         let (ledger, packs) = (self.ledger_path(), self.store_path().join("packs"));
@@ -248,6 +273,34 @@ impl Global {
         let what = format!("{} is missing, and the store holds data", shown(&ledger));
         let hint = "Put a backup of it there, or `evac ledger rebuild` makes one from the store.";
         Err(Failure::refused(what).hint(hint))
+    }
+}
+
+/// What a crash left is put in order where every key is there; else nothing is changed.
+fn open_store(keys: &Arc<KeyRing>, disk: &Arc<dyn Disk>) -> Result<Store, Failure> {
+    match Store::open(Arc::clone(disk), Arc::clone(keys)) {
+        Err(StoreError::Key(KeyError::Missing { .. })) => {
+            Ok(Store::open_read_only(Arc::clone(disk), Arc::clone(keys))?.0)
+        }
+        opened => Ok(opened?.0),
+    }
+}
+
+/// The store says to which site it belongs before it holds anything, so that a lost ledger finds
+/// its id again; and the wrong ledger is noticed before it is believed.
+fn keep_site(store: &Store, site: SiteId) -> Result<(), Failure> {
+    let disk = &**store.disk();
+    let known = match read_site(disk) {
+        Err(ManifestError::Damaged { .. }) => None,
+        known => known?,
+    };
+    match known {
+        Some(known) if known == site => Ok(()),
+        Some(_) if store.pack_count() > 0 => {
+            let failure = Failure::refused("the ledger is of another site than what is stored");
+            Err(failure.hint("Put the right one back, or `evac ledger rebuild` makes it anew."))
+        }
+        _ => Ok(put_site(disk, site)?),
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::cli::args::VerifyArgs;
-use crate::cli::site::Writing;
 use crate::cli::{Exit, Failure, Global, fleet, print};
+use crate::ledger::Ledger;
 use crate::ledger::snapshot::SCHEMA;
 use crate::model::{Bytes, Event, PassNumber, WorkloadId};
 use crate::store::verify::{Bad, PassRef, VerifyProgress, VerifyReport, verify};
@@ -27,35 +27,34 @@ struct Document<'a> {
 /// Verifies what is stored of every pass, or of some workloads'.
 pub fn run(global: &Global, args: &VerifyArgs) -> Result<Exit, Failure> {
     let loaded = global.load()?;
-    let writing = global.open_for_writing()?;
+    let writing = global.open_for_reading_back()?;
     let (_, snapshot) = fleet::look(&writing.ledger, &loaded, false, global.now())?;
     let chosen: BTreeSet<WorkloadId> = if args.what.is_empty() {
         loaded.inventory.workloads().map(|workload| workload.id.clone()).collect()
     } else {
         loaded.select(&args.what, &snapshot)?.workloads.into_keys().collect()
     };
-    let passes = passes(&writing, &chosen)?;
+    let passes = passes(&writing.ledger, &chosen)?;
     let references: Vec<PassRef> = passes.iter().map(|(reference, _)| reference.clone()).collect();
     let mut told = 0;
     let report = verify(&writing.store, &references, args.deep, &mut |progress| {
         tell_progress(&mut told, progress);
     })?;
-    record(global, &writing, &passes, &report, args.deep)?;
+    record(global, &writing.ledger, &passes, &report, args.deep)?;
     tell(global, &report)?;
     Ok(if report.bad.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
 /// Every pass of the chosen workloads, with the runs its receipts vouch for; and is it sealed?
-fn passes(
-    writing: &Writing,
+pub(super) fn passes(
+    ledger: &Ledger,
     chosen: &BTreeSet<WorkloadId>,
 ) -> Result<Vec<(PassRef, bool)>, Failure> {
     let mut passes = Vec::new();
     for workload in chosen {
-        for pass in writing.ledger.passes(workload)? {
+        for pass in ledger.passes(workload)? {
             let name = PassName { workload: workload.clone(), pass: pass.number };
-            let ends: Vec<RunEnd> = writing
-                .ledger
+            let ends: Vec<RunEnd> = ledger
                 .run_ends(workload, pass.number)?
                 .into_iter()
                 .map(|(run, end_bytes)| RunEnd { run, end_bytes })
@@ -67,9 +66,9 @@ fn passes(
 }
 
 /// What was read back and matched may be called verified; what did not falls back.
-fn record(
+pub(super) fn record(
     global: &Global,
-    writing: &Writing,
+    ledger: &Ledger,
     passes: &[(PassRef, bool)],
     report: &VerifyReport,
     deep: bool,
@@ -85,18 +84,18 @@ fn record(
         let event = match bad.get(&workload) {
             Some(bad_chunks) => Event::VerifyFailed { workload, pass, bad_chunks: *bad_chunks },
             None if deep && *is_sealed => {
-                let checked_bytes = bytes_of(writing, &workload, pass)?;
+                let checked_bytes = bytes_of(ledger, &workload, pass)?;
                 Event::Verified { workload, pass, checked_bytes }
             }
             None => continue,
         };
-        writing.ledger.append(&event, &global.by)?;
+        ledger.append(&event, &global.by)?;
     }
     Ok(())
 }
 
-fn bytes_of(writing: &Writing, workload: &WorkloadId, pass: PassNumber) -> Result<Bytes, Failure> {
-    let passes = writing.ledger.passes(workload)?;
+fn bytes_of(ledger: &Ledger, workload: &WorkloadId, pass: PassNumber) -> Result<Bytes, Failure> {
+    let passes = ledger.passes(workload)?;
     let found = passes.iter().find(|known| known.number == pass);
     Ok(found.map_or(Bytes::ZERO, |known| known.tally.raw_bytes))
 }

@@ -122,15 +122,18 @@ pub struct Pass {
 }
 
 impl Ledger {
-    /// Begins a new pass: it has the next number, and the workload is `capturing`.
+    /// Begins a new pass: it has the next number, and the workload is `capturing`. `stored` is the
+    /// newest of which there is a file, if any: a rebuilt ledger may not know it.
     pub fn begin_pass(
         &self,
         description: &PassDescription,
+        stored: Option<PassNumber>,
         by: &str,
     ) -> Result<PassNumber, LedgerError> {
         let now = self.now();
         self.write(|tx| {
-            let newest = event::load(tx, &description.workload)?.pass.unwrap_or_default();
+            let newest =
+                event::load(tx, &description.workload)?.pass.max(stored).unwrap_or_default();
             let number = PassNumber(newest.0 + 1);
             begin(tx, description, number, now, by)?;
             Ok(number)

@@ -8,7 +8,7 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::pass::{self, PassDescription, Receipt};
 use crate::ledger::snapshot::Consistency;
 use crate::ledger::{Ledger, event, receipt};
-use crate::model::{Event, PassNumber, Reason, SiteId, Tally, Timestamp};
+use crate::model::{Event, PassNumber, Reason, RunNumber, SiteId, Tally, Timestamp};
 
 /// Written as the author of events that a rebuild makes up.
 const BY: &str = "ledger rebuild";
@@ -24,7 +24,10 @@ pub struct RebuiltPass {
     pub started_at: Timestamp,
     /// `None`: it was never sealed, and can be gone on with.
     pub sealed: Option<Sealing>,
-    /// Its segments, in order.
+    /// The newest run of which there is a file, whether or not a segment of it is proven: the next
+    /// one must have a number of its own.
+    pub run: RunNumber,
+    /// Its segments, in order; of a sealed pass, whole runs.
     pub receipts: Vec<Receipt>,
 }
 
@@ -92,10 +95,14 @@ impl Ledger {
 }
 
 fn take(tx: &rusqlite::Transaction<'_>, rebuilt: &RebuiltPass) -> Result<(), LedgerError> {
-    let RebuiltPass { description, number, started_at, sealed, receipts } = rebuilt;
+    let RebuiltPass { description, number, started_at, sealed, run, receipts } = rebuilt;
     pass::begin(tx, description, *number, *started_at, BY)?;
     receipt::commit(tx, receipts, *started_at)?;
     let workload = &description.workload;
+    if *run > RunNumber(0) {
+        let began = Event::RunBegan { workload: workload.clone(), pass: *number, run: *run };
+        event::record(tx, &began, BY, *started_at)?;
+    }
     if let Some(Sealing { at, tally, consistency }) = sealed {
         return pass::seal(tx, workload, *number, tally, *consistency, *at, BY);
     }

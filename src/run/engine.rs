@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use crate::ledger::LinkTable;
 use crate::model::{
@@ -16,11 +15,16 @@ use crate::model::{
 use crate::run::base::BaseFeed;
 use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, SessionId};
 use crate::run::shelf::ToShelf;
+use crate::run::talk::Outbox;
 use crate::store::{PassName, Store};
 use crate::wire::{LinkAnswer, LinkAsk, ToAgent, ToLanding, encode};
 
 /// How often time passes for the coordinator.
 const TICK: Duration = Duration::from_millis(100);
+
+/// An agent that asks takes its answers too: an honest one has a few blocks of the base and the
+/// links of a thousand entries under way.
+const OUTBOX_BYTES_MAX: usize = 32 << 20;
 
 /// What the engine is told.
 pub enum ToEngine {
@@ -47,7 +51,9 @@ pub struct NewSession {
     /// What it captures.
     pub assignment: Assignment,
     /// Where messages to it go.
-    pub outbox: UnboundedSender<Vec<u8>>,
+    pub outbox: Outbox,
+    /// Tells whoever listens to the agent whether to go on.
+    pub listens: watch::Sender<bool>,
     /// Told how it ended.
     pub ended: oneshot::Sender<SessionEnd>,
     /// First names of inodes.
@@ -66,7 +72,8 @@ pub enum SessionEnd {
 struct Running {
     workload: WorkloadId,
     pass: PassNumber,
-    outbox: UnboundedSender<Vec<u8>>,
+    outbox: Outbox,
+    listens: watch::Sender<bool>,
     ended: Option<oneshot::Sender<SessionEnd>>,
     links: LinkTable,
     base: Option<BaseFeed>,
@@ -141,7 +148,7 @@ impl Engine {
     }
 
     fn begin(&mut self, new: NewSession) {
-        let NewSession { assignment, outbox, ended, links } = new;
+        let NewSession { assignment, outbox, listens, ended, links } = new;
         if let Some((reason, detail)) = &self.failed {
             let _ = ended.send(SessionEnd::Failed(*reason, detail.clone()));
             return;
@@ -150,6 +157,7 @@ impl Engine {
             workload: assignment.workload.clone(),
             pass: assignment.pass,
             outbox,
+            listens,
             ended: Some(ended),
             links,
             base: None,
@@ -160,6 +168,12 @@ impl Engine {
 
     /// Links and base blocks are answered here; the rest is the coordinator's.
     fn said(&mut self, id: SessionId, message: ToLanding) {
+        let asks = matches!(message, ToLanding::LinkAsks(_) | ToLanding::BaseMore);
+        let queued = self.sessions.get(&id).map_or(0, |session| session.outbox.queued_bytes());
+        if asks && queued > OUTBOX_BYTES_MAX {
+            let detail = "it asks without taking the answers".to_owned();
+            return self.end(id, Reason::Protocol, detail);
+        }
         match message {
             ToLanding::LinkAsks(asks) => {
                 for ask in asks {
@@ -173,12 +187,13 @@ impl Engine {
                 }
             }
             ToLanding::BaseMore => {
-                if let Some(base) = self.sessions.get(&id).and_then(|s| s.base.as_ref()) {
-                    base.more();
-                } else {
-                    let detail = "it asked for a base outside a sweep".to_owned();
-                    self.end(id, Reason::Protocol, detail);
-                }
+                let base = self.sessions.get(&id).and_then(|s| s.base.as_ref());
+                let lie = match base.map(BaseFeed::more) {
+                    Some(true) => return,
+                    Some(false) => "it asked for more of the base than it can hold",
+                    None => "it asked for a base outside a sweep",
+                };
+                self.end(id, Reason::Protocol, lie.to_owned());
             }
             message => self.input(Input::Said(id, message)),
         }
@@ -244,6 +259,11 @@ impl Engine {
             Command::Finished(id) => self.finish(id, SessionEnd::Sealed),
             Command::End(id, reason, detail) => {
                 self.finish(id, SessionEnd::Failed(reason, detail));
+            }
+            Command::Listen(id, listens) => {
+                if let Some(session) = self.sessions.get(&id) {
+                    session.listens.send_replace(listens);
+                }
             }
             Command::Emit(event) => self.emit(event),
         }

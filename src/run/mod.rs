@@ -23,6 +23,8 @@ pub mod schedule;
 mod shared;
 mod shelf;
 pub mod stop;
+pub mod stream;
+pub mod survey;
 pub mod talk;
 
 use std::path::PathBuf;
@@ -37,7 +39,7 @@ use crate::store::{Store, Writer};
 
 use coordinator::Limits;
 use engine::{Engine, ToEngine};
-use reach::Reach;
+use reach::Way;
 pub use shared::{Outcome, Shared};
 use shelf::{Shelf, ToShelf};
 use stop::{Phase, Stop};
@@ -88,18 +90,49 @@ pub struct RunEnd {
     pub was_stopped: bool,
 }
 
-/// Bounds from the machine: an eighth of its memory for what is under way.
-fn limits() -> Limits {
-    let memory = rustix::system::sysinfo();
-    let memory_bytes = memory.totalram as u64 * u64::from(memory.mem_unit);
-    Limits { budget_bytes: (memory_bytes / 8).clamp(64 << 20, 4 << 30), ..Limits::default() }
+/// How much is under way at once, and how long things wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Bounds of what is under way.
+    pub limits: Limits,
+    /// A group commit waits at most this long for company.
+    pub commit_age: Duration,
+    /// Half the pause before a host that failed is dialled again; it doubles with every failure.
+    pub retry: Duration,
+}
+
+impl Default for Pace {
+    /// An eighth of this machine's memory for what is under way.
+    fn default() -> Self {
+        let memory = rustix::system::sysinfo();
+        let memory_bytes = memory.totalram as u64 * u64::from(memory.mem_unit);
+        let budget_bytes = (memory_bytes / 8).clamp(64 << 20, 4 << 30);
+        Self {
+            limits: Limits { budget_bytes, ..Limits::default() },
+            commit_age: Duration::from_millis(200),
+            retry: Duration::from_secs(1),
+        }
+    }
 }
 
 /// Carries out what `options` lists.
 pub async fn run(
     site: &Site,
     writer: Writer,
-    reach: Reach,
+    reach: impl Way + 'static,
+    options: Options,
+    stop: &Stop,
+    events: Arc<dyn EventSink>,
+) -> std::io::Result<RunEnd> {
+    run_at(Pace::default(), site, writer, reach, options, stop, events).await
+}
+
+/// The same at another pace.
+pub async fn run_at(
+    pace: Pace,
+    site: &Site,
+    writer: Writer,
+    reach: impl Way + 'static,
     options: Options,
     stop: &Stop,
     events: Arc<dyn EventSink>,
@@ -115,9 +148,10 @@ pub async fn run(
         site.clock.clone(),
         (to_engine.clone(), to_shelf.clone()),
         site.by.clone(),
+        pace.commit_age,
     );
     let engine = Engine::new(
-        limits(),
+        pace.limits,
         site.store.clone(),
         site.clock.clone(),
         (to_engine.clone(), to_shelf.clone()),
@@ -131,7 +165,8 @@ pub async fn run(
             .name("engine".into())
             .spawn(move || engine.work(&engine_orders))?,
     ];
-    let shared = Arc::new(Shared::new(site, reach, &options, stop.clone(), (to_engine, to_shelf))?);
+    let channels = (to_engine, to_shelf);
+    let shared = Arc::new(Shared::new(site, reach, &options, stop.clone(), pace.retry, channels)?);
     shared.emit(Event::RunStarted {
         workloads: options.order.len() as u64,
         hosts: shared.host_count(),
@@ -215,9 +250,4 @@ pub fn explain(error: &dyn std::error::Error) -> String {
         cause = next.source();
     }
     crate::model::text::bounded(&text, crate::wire::message::DETAIL_CHARS_MAX)
-}
-
-/// Full jitter is the dialler's; between sessions a plain doubling does.
-fn pause_after(tries: u32) -> Duration {
-    Duration::from_secs(1 << tries.min(5))
 }

@@ -14,7 +14,7 @@ use crate::ledger::Ledger;
 use crate::model::{Event, Generation, HostId, Reason, SiteId, WorkloadId};
 use crate::run::coordinator::SessionId;
 use crate::run::engine::ToEngine;
-use crate::run::reach::Reach;
+use crate::run::reach::Way;
 use crate::run::schedule::Schedule;
 use crate::run::shelf::ToShelf;
 use crate::run::stop::{Phase, Stop};
@@ -37,7 +37,7 @@ pub enum Outcome {
 /// What the tasks of a run share.
 pub struct Shared {
     /// The way to hosts.
-    pub reach: Reach,
+    pub reach: Box<dyn Way>,
     /// What is stored.
     pub store: Store,
     /// Frames are checked here.
@@ -57,15 +57,17 @@ pub struct Shared {
     outcomes: Mutex<BTreeMap<WorkloadId, Outcome>>,
     hosts: BTreeSet<HostId>,
     next_session: AtomicU64,
+    retry: Duration,
 }
 
 impl Shared {
     /// For one run over `site`.
     pub(super) fn new(
         site: &Site,
-        reach: Reach,
+        reach: impl Way + 'static,
         options: &Options,
         stop: Stop,
+        retry: Duration,
         channels: (Sender<ToEngine>, Sender<ToShelf>),
     ) -> std::io::Result<Self> {
         let scratch = site.state.join("scratch");
@@ -73,7 +75,7 @@ impl Shared {
         let own = [&site.state].into_iter().filter_map(|folder| std::fs::metadata(folder).ok());
         let hosts_max = site.settings.limits.hosts as usize;
         Ok(Self {
-            reach,
+            reach: Box::new(reach),
             store: site.store.clone(),
             checkers: Checkers::default(),
             scratch,
@@ -88,6 +90,7 @@ impl Shared {
             outcomes: Mutex::default(),
             hosts: options.order.iter().map(|(host, _)| host.clone()).collect(),
             next_session: AtomicU64::new(1),
+            retry,
         })
     }
 
@@ -173,9 +176,10 @@ impl Shared {
         }
     }
 
-    /// How long to wait before a host is dialled again.
+    /// How long to wait before a host is dialled again. Full jitter is the dialler's; between
+    /// sessions a plain doubling does.
     pub fn pause(&self, tries: u32) -> Duration {
-        crate::run::pause_after(tries)
+        self.retry * (1 << tries.min(5))
     }
 
     /// A new session's number.

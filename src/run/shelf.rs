@@ -2,8 +2,8 @@
 //!
 //! **Invariants.**
 //! - Everything that must be durable before a receipt is durable before that receipt is begun.
-//! - One group commit serves all hosts: at most every [`COMMIT_AGE`] or [`COMMIT_BYTES`], and only
-//!   when something waits for it.
+//! - One group commit serves all hosts: at most every [`Pace::commit_age`](crate::run::Pace) or
+//!   [`COMMIT_BYTES`], and only when something waits for it.
 //! - When the landing disk fails or is full, nothing is believed and everybody is told once;
 //!   what has a receipt stands.
 
@@ -30,9 +30,7 @@ use crate::store::{
     StoreError, Writer,
 };
 
-/// A group commit waits at most this long for company…
-const COMMIT_AGE: Duration = Duration::from_millis(200);
-/// …and for at most this much.
+/// A group commit waits for at most this much.
 const COMMIT_BYTES: u64 = 32 << 20;
 /// What nobody waits for is made durable after this long all the same: a resume then finds it.
 const IDLE_AGE: Duration = Duration::from_secs(2);
@@ -69,6 +67,8 @@ pub struct PassRequest {
 pub struct OpenedPass {
     /// Its number.
     pub pass: PassNumber,
+    /// Was it begun before?
+    pub is_resumed: bool,
     /// The run to order: 0 goes on with the walk, others begin a sweep.
     pub run: RunNumber,
     /// The next segment of that run.
@@ -136,6 +136,7 @@ pub struct Shelf {
     unsynced_bytes: u64,
     since: Option<Duration>,
     failed: Option<(Reason, String)>,
+    commit_age: Duration,
 }
 
 struct OpenManifest {
@@ -152,6 +153,7 @@ impl Shelf {
         clock: Arc<dyn Clock>,
         channels: (Sender<ToEngine>, Sender<ToShelf>),
         by: String,
+        commit_age: Duration,
     ) -> Self {
         Self {
             store,
@@ -166,6 +168,7 @@ impl Shelf {
             unsynced_bytes: 0,
             since: None,
             failed: None,
+            commit_age,
         }
     }
 
@@ -195,7 +198,7 @@ impl Shelf {
 
     /// How long what waits may go on waiting.
     fn patience(&self) -> Option<Duration> {
-        let age = if self.pending.is_empty() { IDLE_AGE } else { COMMIT_AGE };
+        let age = if self.pending.is_empty() { IDLE_AGE } else { self.commit_age };
         let since = self.since?;
         Some(age.saturating_sub(self.clock.elapsed().saturating_sub(since)))
     }
@@ -275,9 +278,21 @@ impl Shelf {
             return Ok(());
         }
         let mut receipts = Vec::with_capacity(pending.len());
-        for (_, segment) in &pending {
-            receipts.push(self.write_segment(segment)?);
+        let mut written = Vec::with_capacity(pending.len());
+        for (session, segment) in pending {
+            match self.write_segment(&segment) {
+                Ok(receipt) => {
+                    receipts.push(receipt);
+                    written.push((session, segment));
+                }
+                // What no manifest holds is its sender's fault, and nobody else's.
+                Err(ShelfError::Manifest(error @ ManifestError::Refused { .. })) => {
+                    let _ = self.engine.send(ToEngine::Lied(session, crate::run::explain(&error)));
+                }
+                Err(error) => return Err(error),
+            }
         }
+        let pending = written;
         let mut names: Vec<PassName> = pending.iter().map(|(_, s)| name_of(s)).collect();
         names.sort_unstable();
         names.dedup();

@@ -47,6 +47,8 @@ struct State {
     operations: u64,
     syncs: u64,
     is_down: bool,
+    /// What the fault struck.
+    struck: Option<String>,
     /// Handles of an earlier life are dead.
     life: u64,
     /// Files a sync of which failed: what was in doubt stays lost.
@@ -77,6 +79,7 @@ impl FaultyDisk {
         state.fault = fault;
         state.operations = 0;
         state.syncs = 0;
+        state.struck = None;
     }
 
     /// Operations since the disk was armed.
@@ -87,6 +90,16 @@ impl FaultyDisk {
     /// Syncs among them.
     pub fn syncs(&self) -> u64 {
         self.state().syncs
+    }
+
+    /// The operation that the fault struck, and its file.
+    pub fn struck(&self) -> Option<String> {
+        self.state().struck.clone()
+    }
+
+    /// The power goes now.
+    pub fn cut_power(&self) {
+        self.state().is_down = true;
     }
 
     /// The power goes, if it has not, and comes back; `seed` draws what is left. Open handles are
@@ -128,14 +141,15 @@ impl FaultyDisk {
         self.live.files().remove(name).is_some()
     }
 
-    fn step(&self, life: Option<u64>, is_sync: bool) -> Fate {
+    fn step(&self, life: Option<u64>, verb: &str, name: &str) -> Fate {
+        let is_sync = verb == "sync";
         let mut state = self.state();
         if state.is_down || life.is_some_and(|life| life != state.life) {
             return Fate::Break(io::Error::other("the power is gone"));
         }
         state.operations += 1;
         state.syncs += u64::from(is_sync);
-        match state.fault {
+        let fate = match state.fault {
             Some(Fault::Fail(at)) if at == state.operations => {
                 Fate::Break(io::Error::other("made to fail"))
             }
@@ -148,12 +162,16 @@ impl FaultyDisk {
             }
             Some(Fault::LieAboutSync(at)) if is_sync && at == state.syncs => Fate::Lie,
             _ => Fate::Go,
+        };
+        if !matches!(fate, Fate::Go) {
+            state.struck = Some(format!("{verb} {name}"));
         }
+        fate
     }
 
     /// Counts an operation that changes nothing.
     fn look(&self, verb: &'static str, name: &str) -> Result<(), DiskError> {
-        match self.step(None, false) {
+        match self.step(None, verb, name) {
             Fate::Break(source) => Err(DiskError::new(verb, name, source)),
             Fate::Go | Fate::Lie => Ok(()),
         }
@@ -225,7 +243,7 @@ impl Disk for FaultyDisk {
     }
 
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
-        let fate = self.step(None, false);
+        let fate = self.step(None, "write", name);
         self.state().whole.insert(name.to_owned());
         match fate {
             Fate::Break(source) => {
@@ -258,7 +276,7 @@ impl Disk for FaultyDisk {
     }
 
     fn remove(&self, name: &str) -> Result<(), DiskError> {
-        let fate = self.step(None, false);
+        let fate = self.step(None, "remove", name);
         match fate {
             Fate::Break(source) => {
                 if self.state().is_down {
@@ -289,7 +307,7 @@ struct FaultyFile {
 
 impl Append for FaultyFile {
     fn append(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
-        match self.disk.step(Some(self.life), false) {
+        match self.disk.step(Some(self.life), "write", &self.name) {
             Fate::Break(source) => {
                 if self.life == self.disk.state().life {
                     self.inner.append(&bytes[..bytes.len() / 2])?;
@@ -301,7 +319,7 @@ impl Append for FaultyFile {
     }
 
     fn sync(&mut self) -> Result<(), DiskError> {
-        let fate = self.disk.step(Some(self.life), true);
+        let fate = self.disk.step(Some(self.life), "sync", &self.name);
         match fate {
             Fate::Break(source) => {
                 self.disk.state().unsyncable.insert(self.name.clone());

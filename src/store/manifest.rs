@@ -193,6 +193,16 @@ pub fn list_passes(disk: &dyn Disk) -> Result<Vec<PassName>, ManifestError> {
     Ok(passes)
 }
 
+/// The newest pass of `workload` of which there is a file, readable or not.
+pub fn newest_pass(
+    disk: &dyn Disk,
+    workload: &WorkloadId,
+) -> Result<Option<PassNumber>, ManifestError> {
+    let files = disk.list(&format!("{PREFIX}{workload}/"))?;
+    let passes = files.iter().filter_map(|file| PassName::of_file(&file.name));
+    Ok(passes.map(|(name, _)| name.pass).max())
+}
+
 pub(super) fn read_head(disk: &Arc<dyn Disk>, name: &PassName) -> Result<PassHead, ManifestError> {
     let file = name.file("head");
     let head: PassHead = read(&**disk, &file, HEAD_MAGIC)?;
@@ -218,7 +228,7 @@ pub(super) fn read_seal(
     optional(read(&**disk, &name.file("sealed"), SEAL_MAGIC))
 }
 
-fn optional<T>(result: Result<T, ManifestError>) -> Result<Option<T>, ManifestError> {
+pub(super) fn optional<T>(result: Result<T, ManifestError>) -> Result<Option<T>, ManifestError> {
     match result {
         Err(ManifestError::Disk(error)) if error.kind == DiskErrorKind::NotFound => Ok(None),
         result => result.map(Some),
@@ -241,7 +251,11 @@ fn put_once<T: Serialize>(
     Ok(disk.put(file, &encode(file, magic, body)?)?)
 }
 
-fn encode<T: Serialize>(file: &str, magic: [u8; 8], body: &T) -> Result<Vec<u8>, ManifestError> {
+pub(super) fn encode<T: Serialize>(
+    file: &str,
+    magic: [u8; 8],
+    body: &T,
+) -> Result<Vec<u8>, ManifestError> {
     let refused = |what| ManifestError::Refused { file: file.into(), what };
     let body = postcard::to_stdvec(body).map_err(|_| refused("a value without an encoding"))?;
     if body.len() > BODY_BYTES_MAX {
@@ -256,7 +270,7 @@ fn encode<T: Serialize>(file: &str, magic: [u8; 8], body: &T) -> Result<Vec<u8>,
     Ok(bytes)
 }
 
-fn read<T: DeserializeOwned>(
+pub(super) fn read<T: DeserializeOwned>(
     disk: &dyn Disk,
     file: &str,
     magic: [u8; 8],

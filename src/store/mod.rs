@@ -7,6 +7,7 @@
 //! | `packs/WORKLOAD/ID` | frames of one workload | [`pack`] |
 //! | `index/NUMBER` | which chunks are in which frame; a cache | [`log`] |
 //! | `manifests/WORKLOAD/PASS/…` | what a pass found | [`manifest`] |
+//! | `site` | to which site the store belongs | [`site`] |
 //! | `state/keys/` (beside the store) | the keys that name chunks | [`keys`] |
 //!
 //! Every file begins with magic and version, ends or is interspersed with checksums, and nothing
@@ -51,6 +52,7 @@ pub mod memory;
 pub mod pack;
 pub mod pass;
 pub mod segment;
+pub mod site;
 pub mod verify;
 mod index;
 mod merge;
@@ -73,15 +75,16 @@ pub use keys::{DomainName, KeyError, KeyRing};
 pub use local::LocalDisk;
 pub use manifest::{
     ManifestError, Owners, PassHead, PassName, PassSeal, RunEnd, create_pass, list_passes,
-    put_owners, seal_pass,
+    newest_pass, put_owners, seal_pass,
 };
 pub use memory::MemoryDisk;
 pub use merge::{Merged, Step};
 pub use open::{DamagedPack, OpenReport};
 pub use pass::{BaseEntries, BaseEntry, Pass};
-pub use rebuild::ProvenRun;
+pub use rebuild::{ProvenRun, ProvenSegment};
 pub use run_file::{ManifestWriter, SegmentFault};
 pub use segment::SegmentHead;
+pub use site::{put_site, read_site};
 pub use verify::{Bad, BadKind, BadPath, PassRef, VerifyProgress, VerifyReport, verify};
 pub use writer::{Appended, CommitError, Writer};
 

@@ -1,10 +1,12 @@
 //! Receipts without a ledger (promise 10): how much of a pass is proven by what is on the disk.
 //!
-//! **Invariant.** A segment is proven only if it and all before it in its run are whole, and every
-//! chunk they name is in the store: the same that a receipt vouches for.
+//! **Invariants.** A segment is proven only if it and all before it in its run are whole. Where
+//! capture would go on right behind it, every chunk it names must be in the store as well: the same
+//! that a receipt vouches for. That is the walk of a pass without a sweep; behind a sweep nothing
+//! goes on, so there a lost chunk is damage for `verify` to name, and no reason to forget a run.
 
 use crate::capture::entry::Record;
-use crate::model::{RunNumber, Tally};
+use crate::model::{RunNumber, Tally, TreePath};
 use crate::store::Store;
 use crate::store::manifest::ManifestError;
 use crate::store::pass::Pass;
@@ -18,50 +20,71 @@ pub struct ProvenRun {
     pub run: RunNumber,
     /// Where its last proven segment ends.
     pub end_bytes: u64,
-    /// How many segments are proven.
-    pub segments: u32,
-    /// What they counted together.
-    pub tally: Tally,
-    /// The head of the last one, with the cursor where the run goes on.
-    pub last: Option<SegmentHead>,
+    /// The proven segments, in order.
+    pub segments: Vec<ProvenSegment>,
+}
+
+/// A segment that is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvenSegment {
+    /// What it says about itself, with the cursor where the run goes on.
+    pub head: SegmentHead,
+    /// Where it ends in its run.
+    pub end_bytes: u64,
+    /// What it says was not taken, and why.
+    pub left_out: Vec<(TreePath, String)>,
+}
+
+impl ProvenRun {
+    /// What its segments counted together.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        self.segments.iter().for_each(|segment| tally.add(&segment.head.tally));
+        tally
+    }
 }
 
 impl Pass {
     /// How much of each run is proven by what `store` holds.
     pub fn proven(&self, store: &Store) -> Result<Vec<ProvenRun>, ManifestError> {
-        self.runs().map(|run| self.proven_run(store, run.run, run.end_bytes)).collect()
+        let goes_on = self.seal().is_none() && self.runs().all(|end| end.run == RunNumber(0));
+        let chunks_in = goes_on.then_some(store);
+        self.runs().map(|end| self.proven_run(chunks_in, end.run, end.end_bytes)).collect()
     }
 
     fn proven_run(
         &self,
-        store: &Store,
+        chunks_in: Option<&Store>,
         run: RunNumber,
         limit: u64,
     ) -> Result<ProvenRun, ManifestError> {
         let name = self.name().run_file(run);
         let mut walk = Walk { disk: &**self.disk(), name: &name, at: 0, limit };
-        let mut proven =
-            ProvenRun { run, end_bytes: 0, segments: 0, tally: Tally::default(), last: None };
+        let mut proven = ProvenRun { run, end_bytes: 0, segments: Vec::new() };
         while let Some((head, records)) = walk.step(true)? {
-            if head.number != proven.segments || !is_here(store, records) {
+            let is_next = head.number as usize == proven.segments.len();
+            let Some(left_out) = left_out(records, chunks_in).filter(|_| is_next) else {
                 break;
-            }
+            };
             proven.end_bytes = walk.at;
-            proven.segments += 1;
-            proven.tally.add(&head.tally);
-            proven.last = Some(head);
+            proven.segments.push(ProvenSegment { head, end_bytes: walk.at, left_out });
         }
         Ok(proven)
     }
 }
 
-fn is_here(store: &Store, mut records: Records) -> bool {
+/// What the records say was not taken; `None` if one of them makes no sense, or names a chunk that
+/// is not where it is looked for.
+fn left_out(mut records: Records, chunks_in: Option<&Store>) -> Option<Vec<(TreePath, String)>> {
+    let mut found = Vec::new();
     while let Some(record) = records.next() {
-        match record {
-            Ok(Record::Data { id, .. }) if !store.contains(&id) => return false,
-            Ok(_) => {}
-            Err(_) => return false,
+        match record.ok()? {
+            Record::Data { id, .. } if chunks_in.is_some_and(|store| !store.contains(&id)) => {
+                return None;
+            }
+            Record::LeftOut { path, why } => found.push((path, why)),
+            _ => {}
         }
     }
-    true
+    Some(found)
 }

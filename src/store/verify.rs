@@ -13,9 +13,9 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::capture::entry::Record;
-use crate::model::{Bytes, ChunkId, TreePath, WorkloadId};
+use crate::model::{Bytes, ChunkId, RunNumber, TreePath, WorkloadId};
 use crate::store::disk::DiskErrorKind;
-use crate::store::manifest::{ManifestError, PassName, RunEnd};
+use crate::store::manifest::{ManifestError, PassName, PassSeal, RunEnd};
 use crate::store::merge::Step;
 use crate::store::pack::PackName;
 use crate::store::pass::Pass;
@@ -256,7 +256,7 @@ impl<'a> Check<'a> {
         let error = match Pass::open(self.store.disk(), &pass.name) {
             Ok(mut opened) => {
                 if !pass.ends.is_empty() {
-                    opened.limit(&pass.ends);
+                    opened.limit(&furthest(&pass.ends, opened.seal()));
                 }
                 return Some(opened);
             }
@@ -329,6 +329,16 @@ impl<'a> Check<'a> {
             }
         });
     }
+}
+
+/// A pass reaches as far as its receipts or its seal say, whichever is further.
+fn furthest(receipts: &[RunEnd], seal: Option<&PassSeal>) -> Vec<RunEnd> {
+    let mut ends: BTreeMap<RunNumber, u64> = BTreeMap::new();
+    for end in receipts.iter().chain(seal.iter().flat_map(|seal| &seal.runs)) {
+        let furthest = ends.entry(end.run).or_default();
+        *furthest = end.end_bytes.max(*furthest);
+    }
+    ends.into_iter().map(|(run, end_bytes)| RunEnd { run, end_bytes }).collect()
 }
 
 enum Named<'a> {

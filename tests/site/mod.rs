@@ -4,6 +4,7 @@
 //! **Invariant.** Nothing outlives the value that stands for it: folders are removed, processes
 //! killed and waited for, when it is dropped.
 
+pub mod fleet;
 pub mod sshd;
 pub mod tree;
 
@@ -47,8 +48,18 @@ impl Site {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("timeout");
         command.args(["--kill-after=5", &COMMAND_TIMEOUT_S.to_string()]);
-        command.arg(env!("CARGO_BIN_EXE_evac")).arg("--site").arg(self.folder.path());
-        command.args(arguments).stdin(Stdio::null()).current_dir(self.folder.path());
+        command.arg(env!("CARGO_BIN_EXE_evac"));
+        self.prepare(command, arguments)
+    }
+
+    /// The same without a time limit, for tests that send it signals and kill it in the end.
+    pub fn bare_command(&self, arguments: &[&str]) -> Command {
+        self.prepare(Command::new(env!("CARGO_BIN_EXE_evac")), arguments)
+    }
+
+    fn prepare(&self, mut command: Command, arguments: &[&str]) -> Command {
+        command.arg("--site").arg(self.folder.path()).args(arguments);
+        command.stdin(Stdio::null()).current_dir(self.folder.path());
         command.env_remove("EVAC_SITE").env_remove("EVAC_OPERATOR").env_remove("SSH_AUTH_SOCK");
         command
     }
@@ -104,6 +115,11 @@ impl Outcome {
 pub fn folder(path: &Path) -> &Path {
     fs::create_dir_all(path).expect("the parent is writable");
     path
+}
+
+/// Copies a folder with everything in it and all metadata.
+pub fn copy(from: &Path, to: &Path) {
+    Outcome::of(Command::new("cp").arg("-a").arg(from).arg(to)).exits(0);
 }
 
 #[test]

@@ -175,8 +175,13 @@ impl Placer {
         dresser.mode(metadata, owned);
         dresser.strip(|name| metadata.xattrs.iter().any(|xattr| xattr.name == name));
         dresser.xattrs(metadata.xattrs.iter());
-        if !spoilt {
-            // A spoilt file keeps the time of now: the next try will not take it for done.
+        if spoilt {
+            // Another time than recorded, and not that of now, which may be the recorded one: the
+            // next try must not take it for done.
+            let mut other = metadata.clone();
+            other.mtime.seconds = other.mtime.seconds.saturating_sub(1);
+            dresser.times(&other);
+        } else {
             dresser.times(metadata);
         }
         let now = self.flags_now(path, metadata.flags, metadata.nlink);

@@ -6,7 +6,7 @@ use crate::inventory::what::WhatError;
 use crate::ledger::{LedgerError, LockError};
 use crate::publish::PublishError;
 use crate::ssh::SshError;
-use crate::store::{CommitError, DiskError, DiskErrorKind, KeyError, StoreError};
+use crate::store::{CommitError, DiskError, DiskErrorKind, KeyError, ManifestError, StoreError};
 
 impl From<Unusable> for Failure {
     fn from(error: Unusable) -> Self {
@@ -130,6 +130,20 @@ impl From<StoreError> for Failure {
                 Self::of(Kind::Failed, &error).hint("`evac verify` says whom it concerns.")
             }
             StoreError::NoPack => Self::of(Kind::Internal, &error).hint("Please report this."),
+        }
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        match error {
+            ManifestError::Disk(error) => error.into(),
+            ManifestError::Damaged { .. } => {
+                Self::of(Kind::Failed, &error).hint("`evac verify` says whom it concerns.")
+            }
+            ManifestError::Refused { .. } | ManifestError::InDoubt { .. } => {
+                Self::of(Kind::Internal, &error).hint("Please report this.")
+            }
         }
     }
 }

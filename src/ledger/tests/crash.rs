@@ -177,7 +177,7 @@ fn a_reader_cannot_write_and_a_missing_ledger_is_not_made() {
     assert!(!file.exists());
     drop(Ledger::open(&file).unwrap());
     let reader = Ledger::open_read_only(&file).unwrap();
-    let refused = reader.begin_pass(&description("acme"), "jo");
+    let refused = reader.begin_pass(&description("acme"), None, "jo");
     assert!(matches!(refused, Err(LedgerError::ReadOnly { .. })), "{refused:?}");
 }
 

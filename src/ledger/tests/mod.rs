@@ -61,7 +61,7 @@ fn description(id: &str) -> PassDescription {
 }
 
 fn begin(ledger: &Ledger, id: &str) -> PassNumber {
-    ledger.begin_pass(&description(id), "jo").unwrap()
+    ledger.begin_pass(&description(id), None, "jo").unwrap()
 }
 
 fn tally(bytes: u64) -> Tally {

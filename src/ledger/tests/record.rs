@@ -215,6 +215,7 @@ fn a_lost_ledger_is_rebuilt_and_waits_for_somebody() {
                 tally: tally(MEGABYTE),
                 consistency: Consistency::Fuzzy,
             }),
+            run: RunNumber(1),
             receipts: vec![receipt("acme", 0)],
         },
         RebuiltPass {
@@ -222,6 +223,7 @@ fn a_lost_ledger_is_rebuilt_and_waits_for_somebody() {
             number: PassNumber(1),
             started_at: at,
             sealed: None,
+            run: RunNumber(0),
             receipts: vec![receipt("bolt", 0), receipt("bolt", 1)],
         },
     ];
@@ -257,7 +259,7 @@ fn act(ledger: &Ledger, action: u8) -> Result<(), LedgerError> {
     let (home, detail) = ("target:rack-07:/", String::from("cut"));
     let place = home.to_owned();
     match action % 10 {
-        0 => ledger.begin_pass(&description("acme"), "jo").map(|_| ()),
+        0 => ledger.begin_pass(&description("acme"), None, "jo").map(|_| ()),
         1 => ledger.seal(&site, pass, &tally(1), Consistency::Crash, "jo"),
         2 => ledger.restore_begin(&site, pass, home, "jo").map(|_| ()),
         3 => ledger.restore_done(&site, pass, home, u64::from(action & 16), "jo"),

@@ -92,6 +92,7 @@ impl World {
             host: HostId::new(format!("h{number}")).unwrap(),
             workload: WorkloadId::new(format!("w{number}")).unwrap(),
             pass: PassNumber(1),
+            is_resumed: false,
             run: RunNumber(0),
             segment: 0,
             paths: vec![TreePath::root()],
@@ -172,7 +173,7 @@ impl World {
                 self.hosts.get_mut(&id).unwrap().ended = Some(reason);
                 self.input(Input::Ended(id));
             }
-            Command::Send(..) | Command::Emit(_) => {}
+            Command::Send(..) | Command::Listen(..) | Command::Emit(_) => {}
         }
     }
 

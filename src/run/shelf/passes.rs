@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use crate::capture::{Content, Kind, Record};
 use crate::chunk::Cutting;
-use crate::ledger::PassDescription;
 use crate::ledger::snapshot::Consistency;
-use crate::model::{Bytes, PassNumber, RunNumber, Tally, WorkloadId};
+use crate::ledger::{OpenPass, PassDescription};
+use crate::model::{Bytes, Event, PassNumber, RunNumber, Tally, WorkloadId};
 use crate::run::coordinator::{Input, SessionId};
 use crate::run::engine::ToEngine;
 use crate::run::shelf::{OpenManifest, OpenedPass, PassRequest, Shelf, ShelfError, ToShelf};
 use crate::store::{
     Disk, DiskErrorKind, ManifestError, ManifestWriter, Pass, PassHead, PassName, PassSeal, Step,
-    create_pass, seal_pass,
+    create_pass, newest_pass, seal_pass,
 };
 
 impl Shelf {
@@ -21,6 +21,22 @@ impl Shelf {
         let Some(open) = self.ledger.open_pass(&workload.id)? else {
             return self.begin(request);
         };
+        match self.go_on(request, &open) {
+            // What is stored is evidence and stays; its chunks are not sent again.
+            Err(ShelfError::Manifest(error)) if is_damage(&error) => {
+                let what = format!("workload/{}", workload.id);
+                let why = crate::run::explain(&error);
+                let text = format!("pass {} does not go on, a new one begins: {why}", open.number);
+                let by = self.by.clone();
+                let _ = self.engine.send(ToEngine::Emit(Event::Noted { what, text, by }));
+                self.begin(request)
+            }
+            opened => opened,
+        }
+    }
+
+    fn go_on(&mut self, request: &PassRequest, open: &OpenPass) -> Result<OpenedPass, ShelfError> {
+        let workload = &request.workload;
         let described = postcard::from_bytes(&open.cutting);
         let cutting =
             described.map_err(|_| ShelfError::Description(workload.id.clone(), open.number))?;
@@ -30,16 +46,18 @@ impl Shelf {
         if open.run > RunNumber(0) {
             let run = RunNumber(open.run.0 + 1);
             let segment = 0;
-            return Ok(OpenedPass { pass: open.number, run, segment, cursor: None, cutting });
+            let (pass, is_resumed) = (open.number, true);
+            return Ok(OpenedPass { pass, is_resumed, run, segment, cursor: None, cutting });
         }
         let end = Some(open.manifest_end);
         let (writer, _) = ManifestWriter::reopen(self.store.disk(), &name, open.run, end)?;
         self.manifests.insert(name, OpenManifest { writer, run: open.run });
         Ok(OpenedPass {
             pass: open.number,
+            is_resumed: true,
             run: open.run,
             segment: open.segments,
-            cursor: open.cursor,
+            cursor: open.cursor.clone(),
             cutting,
         })
     }
@@ -55,9 +73,11 @@ impl Shelf {
             domain: request.domain,
             cutting: encoded,
         };
-        let pass = self.ledger.begin_pass(&description, &self.by)?;
+        let stored = newest_pass(&**self.store.disk(), &workload.id)?;
+        let pass = self.ledger.begin_pass(&description, stored, &self.by)?;
         self.ensure_head(&self.head(request, pass, cutting))?;
-        Ok(OpenedPass { pass, run: RunNumber(0), segment: 0, cursor: None, cutting })
+        let (is_resumed, run) = (false, RunNumber(0));
+        Ok(OpenedPass { pass, is_resumed, run, segment: 0, cursor: None, cutting })
     }
 
     fn head(&self, request: &PassRequest, pass: PassNumber, cutting: Cutting) -> PassHead {
@@ -151,4 +171,13 @@ fn count_pass(disk: &Arc<dyn Disk>, name: &PassName) -> Result<Tally, ShelfError
         }
     }
     Ok(tally)
+}
+
+/// A manifest that is not what it was concerns its pass alone; a disk that fails, everybody.
+fn is_damage(error: &ManifestError) -> bool {
+    match error {
+        ManifestError::Damaged { .. } => true,
+        ManifestError::Disk(error) => error.kind == DiskErrorKind::NotFound,
+        ManifestError::Refused { .. } | ManifestError::InDoubt { .. } => false,
+    }
 }

@@ -260,11 +260,11 @@ fn a_lost_ledger_comes_back_as_far_as_chunks_prove_it() {
         (pass.proven(&store).unwrap(), runs)
     };
     let (all, runs) = proven();
-    assert_eq!((all[0].segments, all[0].end_bytes), (4, runs[0].end_bytes));
+    assert_eq!((all[0].segments.len(), all[0].end_bytes), (4, runs[0].end_bytes));
     captured.bench.disk.lose(&captured.pack("acme", 2).0);
     let (some, _) = proven();
-    assert_eq!(some[0].segments, 2);
-    let last = some[0].last.as_ref().and_then(|head| head.last.clone());
+    assert_eq!(some[0].segments.len(), 2);
+    let last = some[0].segments.last().and_then(|segment| segment.head.last.clone());
     assert_eq!(last, Some(super::manifests::path("/1")));
     let disk: Arc<dyn Disk> = Arc::new(captured.bench.disk.clone());
     let name = &captured.passes[0].name;

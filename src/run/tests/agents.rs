@@ -1,0 +1,216 @@
+//! Real agents on threads, at the far ends of socket pairs; everything they send is counted.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes as Buffer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+use crate::chunk::FrameHeader;
+use crate::inventory::Host;
+use crate::model::{Bytes, ChunkId, Event, Reason};
+use crate::run::Shared;
+use crate::run::host::Line;
+use crate::run::reach::Way;
+use crate::run::stream::{Hear, Pending, Speak, Stream};
+use crate::run::talk::{Talk, TalkError};
+use crate::wire::{Decoder, Grant, MAGIC, ToLanding};
+
+/// What the agent of one host did, counted where it did it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Count {
+    /// Every piece sent, as often as it was.
+    pub(super) sent: Vec<(ChunkId, u32)>,
+    pub(super) opened_files: u64,
+    pub(super) wire_bytes: u64,
+    pub(super) dials: u32,
+}
+
+/// All hosts.
+#[derive(Default)]
+pub(super) struct Agents {
+    counts: Mutex<BTreeMap<String, Count>>,
+    /// The line to this host is cut once it has said so much; once.
+    cut: Mutex<Option<(String, u64)>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Agents {
+    pub(super) fn cut(host: &str, after_bytes: u64) -> Self {
+        Self { cut: Mutex::new(Some((host.to_owned(), after_bytes))), ..Self::default() }
+    }
+
+    pub(super) fn was_cut(&self) -> bool {
+        self.cut.lock().unwrap().is_none()
+    }
+
+    pub(super) fn count(&self, host: &str) -> Count {
+        self.counts.lock().unwrap().get(host).cloned().unwrap_or_default()
+    }
+
+    /// Waits until every agent has ended.
+    pub(super) fn join(&self) {
+        for thread in self.threads.lock().unwrap().drain(..) {
+            thread.join().unwrap();
+        }
+    }
+
+    fn start(self: &Arc<Self>, host: &str) -> io::Result<UnixStream> {
+        let (ours, theirs) = UnixStream::pair()?;
+        self.counts.lock().unwrap().entry(host.to_owned()).or_default().dials += 1;
+        let output = Counted {
+            stream: theirs.try_clone()?,
+            host: host.to_owned(),
+            agents: self.clone(),
+            decoder: Decoder::default(),
+            magic_bytes: MAGIC.len(),
+            run_opened: 0,
+            said_bytes: 0,
+        };
+        let serve = move || drop(crate::agent::serve(theirs, output, Vec::new(), &|| {}));
+        self.threads.lock().unwrap().push(std::thread::spawn(serve));
+        let mut magic = [0; MAGIC.len()];
+        (&ours).read_exact(&mut magic)?;
+        assert_eq!(&magic, MAGIC);
+        ours.set_nonblocking(true)?;
+        Ok(ours)
+    }
+
+    async fn line(
+        self: Arc<Self>,
+        host: &Host,
+        grant: Grant,
+        shared: &Shared,
+    ) -> Result<Line, TalkError> {
+        let generation = shared.generation(&host.id)?;
+        let ours = self.start(host.id.as_str()).map_err(|error| lost(&error))?;
+        let ours = tokio::net::UnixStream::from_std(ours).map_err(|error| lost(&error))?;
+        let (reader, writer) = ours.into_split();
+        let stream = Stream {
+            hear: Box::new(reader),
+            speak: Box::new(Speaker(tokio::sync::Mutex::new(writer))),
+        };
+        let talk = Talk::greet(stream, &[], generation, grant).await?;
+        let host = host.id.clone();
+        shared.emit(Event::HostReady { host, rtt_ms: 0.0, agent_bytes: Bytes::ZERO });
+        Ok(Line { talk, connection: None, rtt: Duration::ZERO })
+    }
+}
+
+/// The way to [`Agents`].
+pub(super) struct Near(pub(super) Arc<Agents>);
+
+impl Way for Near {
+    fn agent<'a>(
+        &'a self,
+        host: &'a Host,
+        grant: Grant,
+        shared: &'a Shared,
+    ) -> Pending<'a, Result<Line, TalkError>> {
+        Box::pin(self.0.clone().line(host, grant, shared))
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+fn lost(error: &io::Error) -> TalkError {
+    TalkError::new(Reason::Lost, error.to_string())
+}
+
+impl Hear for OwnedReadHalf {
+    fn hear(&mut self) -> Pending<'_, Result<Option<Buffer>, TalkError>> {
+        Box::pin(async {
+            let mut buffer = bytes::BytesMut::with_capacity(256 * 1024);
+            let count = self.read_buf(&mut buffer).await.map_err(|error| lost(&error))?;
+            Ok((count > 0).then(|| buffer.freeze()))
+        })
+    }
+
+    fn noise(&self) -> String {
+        String::new()
+    }
+}
+
+struct Speaker(tokio::sync::Mutex<OwnedWriteHalf>);
+
+impl Speak for Speaker {
+    fn speak(&self, bytes: Buffer) -> Pending<'_, Result<(), TalkError>> {
+        Box::pin(async move {
+            self.0.lock().await.write_all(&bytes).await.map_err(|error| lost(&error))
+        })
+    }
+
+    fn end(&self) -> Pending<'_, Result<(), TalkError>> {
+        Box::pin(async { self.0.lock().await.shutdown().await.map_err(|error| lost(&error)) })
+    }
+}
+
+/// An agent's standard output.
+struct Counted {
+    stream: UnixStream,
+    host: String,
+    agents: Arc<Agents>,
+    decoder: Decoder<ToLanding>,
+    /// Still to come before the first message.
+    magic_bytes: usize,
+    run_opened: u64,
+    said_bytes: u64,
+}
+
+impl Counted {
+    fn count(&mut self, bytes: &[u8]) {
+        let magic = self.magic_bytes.min(bytes.len());
+        self.magic_bytes -= magic;
+        self.decoder.push(&bytes[magic..]);
+        let mut counts = self.agents.counts.lock().unwrap();
+        let count = counts.entry(self.host.clone()).or_default();
+        count.wire_bytes += bytes.len() as u64;
+        while let Some(message) = self.decoder.next_message().unwrap() {
+            match message {
+                ToLanding::Frame(frame) => {
+                    let header = FrameHeader::parse(&frame).unwrap();
+                    count.sent.extend(header.chunks.iter().map(|chunk| (chunk.id, chunk.length)));
+                }
+                ToLanding::Offer { tally, .. } => {
+                    count.opened_files += tally.opened_files;
+                    self.run_opened += tally.opened_files;
+                }
+                ToLanding::WalkDone { tally } => {
+                    count.opened_files += tally.opened_files - self.run_opened;
+                    self.run_opened = 0;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.said_bytes += bytes.len() as u64;
+        let mut cut = self.agents.cut.lock().unwrap();
+        if cut.as_ref().is_some_and(|(host, at)| *host == self.host && self.said_bytes > *at) {
+            *cut = None;
+            // Half of it arrives.
+            (&self.stream).write_all(&bytes[..bytes.len() / 2])?;
+            self.stream.shutdown(Shutdown::Both)?;
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        drop(cut);
+        self.count(bytes);
+        (&self.stream).write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
