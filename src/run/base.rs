@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
+use crate::ledger::Ledger;
 use crate::model::RunNumber;
+use crate::run::shelf::ShelfError;
 use crate::run::talk::Outbox;
-use crate::store::{Disk, ManifestError, Pass, PassName};
+use crate::run::vouched;
+use crate::store::{Disk, PassName};
 use crate::wire::message::BASE_ENTRIES_MAX;
 use crate::wire::{BaseEntry, ToAgent, encode};
 
@@ -21,7 +24,7 @@ pub struct BaseFeed {
 impl BaseFeed {
     /// Over the runs of a pass before `run`; blocks go to `outbox`, a failure to `failed`.
     pub fn start(
-        disk: Arc<dyn Disk>,
+        (disk, ledger): (Arc<dyn Disk>, Arc<Ledger>),
         name: PassName,
         run: RunNumber,
         outbox: Outbox,
@@ -29,7 +32,7 @@ impl BaseFeed {
     ) -> Self {
         let (requests, queue) = sync_channel(REQUESTS_MAX);
         std::thread::spawn(move || {
-            if let Err(error) = feed(&disk, &name, run, &queue, &outbox) {
+            if let Err(error) = feed((&disk, &ledger), &name, run, &queue, &outbox) {
                 failed(crate::run::explain(&error));
             }
         });
@@ -44,13 +47,13 @@ impl BaseFeed {
 }
 
 fn feed(
-    disk: &Arc<dyn Disk>,
+    (disk, ledger): (&Arc<dyn Disk>, &Ledger),
     name: &PassName,
     run: RunNumber,
     queue: &Receiver<()>,
     outbox: &Outbox,
-) -> Result<(), ManifestError> {
-    let mut entries = Pass::open(disk, name)?.base_entries(run);
+) -> Result<(), ShelfError> {
+    let mut entries = vouched::open(disk, ledger, name)?.base_entries(run);
     while queue.recv().is_ok() {
         let mut block = Vec::new();
         let mut weight = 0;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
-use crate::ledger::LinkTable;
+use crate::ledger::{Ledger, LinkTable};
 use crate::model::{
     ChunkId, Clock, Event, EventSink, PassNumber, Reason, RunNumber, TreePath, WorkloadId,
 };
@@ -84,6 +84,7 @@ pub struct Engine {
     coordinator: Coordinator,
     sessions: HashMap<SessionId, Running>,
     store: Store,
+    ledger: Arc<Ledger>,
     clock: Arc<dyn Clock>,
     shelf: Sender<ToShelf>,
     itself: Sender<ToEngine>,
@@ -96,7 +97,7 @@ impl Engine {
     /// Nothing under way.
     pub fn new(
         limits: Limits,
-        store: Store,
+        (store, ledger): (Store, Arc<Ledger>),
         clock: Arc<dyn Clock>,
         channels: (Sender<ToEngine>, Sender<ToShelf>),
         events: Arc<dyn EventSink>,
@@ -105,6 +106,7 @@ impl Engine {
             coordinator: Coordinator::new(limits),
             sessions: HashMap::new(),
             store,
+            ledger,
             clock,
             shelf: channels.1,
             itself: channels.0,
@@ -275,7 +277,7 @@ impl Engine {
         };
         let itself = self.itself.clone();
         session.base = Some(BaseFeed::start(
-            self.store.disk().clone(),
+            (self.store.disk().clone(), self.ledger.clone()),
             PassName { workload: session.workload.clone(), pass: session.pass },
             run,
             session.outbox.clone(),

@@ -26,6 +26,9 @@ pub mod stop;
 pub mod stream;
 pub mod survey;
 pub mod talk;
+mod vouched;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -152,7 +155,7 @@ pub async fn run_at(
     );
     let engine = Engine::new(
         pace.limits,
-        site.store.clone(),
+        (site.store.clone(), site.ledger.clone()),
         site.clock.clone(),
         (to_engine.clone(), to_shelf.clone()),
         tally.clone(),

@@ -321,8 +321,9 @@ impl Shelf {
         let is_right = self.manifests.get(&name).is_some_and(|open| open.run == segment.run);
         if !is_right {
             let disk = self.store.disk();
-            // Only the walk is ever gone on with, and then it was reopened; a sweep is a new run.
-            let writer = ManifestWriter::create(disk, &name, segment.run)?;
+            // Only the walk is ever gone on with, and then it was reopened; a sweep is a new run,
+            // and what an earlier try left under its number has no receipt.
+            let (writer, _) = ManifestWriter::reopen(disk, &name, segment.run, Some(0))?;
             self.manifests.insert(name.clone(), OpenManifest { writer, run: segment.run });
         }
         let manifest = self.manifests.get_mut(&name).expect("it was just made sure of");

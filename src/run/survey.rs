@@ -336,7 +336,9 @@ impl Surveyor {
             Ok(Ok(ToLanding::Survey(answer))) if answer.workloads.len() == host.workloads.len() => {
                 Ok(*answer)
             }
-            Ok(Ok(ToLanding::Failed { reason, detail })) => Err(failed(reason, &detail)),
+            Ok(Ok(ToLanding::Failed { reason, detail })) => {
+                Err(failed(reason, &detail, &[Reason::SourceError, Reason::SourceFull]))
+            }
             Ok(Ok(_)) => {
                 Err(TalkError::new(Reason::Protocol, "the agent answered what it was not asked"))
             }
