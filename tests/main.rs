@@ -5,6 +5,8 @@ mod cli;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod rebuild;
 #[cfg(test)]
 mod resume;

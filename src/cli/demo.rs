@@ -10,6 +10,7 @@
 
 mod commands;
 mod compare;
+mod cut;
 mod files;
 mod fleet;
 mod hosts;
@@ -55,7 +56,7 @@ pub fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Failure> {
     let stop = Stop::default();
     machines.runtime().spawn(stop.clone().listen());
     let mut demo = Demo::new(global, &folders, &machines, &mut story);
-    let told = demo.tell_all();
+    let told = demo.tell_all(&|| stop.phase() != Phase::Running);
     let (id, mut problems) = (demo.site_id(), demo.problems);
     let left = machines.stop(&id);
     if stop.phase() != Phase::Running {

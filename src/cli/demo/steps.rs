@@ -7,18 +7,17 @@ use serde_json::Value;
 
 use super::commands::Commands;
 use super::compare::{Comparison, fingerprint};
+use super::cut::{AFTER, Cut};
 use super::fleet::{self, HOSTS};
 use super::hosts::Machines;
 use super::story::Story;
 use super::{Folders, files};
 use crate::cli::failure::shown;
 use crate::cli::{Failure, Global};
-use crate::model::{Bytes, Event, HostId, RunReport, Tally, WorkloadId};
+use crate::model::{Bytes, Event, RunReport};
 
-/// Where to cut: about half of what the host sends.
-const CUT_AFTER: Bytes = Bytes(14_000_000);
-/// A cut may cost this much: what was on its way, or waited to be written.
-const IN_FLIGHT: Bytes = Bytes(3 << 20);
+/// One step of the story.
+type Step<'a> = fn(&mut Demo<'a>) -> Result<(), Failure>;
 
 /// A demonstration under way.
 pub struct Demo<'a> {
@@ -29,23 +28,8 @@ pub struct Demo<'a> {
     commands: Commands,
     /// What did not hold.
     pub problems: Vec<String>,
-}
-
-/// How the one connection that was cut ended, and what came of its workload.
-#[derive(Default)]
-struct Cut {
-    /// Times that the connection was lost.
-    lost: u64,
-    /// Sent by the host, on the wire, when it was cut.
-    sent_before: Bytes,
-    /// The workload that the host works on.
-    workload: Option<WorkloadId>,
-    /// Content of that workload that had arrived when it was cut.
-    arrived: Bytes,
-    /// What was counted when that workload was captured after all.
-    tally: Option<Tally>,
-    /// Uploads of an agent to the host.
-    uploads: u64,
+    /// Problems that an ordinary user cannot but have.
+    excused: usize,
 }
 
 impl<'a> Demo<'a> {
@@ -56,21 +40,29 @@ impl<'a> Demo<'a> {
         story: &'a mut Story,
     ) -> Self {
         let commands = Commands::new(&folders.site, &folders.logs);
-        Self { global, folders, machines, story, commands, problems: Vec::new() }
+        Self { global, folders, machines, story, commands, problems: Vec::new(), excused: 0 }
     }
 
-    /// Everything, in order.
-    pub fn tell_all(&mut self) -> Result<(), Failure> {
+    /// Everything, in order, until `is_stopped`.
+    pub fn tell_all(&mut self, is_stopped: &dyn Fn() -> bool) -> Result<(), Failure> {
         self.make()?;
         let before = self.fingerprint()?;
-        self.check()?;
-        self.plan()?;
-        self.capture()?;
-        self.again()?;
-        self.verify()?;
-        self.restore()?;
-        self.compare()?;
-        self.publish()?;
+        let steps: [Step<'a>; 8] = [
+            Self::check,
+            Self::plan,
+            Self::capture,
+            Self::again,
+            Self::verify,
+            Self::restore,
+            Self::compare,
+            Self::publish,
+        ];
+        for step in steps {
+            if is_stopped() {
+                return Ok(());
+            }
+            step(self)?;
+        }
         if self.fingerprint()? != before {
             self.problems.push("something was written at the sources".into());
         }
@@ -159,7 +151,7 @@ impl<'a> Demo<'a> {
     fn capture(&mut self) -> Result<(), Failure> {
         let index = HOSTS.iter().position(|host| host.id == fleet::CUT);
         let host = self.machines.host(index.expect("the host to cut is one of the fleet"));
-        host.cut_after(CUT_AFTER.0);
+        host.cut_after(AFTER.0);
         let mut cut = Cut::default();
         let report = self.run(&mut |event| cut.note(event, host.sent_bytes()))?;
         self.tell_run(&report)?;
@@ -182,48 +174,38 @@ impl<'a> Demo<'a> {
         self.expect(report.captured == wanted, format!("captured {}", report.captured));
         let odd = report.fuzzy + report.vanished;
         self.expect(odd == 0, format!("{odd} files changed or vanished, and nobody touched them"));
-        for (name, value) in [
-            ("read_bytes", report.read_bytes.0),
-            ("sent_bytes", report.sent_bytes.0),
-            ("stored_bytes", report.stored_bytes.0),
-            ("reused_bytes", report.reused_bytes.0),
+        let store = self.folders.site.join("state/store");
+        let on_disk =
+            size_of(&store).map_err(|error| Failure::io("look through", &store, &error))?;
+        let RunReport { captured, read_bytes, sent_bytes, reused_bytes, elapsed_s, .. } = report;
+        for (name, bytes) in [
+            ("read_bytes", *read_bytes),
+            ("sent_bytes", *sent_bytes),
+            ("reused_bytes", *reused_bytes),
+            ("store_bytes", on_disk),
         ] {
-            self.story.figure(name, value);
+            self.story.figure(name, bytes.0);
         }
-        let RunReport { captured, read_bytes, sent_bytes, stored_bytes, reused_bytes, .. } = report;
-        let elapsed_s = report.elapsed_s;
         self.story.tell(
             "run",
             &[
-                format!("{captured} of {wanted} workloads captured in {elapsed_s:.1} s."),
-                format!("{read_bytes} read, {sent_bytes} sent over SSH, {stored_bytes} stored, compressed."),
-                format!("{reused_bytes} did not have to cross: it was here, from another host as a rule."),
+                format!("{captured} of {wanted} workloads captured in {elapsed_s:.1} s:"),
+                format!(
+                    "{read_bytes} read, {sent_bytes} sent over SSH, {on_disk} on the disk here."
+                ),
+                format!("{reused_bytes} did not cross: the same was here, mostly of another host."),
             ],
         )
     }
 
     fn tell_cut(&mut self, cut: &Cut) -> Result<(), Failure> {
-        let Cut { lost, sent_before, arrived, uploads, .. } = cut;
-        self.expect(*lost == 1, format!("the connection was lost {lost} times"));
-        self.expect(*uploads == 1, format!("the agent was uploaded {uploads} times"));
-        let Some((workload, tally)) = cut.workload.as_ref().zip(cut.tally) else {
-            self.problems.push("what the cut interrupted was not captured afterwards".into());
-            return Ok(());
-        };
-        let Tally { raw_bytes, reused_bytes, sent_bytes, .. } = tally;
-        let kept = reused_bytes.0 + IN_FLIGHT.0 >= arrived.0 && reused_bytes > IN_FLIGHT;
-        self.expect(kept, format!("{arrived} had arrived, only {reused_bytes} was kept"));
-        self.story.figure("cut_sent_bytes", sent_before.0);
-        self.story.figure("cut_reused_bytes", reused_bytes.0);
-        self.story.tell(
-            "cut",
-            &[
-                format!("After {sent_before} the connection to {} was cut, within", fleet::CUT),
-                format!("{workload}. evac dialled again by itself and went on:"),
-                format!("of its {raw_bytes}, {reused_bytes} had arrived and was not sent again,"),
-                format!("{sent_bytes} followed. The agent was still there."),
-            ],
-        )
+        match cut.judge() {
+            Ok(lines) => self.story.tell("cut", &lines),
+            Err(problem) => {
+                self.problems.push(problem);
+                Ok(())
+            }
+        }
     }
 
     /// Finished work is not done twice.
@@ -263,18 +245,23 @@ impl<'a> Demo<'a> {
         let mut into: Vec<&str> = vec!["restore", "--to", &look];
         into.extend(looked_at.iter().map(String::as_str));
         let into = self.restored(&into)?;
-        self.story.tell(
-            "restore",
-            &[
-                format!("{onto}, over SSH onto {}, the new machine.", fleet::TARGET),
-                format!("{into}, into a folder to look at: no machine for them yet."),
-            ],
-        )
+        let mut lines = vec![
+            format!("{onto}, over SSH onto {}, the new machine.", fleet::TARGET),
+            format!("{into}, into a folder to look at: no machine for them yet."),
+        ];
+        if self.excused > 0 {
+            lines.push(
+                "Folders above these are root's, and you are not: evac lists each, and says".into(),
+            );
+            lines.push("in status and on the page that somebody has to look.".into());
+        }
+        self.story.tell("restore", &lines)
     }
 
     fn restored(&mut self, arguments: &[&str]) -> Result<String, Failure> {
-        let (mut workloads, mut entries, mut bytes, mut lost) = (0, 0, Bytes::ZERO, 0);
-        self.commands.each(arguments, &mut |line: Value| {
+        let (mut workloads, mut entries, mut bytes) = (0, 0, Bytes::ZERO);
+        let mut problems = Vec::new();
+        let code = self.commands.run(arguments, &mut |line: Value| {
             // Events of the same command carry no document's number.
             if line["schema"].is_null() {
                 return;
@@ -282,10 +269,24 @@ impl<'a> Demo<'a> {
             workloads += 1;
             entries += line["entries"].as_u64().unwrap_or(0);
             bytes += Bytes(line["bytes"].as_u64().unwrap_or(0));
-            lost += line["problem_count"].as_u64().unwrap_or(0);
+            problems.extend(line["problems"].as_array().into_iter().flatten().cloned());
         })?;
-        self.expect(lost == 0, format!("{lost} entries could not be restored"));
+        let all = problems.len();
+        problems.retain(|problem| !self.is_excused(problem));
+        self.excused += all - problems.len();
+        if code > 1 || (code == 1 && !problems.is_empty()) {
+            return Err(self.commands.failed(arguments));
+        }
         Ok(format!("{workloads} workloads, {entries} names, {bytes}"))
+    }
+
+    /// The folders above the demonstration's own belong to root; an ordinary user cannot restore
+    /// that. evac says so, and is right.
+    fn is_excused(&self, problem: &Value) -> bool {
+        let path = Path::new(problem[0].as_str().unwrap_or_default());
+        let is_owner = problem[1].as_str().is_some_and(|why| why.starts_with("owner "));
+        let is_above = self.folders.root.starts_with(path) && path != self.folders.root;
+        is_owner && is_above && !rustix::process::geteuid().is_root()
     }
 
     /// Every restored byte, by somebody who knows nothing of evac.
@@ -307,7 +308,9 @@ impl<'a> Demo<'a> {
             "compare",
             &[
                 format!("{entries} names and {bytes} of content with the sources, one by one:"),
-                format!("{difference_count} differences in content, owners, modes, times, links, attributes."),
+                format!(
+                    "{difference_count} differences in bytes, owners, modes, times, links, xattrs."
+                ),
             ],
         )
     }
@@ -325,7 +328,7 @@ impl<'a> Demo<'a> {
             self.expect(!said, format!("the public page says \"{word}\""));
         }
         let counted = fleet::CUSTOMERS.len() - 1;
-        let says = text.contains(&format!("{counted} of {counted} customers copied"));
+        let says = text.contains(&format!("of {counted} customers copied"));
         self.expect(says, format!("the public page does not count {counted} customers"));
         self.story.tell(
             "publish",
@@ -335,34 +338,6 @@ impl<'a> Demo<'a> {
                 "but on the page neither named nor counted.".into(),
             ],
         )
-    }
-}
-
-impl Cut {
-    /// Notes an event; `sent_bytes` is what the host has sent by now.
-    fn note(&mut self, event: &Event, sent_bytes: u64) {
-        let is_ours = |host: &HostId| host.as_str() == fleet::CUT;
-        let is_it = |workload: &WorkloadId| self.workload.as_ref() == Some(workload);
-        match event {
-            Event::CaptureStarted { host, workload, .. } if is_ours(host) && self.lost == 0 => {
-                self.workload = Some(workload.clone());
-                self.arrived = Bytes::ZERO;
-            }
-            Event::Received { workload, raw_bytes, .. } if is_it(workload) && self.lost == 0 => {
-                self.arrived += *raw_bytes;
-            }
-            Event::HostFailed { host, .. } if is_ours(host) => {
-                self.lost += 1;
-                self.sent_before = Bytes(sent_bytes);
-            }
-            Event::CaptureSealed { workload, tally, .. } if is_it(workload) => {
-                self.tally = Some(*tally);
-            }
-            Event::HostReady { host, agent_bytes, .. } if is_ours(host) => {
-                self.uploads += u64::from(agent_bytes.0 > 0);
-            }
-            _ => {}
-        }
     }
 }
 
@@ -381,4 +356,15 @@ fn read_all(folder: &Path) -> std::io::Result<(u64, String)> {
         }
     }
     Ok((count, text))
+}
+
+/// What the files of a folder take.
+fn size_of(folder: &Path) -> std::io::Result<Bytes> {
+    let mut bytes = Bytes::ZERO;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { size_of(&entry.path())? } else { Bytes(metadata.len()) };
+    }
+    Ok(bytes)
 }
