@@ -11,4 +11,6 @@ mod resume;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod survey;
+#[cfg(test)]
 mod tidy;

@@ -17,6 +17,7 @@
 mod capture_job;
 pub mod lair;
 mod links;
+mod marks;
 mod offers;
 mod outbox;
 mod packer;

@@ -73,6 +73,11 @@ impl Offers {
         Ok(())
     }
 
+    /// How far what was pushed reaches.
+    pub fn furthest(&self) -> Option<&TreePath> {
+        self.cursor.as_ref().map(|cursor| &cursor.path)
+    }
+
     /// Everything up to and including `path` is in what was pushed.
     pub fn done_with(&mut self, path: &TreePath) -> Result<(), Disconnected> {
         self.cursor = Some(Cursor { path: path.clone(), within: None });

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use crate::agent::AgentError;
 use crate::agent::capture_job::CaptureJob;
 use crate::agent::outbox::{Disconnected, Outbox, write_all};
+use crate::agent::survey::SurveyJob;
 use crate::agent::write::PlaceJob;
 use crate::model::Reason;
 use crate::wire::{AgentFacts, Decoder, Grant, MAGIC, ToAgent, ToLanding, VERSION, WireError};
@@ -83,6 +84,7 @@ enum Job {
     None,
     Capture(CaptureJob),
     Place(PlaceJob),
+    Survey(#[expect(dead_code, reason = "held so that it ends with the session")] SurveyJob),
 }
 
 struct Session {
@@ -175,8 +177,7 @@ impl Session {
             ToAgent::Survey(order) => {
                 self.granted(Grant::Read, "reading")?;
                 self.end_job();
-                let outbox = self.outbox.clone();
-                std::thread::spawn(move || crate::agent::survey::survey(&order, &outbox));
+                self.job = Job::Survey(SurveyJob::start(*order, &self.skip, &self.outbox));
                 Ok(())
             }
             ToAgent::Place(order) => {
@@ -192,7 +193,9 @@ impl Session {
             message => match &mut self.job {
                 Job::Capture(job) => job.take(message),
                 Job::Place(job) => job.take(message),
-                Job::None => Err(WireError::Unexpected("an order without a job").into()),
+                Job::None | Job::Survey(_) => {
+                    Err(WireError::Unexpected("an order without a job").into())
+                }
             },
         }
     }

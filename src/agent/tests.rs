@@ -285,7 +285,10 @@ fn a_tree_arrives_whole_and_each_piece_once() {
     landing.records.clear();
     landing.send(&ToAgent::Sweep { run: RunNumber(1), keep_gone: false });
     let tally = landing.run();
-    assert_eq!((tally.records, tally.opened_files, tally.gone), (0, 0, 0));
+    // Folders above the root are busy machines' own: their times may change meanwhile.
+    let inside = |r: &&Record| r.path().is_some_and(|p| p.as_path().starts_with(folder.path()));
+    assert_eq!(landing.records.iter().filter(inside).count(), 0);
+    assert_eq!((tally.opened_files, tally.gone), (0, 0));
 
     // A sweep finds what moved, changed, came and went.
     landing.send(&ToAgent::Finish);

@@ -177,6 +177,12 @@ pub enum Record {
 }
 
 impl Record {
+    /// An omission; the reason is cut to its bound.
+    pub fn left_out(path: TreePath, why: &str) -> Self {
+        let end = why.floor_char_boundary(WHY_BYTES_MAX);
+        Self::LeftOut { path, why: why[..end].to_owned() }
+    }
+
     /// The path this record is about; pieces belong to the latest node.
     pub fn path(&self) -> Option<&TreePath> {
         match self {

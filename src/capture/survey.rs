@@ -113,6 +113,19 @@ pub struct FileSystem {
     pub used: Bytes,
 }
 
+/// What is to be summed up.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scope {
+    /// Directories or single things.
+    pub paths: Vec<TreePath>,
+    /// Not what matches: gitignore syntax over absolute source paths.
+    pub exclude: Vec<String>,
+    /// Not these directories.
+    pub omit: Vec<TreePath>,
+    /// Not evac's own folders, by device and inode.
+    pub skip: Vec<(u64, u64)>,
+}
+
 /// What lies in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Estimate {
@@ -159,19 +172,20 @@ pub fn file_systems(folder: &Path) -> Vec<FileSystem> {
     measured.collect()
 }
 
-/// What lies in `paths`, without `omit` in them. `go_on` is asked after each entry with how many
-/// there were so far; it knows the clock and the patience of its caller.
+/// What lies in `scope`. `go_on` is asked after each entry with how many there were so far; it
+/// knows the clock and the patience of its caller.
 pub fn estimate(
     folder: &Path,
-    paths: &[TreePath],
-    omit: &[TreePath],
+    scope: Scope,
     mut go_on: impl FnMut(u64) -> bool,
 ) -> Result<Estimate, WalkError> {
     let walk = Walk::new(WalkOptions {
         folder: folder.to_path_buf(),
-        omit: omit.to_vec(),
+        exclude: scope.exclude,
+        omit: scope.omit,
+        skip: scope.skip,
         attributes: false,
-        ..WalkOptions::new(paths.to_vec())
+        ..WalkOptions::new(scope.paths)
     })?;
     let roots = walk.roots().to_vec();
     let mut linked = HashSet::new();
@@ -206,14 +220,17 @@ pub fn estimate(
     Ok(sum)
 }
 
-/// Areas beneath `folder` with at least `least` bytes that are in none of `covered`.
+/// Areas beneath `folder` with at least `least` bytes that are in none of `covered`, and those of
+/// which too little was looked at to say so. `skip`: evac's own folders, by device and inode.
 pub fn uncovered(
     folder: &Path,
     covered: &[TreePath],
+    skip: &[(u64, u64)],
     least: Bytes,
     mut go_on: impl FnMut(u64) -> bool,
 ) -> Result<Vec<Uncovered>, WalkError> {
     let mut omit: Vec<TreePath> = covered.to_vec();
+    omit.extend(resolved(folder, covered)?);
     omit.extend(OS_ONLY.iter().filter_map(|path| path.parse().ok()));
     let areas = areas(folder)?;
     let mut found = Vec::new();
@@ -225,15 +242,26 @@ pub fn uncovered(
         let inner = areas.iter().map(|(inner, _)| inner);
         let inner = inner.filter(|inner| *inner != path && inner.is_within(path));
         let omit: Vec<_> = omit.iter().chain(inner).cloned().collect();
-        let estimate = estimate(folder, std::slice::from_ref(path), &omit, &mut go_on)?;
-        if estimate.bytes >= least && estimate.bytes > Bytes::ZERO {
+        let (paths, skip) = (vec![path.clone()], skip.to_vec());
+        let scope = Scope { paths, omit, skip, ..Scope::default() };
+        let estimate = estimate(folder, scope, &mut go_on)?;
+        let is_data = estimate.bytes >= least && estimate.bytes > Bytes::ZERO;
+        if is_data || !estimate.complete {
             found.push(Uncovered { path: path.clone(), estimate, is_file: *is_file });
         }
     }
     Ok(found)
 }
 
-/// Children of `/` and of [`SPLIT`], and local file systems mounted elsewhere.
+/// Where `paths` lie when links above them are followed, as a capture does.
+fn resolved(folder: &Path, paths: &[TreePath]) -> Result<Vec<TreePath>, WalkError> {
+    let folder = folder.to_path_buf();
+    let options = WalkOptions { folder, attributes: false, ..WalkOptions::new(paths.to_vec()) };
+    Ok(Walk::new(options)?.roots().to_vec())
+}
+
+/// Children of `/` and of [`SPLIT`], and local file systems mounted elsewhere. What is mounted
+/// there from elsewhere, in memory or by itself is no area: a walk would enter it as a root.
 fn areas(folder: &Path) -> Result<BTreeSet<(TreePath, bool)>, WalkError> {
     let failed = |source| WalkError::Folder { folder: PathBuf::from(folder), source };
     let tree = Beneath::open(folder).map_err(|error| failed(error.into()))?;
@@ -253,7 +281,11 @@ fn areas(folder: &Path) -> Result<BTreeSet<(TreePath, bool)>, WalkError> {
         }
     }
     areas.extend(file_systems(folder).into_iter().map(|found| (found.mount_point, false)));
-    areas.retain(|(path, _)| !path.is_root());
+    let mounted = mounts::read(folder);
+    let foreign = |path: &TreePath| {
+        mounted.iter().any(|mount| mount.point == *path && mount.class() != Class::Local)
+    };
+    areas.retain(|(path, _)| !path.is_root() && !foreign(path));
     Ok(areas)
 }
 
@@ -294,15 +326,19 @@ mod tests {
     fn bytes_are_those_on_disk_and_counted_once() {
         let host = host();
         let sum = |paths: &[TreePath], omit: &[TreePath]| {
-            estimate(&host.path(), paths, omit, |_| true).unwrap()
+            let (paths, omit) = (paths.to_vec(), omit.to_vec());
+            estimate(&host.path(), Scope { paths, omit, ..Scope::default() }, |_| true).unwrap()
         };
         let data = sum(&[path("/data")], &[]);
         assert!(data.complete && data.entries == 4, "{data:?}");
         assert!((10_000..40_000).contains(&data.bytes.0), "{data:?}");
         assert_eq!(sum(&[path("/data")], &[path("/data")]).bytes, Bytes::ZERO);
         assert_eq!(sum(&[path("/none")], &[]), Estimate { complete: true, ..Estimate::default() });
-        let cut = estimate(&host.path(), &[path("/data")], &[], |entries| entries < 2).unwrap();
+        let scope = Scope { paths: vec![path("/data")], ..Scope::default() };
+        let cut = estimate(&host.path(), scope.clone(), |entries| entries < 2).unwrap();
         assert_eq!((cut.entries, cut.complete), (2, false));
+        let scope = Scope { exclude: vec!["one".into(), "/data/t*".into()], ..scope };
+        assert_eq!(estimate(&host.path(), scope, |_| true).unwrap().bytes, Bytes::ZERO);
     }
 
     #[test]
@@ -310,7 +346,7 @@ mod tests {
         let host = host();
         let told = |covered: &[&str]| -> Vec<String> {
             let covered: Vec<_> = covered.iter().map(|text| path(text)).collect();
-            let found = uncovered(&host.path(), &covered, Bytes(1), |_| true).unwrap();
+            let found = uncovered(&host.path(), &covered, &[], Bytes(1), |_| true).unwrap();
             found.iter().map(|area| area.path.to_string()).collect()
         };
         assert_eq!(
@@ -319,6 +355,29 @@ mod tests {
         );
         assert_eq!(told(&["/home", "/var/www/acme", "/data", "/var/lib/mysql"]), ["/backup.tar"]);
         assert_eq!(told(&["/"]), [] as [&str; 0]);
+        std::os::unix::fs::symlink("data", host.path().join("moved")).unwrap();
+        assert_eq!(told(&["/home", "/var", "/backup.tar", "/moved/one"]), ["/data"]);
+        std::os::unix::fs::symlink("../data", host.path().join("home/d")).unwrap();
+        let through =
+            ["/home", "/var", "/backup.tar", "/home/d/one", "/home/d/two", "/home/d/hole"];
+        assert_eq!(told(&through), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn an_area_that_was_not_looked_through_is_told() {
+        let host = host();
+        let least = Bytes(1 << 40);
+        let told = |patience: u64| {
+            let mut asked = 0;
+            let go_on = |_| {
+                asked += 1;
+                asked < patience
+            };
+            uncovered(&host.path(), &[path("/data")], &[], least, go_on).unwrap().len()
+        };
+        assert_eq!(told(u64::MAX), 0);
+        // Also those that hold nothing but other areas: nobody looked.
+        assert_eq!(told(1), 8);
     }
 
     #[test]

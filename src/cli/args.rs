@@ -54,6 +54,7 @@ pub enum Command {
     Demo(DemoArgs),
     Import(ImportArgs),
     Check(CheckArgs),
+    Survey(SurveyArgs),
     Plan(PlanArgs),
     Run(RunArgs),
     Status(StatusArgs),

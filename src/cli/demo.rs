@@ -62,9 +62,8 @@ pub fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Failure> {
         print::tell(&format!("Interrupted. {} is kept.", shown(&folders.root)));
         return Ok(Exit::Interrupted);
     }
-    told.map_err(|failure| {
+    told.inspect_err(|_failure| {
         print::tell(&format!("{} is kept, with a log of every command.", shown(&folders.root)));
-        failure
     })?;
     problems.extend(left.iter().map(|folder| format!("{}: evac left it there", shown(folder))));
     story.end(&folders, &problems)?;

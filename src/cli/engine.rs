@@ -9,7 +9,7 @@ use bytes::Bytes as Buffer;
 use crate::cli::site::{Loaded, Writing};
 use crate::cli::{Failure, Global};
 use crate::ledger::snapshot::Snapshot;
-use crate::model::{Event, EventSink};
+use crate::model::{Event, EventSink, SiteId};
 use crate::run::Site;
 use crate::run::reach::Reach;
 use crate::ssh::deploy::Agent;
@@ -40,12 +40,16 @@ impl Ask for Terminal {
 
 /// The way to every machine of the site; this very binary is the agent.
 pub fn reach(global: &Global, loaded: &Loaded, writing: &Writing) -> Result<Reach, Failure> {
+    reach_as(writing.ledger.site()?, global, loaded)
+}
+
+/// The same for a command that needs no store.
+pub fn reach_as(site: SiteId, global: &Global, loaded: &Loaded) -> Result<Reach, Failure> {
     let itself = Path::new("/proc/self/exe");
     let binary = std::fs::read(itself)
         .map_err(|error| Failure::io("read the running program", itself, &error))?;
     let keyring = Arc::new(Keyring::new(Arc::new(Terminal)));
     let dialler = Dialler::new(DialLimits::default(), keyring, global.clock.clone());
-    let site = writing.ledger.site()?;
     Ok(Reach::new(
         (site, &global.site),
         &loaded.settings,

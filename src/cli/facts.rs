@@ -1,42 +1,17 @@
 //! What is known beyond the inventory: the newest survey of every host, and what was captured.
-//!
-//! [`HostFacts`] is the form in which `survey` hands its findings to the ledger. Fields are added,
-//! never changed; a field that is missing says nothing.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::cli::failure::Failure;
-use crate::inventory::{Host, Inventory};
+use crate::inventory::Inventory;
 use crate::ledger::Ledger;
 use crate::ledger::snapshot::{CaptureState, Snapshot};
-use crate::model::{Bytes, HostId, TreePath, WorkloadId};
+use crate::model::{Bytes, HostId};
 use crate::plan::{self, Uncovered, WorkloadFacts};
+use crate::run::survey::{FactsError, HostFacts, facts_of};
 
 /// Less content than this says nothing about how well a fleet shrinks.
 const EXPERIENCE_MIN: Bytes = Bytes(1_000_000_000);
-
-/// What a survey found on a host.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct HostFacts {
-    /// How large each workload is over there.
-    pub workloads: BTreeMap<WorkloadId, Bytes>,
-    /// Data that no workload named.
-    pub uncovered: Vec<UncoveredPath>,
-}
-
-/// Data that no workload named.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UncoveredPath {
-    /// Where, made printable.
-    pub path: String,
-    /// How much.
-    pub bytes: Bytes,
-    /// What it is: `folder`, `file_system`, …
-    pub kind: String,
-}
 
 /// Facts by host.
 pub type Surveyed = BTreeMap<HostId, HostFacts>;
@@ -46,12 +21,15 @@ pub type Surveyed = BTreeMap<HostId, HostFacts>;
 pub fn surveyed(ledger: &Ledger, inventory: &Inventory) -> Result<Surveyed, Failure> {
     let mut surveyed = Surveyed::new();
     for host in &inventory.hosts {
-        let Some(facts) = ledger.facts(&host.id)? else { continue };
-        let mut facts: HostFacts = serde_json::from_value(facts.json).map_err(|error| {
-            let what = format!("what a survey found on host/{} cannot be read", host.id);
-            Failure::failed(what).because(&error).hint("`evac survey` looks again.")
+        let found = facts_of(ledger, &host.id).map_err(|error| match error {
+            FactsError::Ledger(error) => error.into(),
+            FactsError::Unreadable { host, source } => {
+                let what = format!("what a survey found on host/{host} cannot be read");
+                Failure::failed(what).because(&source).hint("`evac survey` looks again.")
+            }
         })?;
-        facts.uncovered.retain(|found| !is_covered(host, &found.path));
+        let Some(mut facts) = found else { continue };
+        facts.uncovered = facts.uncovered_now(host).cloned().collect();
         surveyed.insert(host.id.clone(), facts);
     }
     Ok(surveyed)
@@ -97,14 +75,6 @@ fn sent_share(ledger: &Ledger, inventory: &Inventory) -> Result<Option<f64>, Fai
         }
     }
     Ok((raw >= EXPERIENCE_MIN).then(|| (sent.0 as f64 / raw.0 as f64).min(1.0)))
-}
-
-fn is_covered(host: &Host, path: &str) -> bool {
-    let Ok(path) = TreePath::new(path) else { return false };
-    host.workloads.iter().any(|workload| {
-        let accepted = workload.accept.iter().map(|accept| &accept.path);
-        workload.paths.iter().chain(accepted).any(|covered| path.is_within(covered))
-    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
 
-use crate::cli::facts::{self, HostFacts, Surveyed};
+use crate::cli::facts::{self, Surveyed};
 use crate::cli::failure::Failure;
 use crate::cli::site::{Loaded, Reading};
 use crate::inventory::what::{self, Selection, Standing};
@@ -13,6 +13,7 @@ use crate::ledger::Ledger;
 use crate::ledger::snapshot::{CaptureState, RestoreState, Snapshot, Window};
 use crate::ledger::view::{CustomerView, FleetView, HostView, WorkloadView};
 use crate::model::{Bytes, HostId, PublicWord, Reason, Timestamp, WorkloadId};
+use crate::run::survey::HostFacts;
 
 /// What the inventory says, as the ledger wants to know it; a size that a survey measured
 /// replaces the estimate.
@@ -49,13 +50,13 @@ fn customer(customer: &Customer) -> CustomerView {
 }
 
 fn host(host: &Host, facts: Option<&HostFacts>) -> HostView {
-    let measured = |id| facts.and_then(|facts| facts.workloads.get(id)).copied();
+    let measured = |workload| facts.and_then(|facts| facts.bytes_of(workload));
     HostView {
         id: host.id.clone(),
         address: host.address.clone(),
         uncovered: facts.is_some_and(|facts| !facts.uncovered.is_empty()),
         workloads: (host.workloads.iter())
-            .map(|workload| self::workload(workload, measured(&workload.id)))
+            .map(|workload| self::workload(workload, measured(workload)))
             .collect(),
     }
 }

@@ -29,6 +29,7 @@ pub mod restore;
 pub mod run;
 pub mod site;
 pub mod status;
+pub mod survey;
 pub mod verify;
 
 use std::ffi::OsString;
@@ -62,6 +63,7 @@ fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
         Command::Demo(args) => demo::run(global, args),
         Command::Import(args) => import::run(global, args),
         Command::Check(args) => check::run(global, args),
+        Command::Survey(args) => survey::run(global, args),
         Command::Plan(args) => plan::run(global, args),
         Command::Run(args) => run::run(global, args),
         Command::Status(args) => status::run(global, args),

@@ -1,54 +1,59 @@
 //! What the runs so far hold, streamed to a sweeping agent, block by block as it asks.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use tokio::sync::mpsc::UnboundedSender;
-
+use crate::ledger::Ledger;
 use crate::model::RunNumber;
-use crate::store::{Disk, ManifestError, Pass, PassName};
+use crate::run::shelf::ShelfError;
+use crate::run::talk::Outbox;
+use crate::run::vouched;
+use crate::store::{Disk, PassName};
 use crate::wire::message::BASE_ENTRIES_MAX;
 use crate::wire::{BaseEntry, ToAgent, encode};
+
+/// An agent asks for two blocks ahead.
+const REQUESTS_MAX: usize = 4;
 
 /// Reads on a thread of its own; each request yields one block.
 #[derive(Debug)]
 pub struct BaseFeed {
-    requests: Sender<()>,
+    requests: SyncSender<()>,
 }
 
 impl BaseFeed {
     /// Over the runs of a pass before `run`; blocks go to `outbox`, a failure to `failed`.
     pub fn start(
-        disk: Arc<dyn Disk>,
+        (disk, ledger): (Arc<dyn Disk>, Arc<Ledger>),
         name: PassName,
         run: RunNumber,
-        outbox: UnboundedSender<Vec<u8>>,
+        outbox: Outbox,
         failed: impl FnOnce(String) + Send + 'static,
     ) -> Self {
-        let (requests, queue) = channel();
+        let (requests, queue) = sync_channel(REQUESTS_MAX);
         std::thread::spawn(move || {
-            if let Err(error) = feed(&disk, &name, run, &queue, &outbox) {
+            if let Err(error) = feed((&disk, &ledger), &name, run, &queue, &outbox) {
                 failed(crate::run::explain(&error));
             }
         });
         Self { requests }
     }
 
-    /// The agent is ready for a block.
-    pub fn more(&self) {
+    /// The agent is ready for a block; says whether it may be, with what it asked for before.
+    pub fn more(&self) -> bool {
         // A feed that came to its end, or failed and said so, needs no requests.
-        let _ = self.requests.send(());
+        !matches!(self.requests.try_send(()), Err(TrySendError::Full(())))
     }
 }
 
 fn feed(
-    disk: &Arc<dyn Disk>,
+    (disk, ledger): (&Arc<dyn Disk>, &Ledger),
     name: &PassName,
     run: RunNumber,
     queue: &Receiver<()>,
-    outbox: &UnboundedSender<Vec<u8>>,
-) -> Result<(), ManifestError> {
-    let mut entries = Pass::open(disk, name)?.base_entries(run);
+    outbox: &Outbox,
+) -> Result<(), ShelfError> {
+    let mut entries = vouched::open(disk, ledger, name)?.base_entries(run);
     while queue.recv().is_ok() {
         let mut block = Vec::new();
         let mut weight = 0;
@@ -60,7 +65,7 @@ fn feed(
             block.push(BaseEntry { path: entry.path, fingerprint: entry.fingerprint });
         }
         let last = block.len() < BASE_ENTRIES_MAX && weight < 1 << 20;
-        if outbox.send(encode(&ToAgent::Base { entries: block, last })).is_err() || last {
+        if !outbox.send(encode(&ToAgent::Base { entries: block, last })) || last {
             break;
         }
     }

@@ -6,21 +6,25 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
-use crate::ledger::LinkTable;
+use crate::ledger::{Ledger, LinkTable};
 use crate::model::{
     ChunkId, Clock, Event, EventSink, PassNumber, Reason, RunNumber, TreePath, WorkloadId,
 };
 use crate::run::base::BaseFeed;
 use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, SessionId};
 use crate::run::shelf::ToShelf;
+use crate::run::talk::Outbox;
 use crate::store::{PassName, Store};
 use crate::wire::{LinkAnswer, LinkAsk, ToAgent, ToLanding, encode};
 
 /// How often time passes for the coordinator.
 const TICK: Duration = Duration::from_millis(100);
+
+/// An agent that asks takes its answers too: an honest one has a few blocks of the base and the
+/// links of a thousand entries under way.
+const OUTBOX_BYTES_MAX: usize = 32 << 20;
 
 /// What the engine is told.
 pub enum ToEngine {
@@ -47,7 +51,9 @@ pub struct NewSession {
     /// What it captures.
     pub assignment: Assignment,
     /// Where messages to it go.
-    pub outbox: UnboundedSender<Vec<u8>>,
+    pub outbox: Outbox,
+    /// Tells whoever listens to the agent whether to go on.
+    pub listens: watch::Sender<bool>,
     /// Told how it ended.
     pub ended: oneshot::Sender<SessionEnd>,
     /// First names of inodes.
@@ -66,7 +72,8 @@ pub enum SessionEnd {
 struct Running {
     workload: WorkloadId,
     pass: PassNumber,
-    outbox: UnboundedSender<Vec<u8>>,
+    outbox: Outbox,
+    listens: watch::Sender<bool>,
     ended: Option<oneshot::Sender<SessionEnd>>,
     links: LinkTable,
     base: Option<BaseFeed>,
@@ -77,6 +84,7 @@ pub struct Engine {
     coordinator: Coordinator,
     sessions: HashMap<SessionId, Running>,
     store: Store,
+    ledger: Arc<Ledger>,
     clock: Arc<dyn Clock>,
     shelf: Sender<ToShelf>,
     itself: Sender<ToEngine>,
@@ -89,7 +97,7 @@ impl Engine {
     /// Nothing under way.
     pub fn new(
         limits: Limits,
-        store: Store,
+        (store, ledger): (Store, Arc<Ledger>),
         clock: Arc<dyn Clock>,
         channels: (Sender<ToEngine>, Sender<ToShelf>),
         events: Arc<dyn EventSink>,
@@ -98,6 +106,7 @@ impl Engine {
             coordinator: Coordinator::new(limits),
             sessions: HashMap::new(),
             store,
+            ledger,
             clock,
             shelf: channels.1,
             itself: channels.0,
@@ -141,7 +150,7 @@ impl Engine {
     }
 
     fn begin(&mut self, new: NewSession) {
-        let NewSession { assignment, outbox, ended, links } = new;
+        let NewSession { assignment, outbox, listens, ended, links } = new;
         if let Some((reason, detail)) = &self.failed {
             let _ = ended.send(SessionEnd::Failed(*reason, detail.clone()));
             return;
@@ -150,6 +159,7 @@ impl Engine {
             workload: assignment.workload.clone(),
             pass: assignment.pass,
             outbox,
+            listens,
             ended: Some(ended),
             links,
             base: None,
@@ -160,6 +170,12 @@ impl Engine {
 
     /// Links and base blocks are answered here; the rest is the coordinator's.
     fn said(&mut self, id: SessionId, message: ToLanding) {
+        let asks = matches!(message, ToLanding::LinkAsks(_) | ToLanding::BaseMore);
+        let queued = self.sessions.get(&id).map_or(0, |session| session.outbox.queued_bytes());
+        if asks && queued > OUTBOX_BYTES_MAX {
+            let detail = "it asks without taking the answers".to_owned();
+            return self.end(id, Reason::Protocol, detail);
+        }
         match message {
             ToLanding::LinkAsks(asks) => {
                 for ask in asks {
@@ -173,12 +189,13 @@ impl Engine {
                 }
             }
             ToLanding::BaseMore => {
-                if let Some(base) = self.sessions.get(&id).and_then(|s| s.base.as_ref()) {
-                    base.more();
-                } else {
-                    let detail = "it asked for a base outside a sweep".to_owned();
-                    self.end(id, Reason::Protocol, detail);
-                }
+                let base = self.sessions.get(&id).and_then(|s| s.base.as_ref());
+                let lie = match base.map(BaseFeed::more) {
+                    Some(true) => return,
+                    Some(false) => "it asked for more of the base than it can hold",
+                    None => "it asked for a base outside a sweep",
+                };
+                self.end(id, Reason::Protocol, lie.to_owned());
             }
             message => self.input(Input::Said(id, message)),
         }
@@ -245,6 +262,11 @@ impl Engine {
             Command::End(id, reason, detail) => {
                 self.finish(id, SessionEnd::Failed(reason, detail));
             }
+            Command::Listen(id, listens) => {
+                if let Some(session) = self.sessions.get(&id) {
+                    session.listens.send_replace(listens);
+                }
+            }
             Command::Emit(event) => self.emit(event),
         }
     }
@@ -255,7 +277,7 @@ impl Engine {
         };
         let itself = self.itself.clone();
         session.base = Some(BaseFeed::start(
-            self.store.disk().clone(),
+            (self.store.disk().clone(), self.ledger.clone()),
             PassName { workload: session.workload.clone(), pass: session.pass },
             run,
             session.outbox.clone(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::chunk::{DomainKey, FrameHeader};
 use crate::inventory::{Host, Workload};
@@ -18,8 +18,8 @@ use crate::wire::{CaptureOrder, Grant, ToAgent, ToLanding};
 
 /// zstd level of frames; following the bottleneck comes with a later release.
 const LEVEL: i32 = 3;
-/// Messages of one agent that may wait for the engine.
-const QUEUED_MAX: usize = 256;
+/// What of one agent may wait for the engine.
+const QUEUED_BYTES_MAX: usize = 32 << 20;
 /// A host that fails in the middle is dialled again so often without any progress between.
 const TRIES_MAX: u32 = 5;
 
@@ -213,9 +213,10 @@ async fn capture(
     };
     let (ended, end) = oneshot::channel();
     let outbox = line.talk.outbox();
-    let new = NewSession { assignment, outbox, ended, links };
+    let (listens, listen) = watch::channel(true);
+    let new = NewSession { assignment, outbox, listens, ended, links };
     shared.tell(ToEngine::Begin(Box::new(new)));
-    let outcome = converse(shared, session, &Arc::new(key), line, end).await;
+    let outcome = converse(shared, session, &Arc::new(key), line, (end, listen)).await;
     shared.tell(ToEngine::Input(Input::Ended(session)));
     outcome
 }
@@ -239,9 +240,9 @@ async fn converse(
     session: SessionId,
     key: &Arc<DomainKey>,
     line: &mut Line,
-    mut end: oneshot::Receiver<SessionEnd>,
+    (mut end, mut listen): (oneshot::Receiver<SessionEnd>, watch::Receiver<bool>),
 ) -> Result<(), TalkError> {
-    let room = Arc::new(Semaphore::new(QUEUED_MAX));
+    let room = Arc::new(Semaphore::new(QUEUED_BYTES_MAX));
     loop {
         let message = tokio::select! {
             biased;
@@ -250,27 +251,29 @@ async fn converse(
                 Ok(SessionEnd::Failed(reason, detail)) => Err(TalkError::new(reason, detail)),
                 Err(_) => Err(TalkError::new(Reason::Stopped, "the run was stopped")),
             },
-            message = line.talk.next() => message?,
+            message = next(line, &mut listen) => message?,
         };
-        let permit = room.clone().acquire_owned().await;
+        let size = message.held_bytes().min(QUEUED_BYTES_MAX) as u32;
+        let permit = room.clone().acquire_many_owned(size).await;
         let permit = permit.map_err(|_| TalkError::new(Reason::Internal, "closed"))?;
         match message {
             ToLanding::Frame(bytes) => {
                 check_frame(shared, session, key, bytes.into_vec(), permit).await;
             }
-            ToLanding::Failed { reason, detail } => return Err(own_failure(reason, &detail)),
+            ToLanding::Failed { reason, detail } => {
+                let its_own = [Reason::SourceError, Reason::SourceFull];
+                return Err(crate::run::talk::failed(reason, &detail, &its_own));
+            }
             message => shared.tell(ToEngine::Said(session, message, permit)),
         }
     }
 }
 
-/// An agent may only speak for its own machine: nothing it says stops the run.
-fn own_failure(reason: Reason, detail: &str) -> TalkError {
-    let reason = match reason {
-        Reason::SourceError | Reason::SourceFull => reason,
-        _ => Reason::Protocol,
-    };
-    crate::run::talk::failed(reason, detail)
+/// What the agent says next, once it is to be listened to.
+async fn next(line: &mut Line, listen: &mut watch::Receiver<bool>) -> Result<ToLanding, TalkError> {
+    // When nobody decides that any more, the session is over: its end comes by another way.
+    let _ = listen.wait_for(|listen| *listen).await;
+    line.talk.next().await
 }
 
 /// Every piece is checked against its name before anybody believes it.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::capture::{Kind, Record};
 use crate::inventory::Workload;
-use crate::ledger::LinkTable;
+use crate::ledger::{Ledger, LinkTable};
 use crate::model::{Reason, RunNumber};
-use crate::run::Shared;
 use crate::run::shelf::OpenedPass;
 use crate::run::talk::TalkError;
-use crate::store::{Disk, Pass, PassName, Step};
+use crate::run::{Shared, vouched};
+use crate::store::{Disk, PassName, Step};
 
 /// A table that knows what the pass holds so far.
 pub async fn table(
@@ -19,12 +19,12 @@ pub async fn table(
 ) -> Result<LinkTable, TalkError> {
     let path = shared.scratch.join(format!("links-{}.db", workload.id));
     let is_new = opened.segment == 0 && opened.run == RunNumber(0);
-    let disk = shared.store.disk().clone();
+    let (disk, ledger) = (shared.store.disk().clone(), shared.ledger.clone());
     let name = PassName { workload: workload.id.clone(), pass: opened.pass };
     let build = move || -> Result<LinkTable, String> {
         let mut table = LinkTable::open(&path).map_err(|error| crate::run::explain(&error))?;
         if !is_new {
-            fill(&mut table, &disk, &name)?;
+            fill(&mut table, (&disk, &ledger), &name)?;
         }
         Ok(table)
     };
@@ -33,8 +33,12 @@ pub async fn table(
     built.map_err(|detail| TalkError::new(Reason::LandingError, detail))
 }
 
-fn fill(table: &mut LinkTable, disk: &Arc<dyn Disk>, name: &PassName) -> Result<(), String> {
-    let pass = Pass::open(disk, name).map_err(|error| crate::run::explain(&error))?;
+fn fill(
+    table: &mut LinkTable,
+    (disk, ledger): (&Arc<dyn Disk>, &Ledger),
+    name: &PassName,
+) -> Result<(), String> {
+    let pass = vouched::open(disk, ledger, name).map_err(|error| crate::run::explain(&error))?;
     for step in pass.merged() {
         let Step::Record(Record::Node(entry)) = step else {
             continue;

@@ -24,7 +24,9 @@ mod shared;
 mod shelf;
 pub mod stop;
 pub mod stream;
+pub mod survey;
 pub mod talk;
+mod vouched;
 #[cfg(test)]
 mod tests;
 
@@ -128,7 +130,8 @@ pub async fn run(
     run_at(Pace::default(), site, writer, reach, options, stop, events).await
 }
 
-async fn run_at(
+/// The same at another pace.
+pub async fn run_at(
     pace: Pace,
     site: &Site,
     writer: Writer,
@@ -152,7 +155,7 @@ async fn run_at(
     );
     let engine = Engine::new(
         pace.limits,
-        site.store.clone(),
+        (site.store.clone(), site.ledger.clone()),
         site.clock.clone(),
         (to_engine.clone(), to_shelf.clone()),
         tally.clone(),

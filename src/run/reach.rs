@@ -9,7 +9,7 @@ use crate::model::{Clock, Event, Generation, HostId, Reason, SiteId};
 use crate::run::host::Line;
 use crate::run::shared::Shared;
 use crate::run::stream::Pending;
-use crate::run::talk::{Talk, TalkError};
+use crate::run::talk::{Patience, Talk, TalkError};
 use crate::ssh::deploy::{self, Agent};
 use crate::ssh::{Connection, Dialler, Endpoint, Purpose, SshError, probe};
 use crate::wire::{Grant, MAGIC};
@@ -57,6 +57,7 @@ pub struct Reach {
     known_hosts: PathBuf,
     folder: PathBuf,
     hosts: Vec<Host>,
+    patience: Patience,
 }
 
 impl Reach {
@@ -80,7 +81,14 @@ impl Reach {
             known_hosts: resolve(folder, &settings.ssh.known_hosts),
             folder: folder.to_owned(),
             hosts: inventory.hosts.clone(),
+            patience: Patience::default(),
         }
+    }
+
+    /// The same with other patience for agents.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     /// Where pinned keys are.
@@ -178,7 +186,10 @@ impl Reach {
         generation: Generation,
         grant: Grant,
     ) -> Result<(Line, crate::model::Bytes), TalkError> {
-        let started = self.start_on(&connection, name, generation, grant).await;
+        let started = match probe::probe(&connection).await {
+            Ok(facts) => self.start_on(&connection, &facts, name, generation, grant).await,
+            Err(error) => Err(talk_error(&error)),
+        };
         match started {
             Ok((talk, rtt, bytes)) => Ok((Line { talk, connection: Some(connection), rtt }, bytes)),
             Err(error) => {
@@ -188,24 +199,25 @@ impl Reach {
         }
     }
 
-    async fn start_on(
+    /// The same on a machine that was probed; whoever calls closes the connection.
+    pub async fn start_on(
         &self,
         connection: &Connection,
+        facts: &probe::Facts,
         name: &HostId,
         generation: Generation,
         grant: Grant,
     ) -> Result<(Talk, Duration, crate::model::Bytes), TalkError> {
         let failed = |error: SshError| talk_error(&error);
-        let facts = probe::probe(connection).await.map_err(failed)?;
         let rtt = connection.rtt(&*self.clock).await.map_err(failed)?;
         let quiet = |_: crate::model::Bytes| {};
-        let placed = deploy::place(connection, &facts, self.site, name, &self.agent, &quiet)
+        let placed = deploy::place(connection, facts, self.site, name, &self.agent, &quiet)
             .await
             .map_err(failed)?;
         let number = generation.0.to_string();
         let arguments = ["agent", "--folder", &placed.folder, "--generation", &number];
         let exec = placed.start(connection, &arguments, MAGIC).await.map_err(failed)?;
-        let talk = Talk::greet(exec, &[], generation, grant).await?;
+        let talk = Talk::greet_within(self.patience, exec, &[], generation, grant).await?;
         Ok((talk, rtt, placed.uploaded))
     }
 

@@ -21,6 +21,8 @@ use crate::run::talk::TalkError;
 use crate::store::{Pass, PassName, Store};
 use crate::wire::{Grant, PlaceOrder, Problem, ToAgent, ToLanding};
 
+/// Problems kept one by one: what an honest target tells. The rest is a count.
+const PROBLEMS_MAX: usize = 2_000;
 /// Batches sent and not yet written.
 const BATCHES_AHEAD: usize = 2;
 
@@ -210,46 +212,46 @@ impl Restorer {
         mut batches: Receiver<Encoded>,
     ) -> Result<Restored, TalkError> {
         let mut restored = Restored::default();
-        let mut under_way: VecDeque<(u64, Option<TreePath>)> = VecDeque::new();
-        let mut is_ready = false;
-        let mut is_fed = false;
+        let mut sent = Sent::default();
+        let patience = line.talk.patience().progress;
         loop {
+            // While it waits for us, the target owes nothing.
+            let progress = tokio::time::sleep(patience);
+            let may_feed = sent.is_ready && !sent.is_fed && sent.batches.len() < BATCHES_AHEAD;
             tokio::select! {
-                batch = batches.recv(), if is_ready && !is_fed && has_room(&under_way) => {
-                    if let Some(batch) = batch {
-                        restored.add_damaged(&batch.damaged);
-                        under_way.push_back((batch.number, batch.last.clone()));
-                        batch.send(line);
-                    } else {
-                        is_fed = true;
-                        line.talk.send(&ToAgent::PlaceEnd);
-                    }
-                }
+                batch = batches.recv(), if may_feed => if let Some(batch) = batch {
+                    restored.add_damaged(&batch.damaged);
+                    sent.batches.push_back((batch.number, batch.last.clone()));
+                    batch.send(line);
+                } else {
+                    sent.is_fed = true;
+                    line.talk.send(&ToAgent::PlaceEnd);
+                },
                 message = line.talk.next() => match message? {
-                    ToLanding::PlaceReady => is_ready = true,
+                    ToLanding::PlaceReady if !sent.is_ready => sent.is_ready = true,
                     ToLanding::Placed { batch, durable, entries, bytes } => {
-                        let done = under_way.pop_front().filter(|(number, _)| *number == batch);
-                        let Some((_, last)) = done else {
-                            let detail = "the target wrote what was not sent";
-                            return Err(TalkError::new(Reason::Protocol, detail));
-                        };
+                        let last = sent.written(batch)?;
                         let durable = last.filter(|_| durable);
                         self.progress(job, place, (entries, Bytes(bytes)), durable)?;
                     }
                     ToLanding::Problems(problems) => restored.add_problems(problems),
                     ToLanding::PlaceDone { entries, bytes, problems } => {
+                        sent.is_over()?;
                         restored.entries = entries;
                         restored.bytes = Bytes(bytes);
                         restored.problem_count = restored.problem_count.max(problems);
                         return Ok(restored);
                     }
                     ToLanding::Failed { reason, detail } => {
-                        return Err(crate::run::talk::failed(reason, &detail));
+                        let its_own = [Reason::Refused, Reason::TargetError];
+                        return Err(crate::run::talk::failed(reason, &detail, &its_own));
                     }
-                    _ => {
-                        let detail = "the target said what does not belong to a restore";
-                        return Err(TalkError::new(Reason::Protocol, detail));
-                    }
+                    _ => return Err(lie("the target said what does not belong to a restore")),
+                },
+                () = progress, if !may_feed || !sent.batches.is_empty() => {
+                    let seconds = patience.as_secs_f64();
+                    let detail = format!("the target lives but got nowhere for {seconds} s");
+                    return Err(TalkError::new(Reason::Timeout, detail));
                 }
             }
         }
@@ -284,6 +286,33 @@ impl Restorer {
     }
 }
 
+/// What a target was sent and has not answered.
+#[derive(Default)]
+struct Sent {
+    /// Number and last path.
+    batches: VecDeque<(u64, Option<TreePath>)>,
+    is_ready: bool,
+    is_fed: bool,
+}
+
+impl Sent {
+    /// The target says that a batch is written; gives its last path.
+    fn written(&mut self, batch: u64) -> Result<Option<TreePath>, TalkError> {
+        let done = self.batches.pop_front().filter(|(number, _)| *number == batch);
+        done.map(|(_, last)| last).ok_or_else(|| lie("the target wrote what was not sent"))
+    }
+
+    /// The target says that all is written.
+    fn is_over(&self) -> Result<(), TalkError> {
+        let is_over = self.is_fed && self.batches.is_empty();
+        if is_over { Ok(()) } else { Err(lie("the target was done before everything was sent")) }
+    }
+}
+
+fn lie(detail: &str) -> TalkError {
+    TalkError::new(Reason::Protocol, detail)
+}
+
 impl Restored {
     fn add_damaged(&mut self, damaged: &[(TreePath, String)]) {
         self.problem_count += damaged.len() as u64;
@@ -295,16 +324,14 @@ impl Restored {
         for problem in problems {
             if !self.problems.iter().any(|(path, _)| *path == problem.path) {
                 self.problem_count += 1;
+                if self.problems.len() >= PROBLEMS_MAX {
+                    continue;
+                }
                 let why = crate::model::text::bounded(&problem.why, 300);
                 self.problems.push((problem.path, why));
             }
         }
     }
-}
-
-/// May another batch be sent?
-fn has_room(under_way: &VecDeque<(u64, Option<TreePath>)>) -> bool {
-    under_way.len() < BATCHES_AHEAD
 }
 
 /// A batch as it is sent.

@@ -48,8 +48,9 @@ pub struct Shared {
     pub own_folders: Vec<(u64, u64)>,
     /// Which site this is.
     pub site: SiteId,
+    /// What happened.
+    pub ledger: Arc<Ledger>,
     dedup: Dedup,
-    ledger: Arc<Ledger>,
     stop: Stop,
     engine: Sender<ToEngine>,
     shelf: Sender<ToShelf>,

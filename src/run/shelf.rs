@@ -2,8 +2,8 @@
 //!
 //! **Invariants.**
 //! - Everything that must be durable before a receipt is durable before that receipt is begun.
-//! - One group commit serves all hosts: at most every [`Pace::commit_age`](crate::run::Pace) or [`COMMIT_BYTES`], and only
-//!   when something waits for it.
+//! - One group commit serves all hosts: at most every [`Pace::commit_age`](crate::run::Pace) or
+//!   [`COMMIT_BYTES`], and only when something waits for it.
 //! - When the landing disk fails or is full, nothing is believed and everybody is told once;
 //!   what has a receipt stands.
 
@@ -278,9 +278,21 @@ impl Shelf {
             return Ok(());
         }
         let mut receipts = Vec::with_capacity(pending.len());
-        for (_, segment) in &pending {
-            receipts.push(self.write_segment(segment)?);
+        let mut written = Vec::with_capacity(pending.len());
+        for (session, segment) in pending {
+            match self.write_segment(&segment) {
+                Ok(receipt) => {
+                    receipts.push(receipt);
+                    written.push((session, segment));
+                }
+                // What no manifest holds is its sender's fault, and nobody else's.
+                Err(ShelfError::Manifest(error @ ManifestError::Refused { .. })) => {
+                    let _ = self.engine.send(ToEngine::Lied(session, crate::run::explain(&error)));
+                }
+                Err(error) => return Err(error),
+            }
         }
+        let pending = written;
         let mut names: Vec<PassName> = pending.iter().map(|(_, s)| name_of(s)).collect();
         names.sort_unstable();
         names.dedup();
@@ -309,8 +321,9 @@ impl Shelf {
         let is_right = self.manifests.get(&name).is_some_and(|open| open.run == segment.run);
         if !is_right {
             let disk = self.store.disk();
-            // Only the walk is ever gone on with, and then it was reopened; a sweep is a new run.
-            let writer = ManifestWriter::create(disk, &name, segment.run)?;
+            // Only the walk is ever gone on with, and then it was reopened; a sweep is a new run,
+            // and what an earlier try left under its number has no receipt.
+            let (writer, _) = ManifestWriter::reopen(disk, &name, segment.run, Some(0))?;
             self.manifests.insert(name.clone(), OpenManifest { writer, run: segment.run });
         }
         let manifest = self.manifests.get_mut(&name).expect("it was just made sure of");

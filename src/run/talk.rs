@@ -1,6 +1,7 @@
 //! Talking to one agent: bytes to messages, messages to bytes, heartbeats.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -11,6 +12,28 @@ use crate::run::stream::{Hear, Speak, Stream};
 use crate::wire::{
     AgentFacts, Decoder, Grant, HEARTBEAT_S, SILENCE_S, ToAgent, ToLanding, VERSION, encode,
 };
+
+/// How long an agent is waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// When it says nothing at all; and for its greeting.
+    pub silence: Duration,
+    /// On a target that owes something: when it only says that it lives. It syncs 256 MiB between
+    /// two words, and everything at the very end.
+    pub progress: Duration,
+    /// For it to go after a goodbye.
+    pub goodbye: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            silence: Duration::from_secs(SILENCE_S),
+            progress: Duration::from_secs(1_800),
+            goodbye: Duration::from_secs(10),
+        }
+    }
+}
 
 /// Why talking ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,8 +56,9 @@ impl TalkError {
 pub struct Talk {
     reader: Box<dyn Hear>,
     decoder: Decoder<ToLanding>,
-    outbox: UnboundedSender<Vec<u8>>,
+    outbox: Outbox,
     writer: JoinHandle<()>,
+    patience: Patience,
     /// What the agent said of itself.
     pub facts: AgentFacts,
 }
@@ -47,9 +71,21 @@ impl Talk {
         generation: Generation,
         grant: Grant,
     ) -> Result<Self, TalkError> {
+        Self::greet_within(Patience::default(), stream, first, generation, grant).await
+    }
+
+    /// The same with other patience.
+    pub async fn greet_within(
+        patience: Patience,
+        stream: impl Into<Stream>,
+        first: &[u8],
+        generation: Generation,
+        grant: Grant,
+    ) -> Result<Self, TalkError> {
         let Stream { hear: reader, speak: writer } = stream.into();
-        let (outbox, queue) = unbounded_channel();
-        let writer = tokio::spawn(write_all(writer, queue));
+        let (sender, queue) = unbounded_channel();
+        let outbox = Outbox { sender, queued_bytes: Arc::default() };
+        let writer = tokio::spawn(write_all(writer, queue, outbox.queued_bytes.clone()));
         let mut decoder = Decoder::default();
         decoder.push(first);
         let facts = AgentFacts {
@@ -60,22 +96,31 @@ impl Talk {
             boot_id: String::new(),
             clock_s: 0,
         };
-        let mut talk = Self { reader, decoder, outbox, writer, facts };
+        let mut talk = Self { reader, decoder, outbox, writer, patience, facts };
         talk.send(&ToAgent::Hello { version: VERSION, generation, grant });
-        match talk.next().await? {
+        // One that only says that it lives has not greeted.
+        let greeting = tokio::time::timeout(patience.silence, talk.next()).await;
+        match greeting.unwrap_or_else(|_| Err(silent(patience.silence)))? {
             ToLanding::Hello(facts) if facts.version == VERSION => talk.facts = facts,
             ToLanding::Hello(facts) => {
                 let detail = format!("the agent speaks version {}", facts.version);
                 return Err(TalkError::new(Reason::Protocol, detail));
             }
-            ToLanding::Failed { reason, detail } => return Err(failed(reason, &detail)),
+            ToLanding::Failed { reason, detail } => {
+                return Err(failed(reason, &detail, &[Reason::SourceError]));
+            }
             _ => return Err(TalkError::new(Reason::Protocol, "the agent did not greet")),
         }
         Ok(talk)
     }
 
+    /// How long it is waited for.
+    pub fn patience(&self) -> Patience {
+        self.patience
+    }
+
     /// Where messages to the agent go.
-    pub fn outbox(&self) -> UnboundedSender<Vec<u8>> {
+    pub fn outbox(&self) -> Outbox {
         self.outbox.clone()
     }
 
@@ -98,12 +143,9 @@ impl Talk {
     }
 
     async fn read_more(&mut self) -> Result<(), TalkError> {
-        let silence = Duration::from_secs(SILENCE_S);
+        let silence = self.patience.silence;
         match tokio::time::timeout(silence, self.reader.hear()).await {
-            Err(_) => {
-                let detail = format!("the agent was silent for {SILENCE_S} s");
-                Err(TalkError::new(Reason::Timeout, detail))
-            }
+            Err(_) => Err(silent(silence)),
             Ok(Ok(Some(bytes))) => {
                 self.decoder.push(&bytes);
                 Ok(())
@@ -128,26 +170,62 @@ impl Talk {
     /// Says goodbye and waits for the agent to go; it removes its folder first.
     pub async fn bye(mut self) {
         self.send(&ToAgent::Bye);
+        let goodbye = self.patience.goodbye;
         let gone = async { while self.next().await.is_ok() {} };
         // An agent that does not go removes itself when it hears nothing.
-        let _ = tokio::time::timeout(Duration::from_secs(10), gone).await;
+        let _ = tokio::time::timeout(goodbye, gone).await;
         drop(self.outbox);
         let _ = tokio::time::timeout(Duration::from_secs(2), self.writer).await;
     }
 }
 
-/// An agent's own word of failure, bounded.
-pub fn failed(reason: Reason, detail: &str) -> TalkError {
+fn silent(silence: Duration) -> TalkError {
+    let detail = format!("the agent was silent for {} s", silence.as_secs_f64());
+    TalkError::new(Reason::Timeout, detail)
+}
+
+/// An agent's own word of failure, bounded. It may only speak for its own machine, for one of the
+/// reasons in `its_own`; any other is a lie, and none of them may stop the run.
+pub fn failed(reason: Reason, detail: &str, its_own: &[Reason]) -> TalkError {
+    let reason = if its_own.contains(&reason) { reason } else { Reason::Protocol };
     let detail = crate::model::text::bounded(detail, crate::wire::message::DETAIL_CHARS_MAX);
     TalkError { reason, detail }
 }
 
+/// What waits to be said to an agent.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    sender: UnboundedSender<Vec<u8>>,
+    queued_bytes: Arc<AtomicUsize>,
+}
+
+impl Outbox {
+    /// Queues an encoded message; false when nobody is there any more.
+    pub fn send(&self, bytes: Vec<u8>) -> bool {
+        self.queued_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+        self.sender.send(bytes).is_ok()
+    }
+
+    /// Bytes that wait. An agent that asks must also take the answers; this shows one that does
+    /// not.
+    pub fn queued_bytes(&self) -> usize {
+        self.queued_bytes.load(Ordering::Relaxed)
+    }
+}
+
 /// Writes what is queued; heartbeats when there is nothing else.
-async fn write_all(writer: Box<dyn Speak>, mut queue: UnboundedReceiver<Vec<u8>>) {
+async fn write_all(
+    writer: Box<dyn Speak>,
+    mut queue: UnboundedReceiver<Vec<u8>>,
+    queued_bytes: Arc<AtomicUsize>,
+) {
     let pause = Duration::from_secs(HEARTBEAT_S);
     loop {
         let bytes = match tokio::time::timeout(pause, queue.recv()).await {
-            Ok(Some(bytes)) => bytes,
+            Ok(Some(bytes)) => {
+                queued_bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
+                bytes
+            }
             Ok(None) => break,
             Err(_) => encode(&ToAgent::Heartbeat),
         };

@@ -75,7 +75,7 @@ pub use keys::{DomainName, KeyError, KeyRing};
 pub use local::LocalDisk;
 pub use manifest::{
     ManifestError, Owners, PassHead, PassName, PassSeal, RunEnd, create_pass, list_passes,
-    newest_pass, put_owners, seal_pass,
+    newest_pass, put_owners, seal_pass, unseal_pass,
 };
 pub use memory::MemoryDisk;
 pub use merge::{Merged, Step};

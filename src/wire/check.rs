@@ -1,9 +1,10 @@
 //! The landing site's end of an offer, pure: is this what an honest agent would say next?
 //!
 //! **Invariant.** What passes here is in the order of the tree, inside the roots that were asked
-//! for, well formed as a stream of records, and never beneath something that is no directory.
+//! for, well formed as a stream of records, and never beneath something that is no directory. A
+//! manifest takes whatever passes.
 
-use crate::capture::{Kind, Record};
+use crate::capture::{Cursor, Kind, Record};
 use crate::model::{RunNumber, TreePath};
 use crate::wire::WireError;
 
@@ -13,24 +14,31 @@ pub struct RunChecker {
     roots: Vec<TreePath>,
     run: RunNumber,
     next_offer: u64,
+    /// The latest entry.
     last: Option<TreePath>,
+    /// The latest path of any record; what was left out has a place in the order too.
+    furthest: Option<TreePath>,
     last_is_directory: bool,
     open_file: Option<u64>,
     records: u64,
 }
 
 impl RunChecker {
-    /// For a run over `roots`; `resumed_within`: a file whose first pieces are here already.
-    pub fn new(
-        roots: Vec<TreePath>,
-        run: RunNumber,
-        resumed_within: Option<(TreePath, u64)>,
-    ) -> Self {
-        let (last, open_file) = match resumed_within {
-            Some((path, offset)) => (Some(path), Some(offset)),
-            None => (None, None),
-        };
-        Self { roots, run, next_offer: 0, last, last_is_directory: false, open_file, records: 0 }
+    /// For a run over `roots` that goes on at `cursor`.
+    pub fn new(roots: Vec<TreePath>, run: RunNumber, cursor: Option<&Cursor>) -> Self {
+        let open_file = cursor.and_then(|cursor| cursor.within.map(|(offset, _)| offset));
+        let last = cursor.map(|cursor| cursor.path.clone());
+        Self {
+            roots: disjoint(roots),
+            run,
+            next_offer: 0,
+            furthest: last.clone(),
+            last,
+            // What a finished entry was is not known; inside a file, it was a file.
+            last_is_directory: open_file.is_none(),
+            open_file,
+            records: 0,
+        }
     }
 
     /// The agent says where links above the roots lead; only before its first offer.
@@ -38,7 +46,7 @@ impl RunChecker {
         if self.next_offer > 0 || roots.len() > 16 * crate::wire::order::PATHS_MAX {
             return Err(WireError::Unexpected("roots in the middle of a run"));
         }
-        self.roots = roots;
+        self.roots = disjoint(roots);
         Ok(())
     }
 
@@ -96,7 +104,13 @@ impl RunChecker {
                 self.step_to(path)?;
                 self.last_is_directory = true;
             }
-            Record::LeftOut { path, .. } => self.is_ours(path)?,
+            Record::LeftOut { path, .. } => {
+                self.is_ours(path)?;
+                if self.open_file.is_some() {
+                    return Err(WireError::Unexpected("an omission inside an unfinished file"));
+                }
+                self.go_on_to(path)?;
+            }
             Record::Lost { .. } => return Err(WireError::Unexpected("a lost piece from a source")),
         }
         Ok(())
@@ -119,13 +133,26 @@ impl RunChecker {
                 ));
             }
         }
+        self.go_on_to(path)?;
         self.last = Some(path.clone());
         Ok(())
     }
 
-    /// Inside a root, or one of its ancestors.
+    /// No record's path goes back behind one before it.
+    fn go_on_to(&mut self, path: &TreePath) -> Result<(), WireError> {
+        if self.furthest.as_ref().is_some_and(|furthest| path < furthest) {
+            return Err(WireError::Unexpected("entries out of order"));
+        }
+        self.furthest = Some(path.clone());
+        Ok(())
+    }
+
+    /// Inside a root, or one of its ancestors. There may be many thousand roots, and this is asked
+    /// for every record: in the order of the tree only the neighbours can be it.
     fn is_ours(&self, path: &TreePath) -> Result<(), WireError> {
-        if self.roots.iter().any(|root| path.is_within(root) || root.is_within(path)) {
+        let next = self.roots.partition_point(|root| root <= path);
+        let is_inside = next > 0 && path.is_within(&self.roots[next - 1]);
+        if is_inside || self.roots.get(next).is_some_and(|root| root.is_within(path)) {
             Ok(())
         } else {
             Err(WireError::Unexpected("an entry outside what was asked for"))
@@ -133,10 +160,17 @@ impl RunChecker {
     }
 }
 
+/// In the order of the tree, without roots that lie in others.
+fn disjoint(mut roots: Vec<TreePath>) -> Vec<TreePath> {
+    roots.sort_unstable();
+    roots.dedup_by(|root, before| root.is_within(before));
+    roots
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::{Content, Entry, Metadata};
+    use crate::capture::{Content, Entry, Fingerprint, Metadata};
     use crate::model::ChunkId;
 
     fn path(text: &str) -> TreePath {
@@ -186,7 +220,11 @@ mod tests {
     fn lies_are_refused() {
         let link = || node("/a/b/l", Kind::Symlink { target: b"/etc".to_vec() });
         let gone = Record::Gone { path: path("/a/b/x") };
-        let lies: [&[Record]; 11] = [
+        let left_out = |text| Record::LeftOut { path: path(text), why: String::new() };
+        let lies: [&[Record]; 14] = [
+            &[left_out("/etc/shadow")],
+            &[left_out("/a/b/z"), file("/a/b/f"), end(0)],
+            &[file("/a/b/f"), left_out("/a/b/g")],
             &[file("/etc/passwd"), end(0)],
             &[node("/a/b/d", Kind::Directory), node("/a/b/c", Kind::Directory)],
             &[node("/a/b/d", Kind::Directory), node("/a/b/d", Kind::Directory)],
@@ -215,10 +253,34 @@ mod tests {
 
     #[test]
     fn a_file_goes_on_after_a_resume_or_begins_again() {
-        let resumed = || RunChecker::new(vec![path("/a")], RunNumber(0), Some((path("/a/f"), 5)));
+        let cursor = Cursor { path: path("/a/f"), within: Some((5, Fingerprint(1))) };
+        let resumed = || RunChecker::new(vec![path("/a")], RunNumber(0), Some(&cursor));
         assert_eq!(resumed().offer(0, &[data(5), end(10)]), Ok(()));
         assert_eq!(resumed().offer(0, &[file("/a/f"), data(0), end(10)]), Ok(()));
         assert!(resumed().offer(0, &[data(0), end(10)]).is_err());
         assert!(resumed().offer(0, &[file("/a/g"), end(0)]).is_err());
+    }
+
+    #[test]
+    fn a_resumed_walk_does_not_go_back() {
+        let cursor = Cursor { path: path("/a/f"), within: None };
+        let resumed = || RunChecker::new(vec![path("/a")], RunNumber(0), Some(&cursor));
+        assert_eq!(resumed().offer(0, &[file("/a/f/g"), end(0)]), Ok(()));
+        assert_eq!(resumed().offer(0, &[file("/a/g"), end(0)]), Ok(()));
+        assert!(resumed().offer(0, &[file("/a/f"), end(0)]).is_err());
+        assert!(resumed().offer(0, &[file("/a/e"), end(0)]).is_err());
+        assert!(resumed().offer(0, &[data(5), end(10)]).is_err());
+    }
+
+    #[test]
+    fn roots_may_lie_in_each_other_and_in_any_order() {
+        let roots = ["/z/y", "/a/b", "/a", "/a.b", "/z"].map(path).to_vec();
+        let checker = RunChecker::new(roots, RunNumber(0), None);
+        for inside in ["/", "/a", "/a/c", "/a/b/c", "/a.b/c", "/z", "/z/x", "/z/y/x"] {
+            assert_eq!(checker.is_ours(&path(inside)), Ok(()), "{inside}");
+        }
+        for outside in ["/b", "/a-b", "/a.c", "/zz", "/0"] {
+            assert!(checker.is_ours(&path(outside)).is_err(), "{outside}");
+        }
     }
 }

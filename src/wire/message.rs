@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::capture::entry::{Entry, Kind, Xattr};
 use crate::capture::{Cursor, Fingerprint, Record};
 use crate::model::{ChunkId, Generation, Reason, RunNumber, TreePath};
-use crate::wire::order::{CaptureOrder, PlaceOrder, SurveyOrder};
+use crate::wire::order::{CaptureOrder, PlaceOrder};
+use crate::wire::survey::{SurveyAnswer, SurveyOrder};
 
 /// What an agent may do in this session; asked for anything else it refuses and ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +82,14 @@ pub struct WalkTally {
     pub gone: u64,
 }
 
+impl WalkTally {
+    /// No tree has so many of anything that their sums could overflow.
+    fn check(&self) -> Result<(), &'static str> {
+        let most = self.opened_files.max(self.vanished).max(self.gone);
+        if most > u64::from(u32::MAX) { Err("impossible counts") } else { Ok(()) }
+    }
+}
+
 /// Something that failed for one entry on a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -149,8 +159,8 @@ pub enum ToLanding {
     WalkBegan { roots: Vec<TreePath> },
     /// A run is complete.
     WalkDone { tally: WalkTally },
-    /// The answer to `Survey`, as JSON of `capture::survey`.
-    Survey(String),
+    /// The answer to `Survey`.
+    Survey(Box<SurveyAnswer>),
     /// `Place` was accepted.
     PlaceReady,
     /// A batch is written; `durable`: it and all before it survive a power cut.
@@ -267,6 +277,7 @@ impl Message for ToAgent {
                 Err("a base block too large")
             }
             Self::Batch { records, .. } => check_records(records),
+            Self::Survey(order) => order.check(),
             _ => Ok(()),
         }
     }
@@ -318,12 +329,54 @@ impl Message for ToLanding {
 
     fn check(&self) -> Result<(), &'static str> {
         match self {
-            Self::Offer { records, .. } => check_records(records),
+            Self::Offer { records, tally, .. } => {
+                tally.check()?;
+                check_records(records)
+            }
+            Self::WalkDone { tally } => tally.check(),
             Self::LinkAsks(asks) if asks.len() > RECORDS_MAX => Err("too many links at once"),
             Self::Problems(problems) if problems.len() > RECORDS_MAX => Err("too many problems"),
+            Self::Survey(answer) => answer.check(),
             _ => Ok(()),
         }
     }
+}
+
+impl ToLanding {
+    /// About what it takes in memory while it waits; never less than it takes encoded.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Self::Frame(bytes) => bytes.len(),
+            Self::Offer { records, .. } => records.iter().map(held_bytes).sum(),
+            Self::LinkAsks(asks) => {
+                asks.iter().map(|ask| RECORD_BYTES + ask.path.as_bytes().len()).sum()
+            }
+            Self::WalkBegan { roots } => {
+                roots.iter().map(|root| RECORD_BYTES + root.as_bytes().len()).sum()
+            }
+            _ => RECORD_BYTES,
+        }
+    }
+}
+
+/// Fixed fields of a record: 110 bytes encoded at most, and about twice that in memory.
+const RECORD_BYTES: usize = 224;
+
+/// About what a record takes in memory; never less than it takes encoded.
+pub fn held_bytes(record: &Record) -> usize {
+    let path = record.path().map_or(0, |path| path.as_bytes().len());
+    let attributes = |entry: &Entry| {
+        let target = if let Kind::Symlink { target } = &entry.kind { target.len() } else { 0 };
+        let xattr = |x: &Xattr| size_of::<Xattr>() + x.name.len() + x.value.len();
+        target + entry.metadata.xattrs.iter().map(xattr).sum::<usize>()
+    };
+    let more = match record {
+        Record::Node(entry) => attributes(entry),
+        Record::HardLink { entry, of } => attributes(entry) + of.as_bytes().len(),
+        Record::LeftOut { why, .. } => why.len(),
+        _ => 0,
+    };
+    RECORD_BYTES + path + more
 }
 
 /// Bounds and form of a list of records that a peer states.

@@ -40,13 +40,15 @@ pub mod codec;
 pub mod message;
 pub mod order;
 pub mod source;
+pub mod survey;
 
 pub use check::RunChecker;
 pub use codec::{Decoder, WireError, encode};
 pub use message::{
     AgentFacts, BaseEntry, Grant, LinkAnswer, LinkAsk, Problem, ToAgent, ToLanding, WalkTally,
 };
-pub use order::{CaptureOrder, PlaceOrder, SurveyOrder};
+pub use order::{CaptureOrder, PlaceOrder};
+pub use survey::{SurveyAnswer, SurveyOrder, SurveyScope};
 
 /// What an agent says first.
 pub const MAGIC: &[u8; 8] = b"EVACAGT1";

@@ -41,16 +41,3 @@ pub struct PlaceOrder {
     /// it may be ours and half-written.
     pub resume: Option<TreePath>,
 }
-
-/// Look at a host's file systems.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SurveyOrder {
-    /// What workloads of this host name; each is measured.
-    pub paths: Vec<Vec<TreePath>>,
-    /// Their excludes.
-    pub exclude: Vec<Vec<String>>,
-    /// What is uncovered and accepted.
-    pub accepted: Vec<TreePath>,
-    /// Entries looked at before an estimate is given instead of a sum.
-    pub entries_max: u64,
-}

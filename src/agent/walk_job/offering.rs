@@ -41,7 +41,12 @@ impl WalkJob {
                     offers.done_with(&path)
                 }
             },
-            Slot::LeftOut(path, why) => offers.push(Record::LeftOut { path, why }),
+            Slot::LeftOut(path, why) => {
+                let (path, why) = in_order(path, why, offers.furthest());
+                offers.push(Record::left_out(path.clone(), &why))?;
+                // A resume must not list it again behind later ones.
+                offers.done_with(&path)
+            }
             Slot::Gone(path) => {
                 offers.tally.gone += 1;
                 offers.push(Record::Gone { path: path.clone() })?;
@@ -165,6 +170,18 @@ impl WalkJob {
     }
 }
 
+/// A run only goes forward: a directory that turns out not to be listable after part of its content
+/// is told at the latest path instead.
+fn in_order(path: TreePath, why: String, furthest: Option<&TreePath>) -> (TreePath, String) {
+    match furthest {
+        Some(furthest) if path < *furthest => {
+            let why = format!("{why}; after this, nothing more of {path}");
+            (furthest.clone(), why)
+        }
+        _ => (path, why),
+    }
+}
+
 fn begin_file(entry: &Entry, is_begun: &mut bool, offers: &mut Offers) -> Result<(), Disconnected> {
     if *is_begun {
         return Ok(());
@@ -178,8 +195,8 @@ fn end_file(path: &TreePath, finished: &Finished, offers: &mut Offers) -> Result
     offers.tally.read_bytes += finished.counters.read_bytes;
     offers.push(Record::End { size: finished.size, content: finished.content })?;
     if let Some(fault) = &finished.fault {
-        let why = crate::model::text::bounded(&format!("read error: {fault}"), 180);
-        offers.push(Record::LeftOut { path: path.clone(), why })?;
+        let why = format!("read error: {fault}");
+        offers.push(Record::left_out(path.clone(), &why))?;
     }
     offers.done_with(path)
 }
@@ -190,8 +207,8 @@ fn cannot_open(path: &TreePath, error: OpenError, offers: &mut Offers) -> Result
         // Something else stands there now; the sweep takes it.
         OpenError::Replaced { .. } => {}
         OpenError::Unreadable { source, .. } => {
-            let why = crate::model::text::bounded(&format!("cannot be read: {source}"), 180);
-            offers.push(Record::LeftOut { path: path.clone(), why })?;
+            let why = format!("cannot be read: {source}");
+            offers.push(Record::left_out(path.clone(), &why))?;
         }
     }
     offers.done_with(path)

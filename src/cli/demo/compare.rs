@@ -3,8 +3,8 @@
 //!
 //! **Promise.** Compared are names, kinds, content to the last byte, modes, owners, modification
 //! times to the nanosecond, targets of links, extended attributes (ACLs and capabilities among
-//! them), device numbers, and which names are links of one another. Holes that were filled count too.
-//! Not compared is what nobody can restore: change times, inode numbers, times of access.
+//! them), device numbers, and which names are links of one another. Holes that were filled count
+//! too. Not compared is what nobody can restore: change times, inode numbers, times of access.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -63,7 +63,7 @@ impl Comparison {
 
     fn entry(&mut self, source: &Path, restored: &Path, inside: &Path, links: &mut Links) {
         self.entries += 1;
-        let [here, there] = [source, restored].map(|path| fs::symlink_metadata(path));
+        let [here, there] = [source, restored].map(fs::symlink_metadata);
         let (here, there) = match (here, there) {
             (Ok(here), Ok(there)) => (here, there),
             (Err(error), _) => return self.differ(source, format!("at the source: {error}")),

@@ -8,6 +8,10 @@
 //! - A segment is committed only when every piece it names was appended to the store, and segments
 //!   of a run are committed in order.
 //! - A host that ends or lies changes nothing but itself: its claims pass to those who wait.
+//! - Entries are bounded by the disk alone, but not in memory: while more than
+//!   [`Limits::held_bytes`] of a host's records wait to be durable, it is not listened to.
+//! - A host that owes something and says nothing but that it lives is ended after
+//!   [`Limits::progress_patience`].
 //!
 //! **Claims.** The first host that offers a piece which nobody has is asked for it and holds the
 //! claim; later offerers wait. A waiter is asked as well after max(2 s, 4 × the holder's expected
@@ -133,6 +137,8 @@ pub enum Command {
     Seal(SessionId),
     /// The workload is sealed; the session can take the next.
     Finished(SessionId),
+    /// Listen to the agent, or stop listening until told otherwise.
+    Listen(SessionId, bool),
     /// The far side lied or failed: end the session.
     End(SessionId, Reason, String),
     /// Tell the readers.
@@ -152,10 +158,19 @@ pub struct Limits {
     pub offers_max: usize,
     /// A segment closes at this much content…
     pub segment_bytes: u64,
+    /// …or this much of records, which with the largest offer still fits a manifest…
+    pub segment_held_bytes: u64,
     /// …or at this age.
     pub segment_age: Duration,
     /// A waiter waits at least this long before it is asked itself.
     pub claim_patience: Duration,
+    /// Records of one host that may wait to be durable before it is not listened to for a while…
+    pub held_bytes: u64,
+    /// …and at most, while it is listened to only because it still owes content.
+    pub held_bytes_max: u64,
+    /// A host that owes something must say something within this time; its heartbeats do not count.
+    /// An honest agent offers what it reads every 16 MiB, so only a disk that hangs takes so long.
+    pub progress_patience: Duration,
     /// Sweeps after which names that keep moving are kept as they were.
     pub sweeps_max: u32,
 }
@@ -169,7 +184,11 @@ impl Default for Limits {
             window_bytes_max: 64 << 20,
             offers_max: 512,
             segment_bytes: 64 << 20,
+            segment_held_bytes: 8 << 20,
             segment_age: Duration::from_secs(5),
+            held_bytes: 16 << 20,
+            held_bytes_max: 256 << 20,
+            progress_patience: Duration::from_secs(600),
             claim_patience: Duration::from_secs(2),
             sweeps_max: 3,
         }
@@ -210,7 +229,7 @@ impl Coordinator {
         match input {
             Input::Begin(assignment) => self.begin(assignment),
             Input::Said(id, message) => self.said(id, message, known),
-            Input::Frame(id, frame) => self.frame(id, frame),
+            Input::Frame(id, frame) => self.frame(id, frame, known),
             Input::Appended(id, pieces, stored) => self.appended(id, &pieces, stored, known),
             Input::Committed(id) => self.committed(id, known),
             Input::Sealed(id, tally) => self.sealed(id, tally),
@@ -221,6 +240,7 @@ impl Coordinator {
             }
             Input::Tick => self.tick(known),
         }
+        self.listen_or_not();
         std::mem::take(&mut self.out)
     }
 
@@ -253,9 +273,8 @@ impl Coordinator {
         };
         let verdict = match message {
             ToLanding::Offer { number, records, cursor, tally } => {
-                session.take_offer(number, records, cursor, tally).map(|left_out| {
-                    self.out.extend(left_out.into_iter().map(Command::Emit));
-                })
+                let taken = session.take_offer(number, records, cursor, tally, &self.limits);
+                taken.map(|left_out| self.out.extend(left_out.into_iter().map(Command::Emit)))
             }
             ToLanding::WalkBegan { roots } => session.checker.resolved(roots),
             ToLanding::WalkDone { tally } => session.walk_done(tally),
@@ -267,6 +286,7 @@ impl Coordinator {
         };
         match verdict {
             Ok(()) => {
+                session.progress_at = self.now;
                 self.decide(id, known);
                 self.advance(id);
             }

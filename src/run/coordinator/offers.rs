@@ -11,14 +11,14 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Coordinator {
     /// A frame of checked pieces: each must have been asked of this host.
-    pub(super) fn frame(&mut self, id: SessionId, frame: Frame) {
+    pub(super) fn frame(&mut self, id: SessionId, frame: Frame, known: &dyn Known) {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
         let asked = |(chunk, length)| session.wanted.get(&chunk) == Some(&length);
         if !frame.pieces().all(asked) {
             let detail = "it sent content that was not asked of it".to_owned();
-            self.out.push(Command::End(id, Reason::Protocol, detail));
+            self.end(id, Reason::Protocol, detail, known);
             return;
         }
         let mut raw_bytes = 0;
@@ -32,6 +32,7 @@ impl Coordinator {
                 claim.has_arrived = true;
             }
         }
+        session.progress_at = self.now;
         session.arrived(raw_bytes);
         session.tally_mut().sent_bytes += Bytes(frame.bytes.len() as u64);
         let workload = session.workload().clone();
@@ -55,7 +56,9 @@ impl Coordinator {
             let offer = session.offers.pop_front().expect("a front was just seen");
             session.count(&offer.tally);
             session.segment.take(offer, self.now);
-            if session.segment.raw_bytes() >= self.limits.segment_bytes {
+            let is_full = session.segment.raw_bytes() >= self.limits.segment_bytes
+                || session.segment.held_bytes() >= self.limits.segment_held_bytes;
+            if is_full {
                 Self::close_segment(session, id, &mut self.out);
             }
         }
@@ -73,8 +76,8 @@ impl Coordinator {
 
     fn close_segment(session: &mut Session, id: SessionId, out: &mut Vec<Command>) {
         let (workload, pass) = (session.workload().clone(), session.pass());
+        session.committing.push_back(session.segment.held_bytes());
         let closed = session.segment.close(workload, pass);
-        session.uncommitted += 1;
         out.push(Command::Commit(id, closed));
     }
 
@@ -85,7 +88,7 @@ impl Coordinator {
             return;
         };
         let is_idle = session.wanted_bytes == 0 || self.now.saturating_sub(since) > DRAIN_PATIENCE;
-        if is_idle && session.uncommitted == 0 && !session.is_sealing {
+        if is_idle && session.committing.is_empty() && !session.is_sealing {
             let detail = "the run was asked to stop".to_owned();
             self.out.push(Command::End(id, Reason::Stopped, detail));
             self.drop_session(id);
@@ -102,7 +105,7 @@ impl Coordinator {
         };
         let is_settled = session.offers.is_empty()
             && session.segment.is_empty()
-            && session.uncommitted == 0
+            && session.committing.is_empty()
             // What another host sent in its stead still comes: it must find its session.
             && session.wanted_bytes == 0
             && !session.is_sealing;
@@ -126,7 +129,8 @@ impl Coordinator {
     /// A segment is durable.
     pub(super) fn committed(&mut self, id: SessionId, known: &dyn Known) {
         if let Some(session) = self.sessions.get_mut(&id) {
-            session.uncommitted = session.uncommitted.saturating_sub(1);
+            session.committing.pop_front();
+            session.progress_at = self.now;
         }
         self.decide(id, known);
         self.advance(id);

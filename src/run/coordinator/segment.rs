@@ -15,6 +15,7 @@ pub(super) struct OpenSegment {
     cursor: Option<Cursor>,
     tally: Tally,
     began: Option<Duration>,
+    held_bytes: u64,
     /// Survives the close: a file may go on in the next segment.
     latest_path: Option<TreePath>,
 }
@@ -47,6 +48,7 @@ impl OpenSegment {
             cursor: None,
             tally: Tally::default(),
             began: None,
+            held_bytes: 0,
             latest_path: None,
         }
     }
@@ -65,6 +67,11 @@ impl OpenSegment {
 
     pub(super) fn raw_bytes(&self) -> u64 {
         self.tally.raw_bytes.0
+    }
+
+    /// What its records take in memory.
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.held_bytes
     }
 
     pub(super) fn age(&self, now: Duration) -> Duration {
@@ -94,6 +101,7 @@ impl OpenSegment {
                 Record::Lost { .. } | Record::End { .. } | Record::Gone { .. } => {}
             }
         }
+        self.held_bytes += offer.held_bytes;
         self.tally.reused_bytes += Bytes(offer.reused_bytes);
         self.records.extend(offer.records);
         self.cursor = offer.cursor.or(self.cursor.take());

@@ -4,9 +4,10 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::capture::{Cursor, Record};
-use crate::model::{ChunkId, Event, PassNumber, RunNumber, Tally, WorkloadId};
+use crate::model::{Bytes, ChunkId, Event, PassNumber, RunNumber, Tally, WorkloadId};
 use crate::run::coordinator::segment::OpenSegment;
 use crate::run::coordinator::{Assignment, Limits, piece_of};
+use crate::wire::message::held_bytes;
 use crate::wire::{RunChecker, WalkTally, WireError};
 
 /// An honest agent holds 32 MiB of unanswered content, at least a byte in each offer that counts
@@ -30,6 +31,8 @@ pub(super) struct Offer {
     pub(super) awaited: usize,
     /// Bytes that need not cross.
     pub(super) reused_bytes: u64,
+    /// What its records take in memory.
+    pub(super) held_bytes: u64,
 }
 
 /// One agent's work on one workload.
@@ -51,20 +54,21 @@ pub(super) struct Session {
     pub(super) lost_pieces: u64,
     pub(super) sweeps: u32,
     pub(super) is_sealing: bool,
-    /// Segments handed over and not yet durable.
-    pub(super) uncommitted: u64,
+    /// What the records of segments take that were handed over and are not yet durable.
+    pub(super) committing: VecDeque<u64>,
+    /// When it last did what it should.
+    pub(super) progress_at: Duration,
+    /// Is it listened to?
+    pub(super) is_heard: bool,
     pub(super) arrived_bytes: u64,
     rate: RateMeter,
 }
 
 impl Session {
     pub(super) fn new(assignment: Assignment, now: Duration) -> Self {
-        let within = assignment
-            .cursor
-            .as_ref()
-            .and_then(|cursor| cursor.within.map(|(offset, _)| (cursor.path.clone(), offset)));
+        let (paths, cursor) = (assignment.paths.clone(), assignment.cursor.as_ref());
         Self {
-            checker: RunChecker::new(assignment.paths.clone(), assignment.run, within),
+            checker: RunChecker::new(paths, assignment.run, cursor),
             segment: OpenSegment::new(assignment.run, assignment.segment),
             offers: VecDeque::new(),
             wanted: HashMap::new(),
@@ -76,7 +80,9 @@ impl Session {
             lost_pieces: 0,
             sweeps: u32::from(assignment.run > RunNumber(0)),
             is_sealing: false,
-            uncommitted: 0,
+            committing: VecDeque::new(),
+            progress_at: now,
+            is_heard: true,
             arrived_bytes: 0,
             rate: RateMeter { bytes_per_second: 0.0, since: now, bytes: 0 },
             assignment,
@@ -98,13 +104,18 @@ impl Session {
         records: Vec<Record>,
         cursor: Option<Cursor>,
         tally: WalkTally,
+        limits: &Limits,
     ) -> Result<Vec<Event>, WireError> {
         if self.walk_done.is_some() || self.is_sealing {
             return Err(WireError::Unexpected("an offer after the end of a run"));
         }
         self.checker.offer(number, &records)?;
         let undecided = self.offers.iter().filter(|offer| offer.decided < offer.pieces.len());
-        if undecided.count() > OFFERS_UNANSWERED_MAX || self.offers.len() > OFFERS_OPEN_MAX {
+        let offer_bytes = records.iter().map(held_bytes).sum::<usize>() as u64;
+        let is_too_much = undecided.count() > OFFERS_UNANSWERED_MAX
+            || self.offers.len() > OFFERS_OPEN_MAX
+            || self.held_bytes() + offer_bytes > limits.held_bytes_max;
+        if is_too_much {
             return Err(WireError::Unexpected("more offers than an agent may have open"));
         }
         let left_out = |record: &Record| match record {
@@ -127,6 +138,7 @@ impl Session {
             decided: 0,
             awaited: 0,
             reused_bytes: 0,
+            held_bytes: offer_bytes,
         });
         Ok(events)
     }
@@ -141,6 +153,19 @@ impl Session {
         }
         self.walk_done = Some(tally);
         Ok(())
+    }
+
+    /// What its records take that are not yet durable.
+    pub(super) fn held_bytes(&self) -> u64 {
+        let offers = self.offers.iter().map(|offer| offer.held_bytes).sum::<u64>();
+        offers + self.segment.held_bytes() + self.committing.iter().sum::<u64>()
+    }
+
+    /// Does the agent owe something, and the landing site nothing?
+    pub(super) fn owes(&self) -> bool {
+        let is_answered = self.offers.iter().all(|offer| offer.decided == offer.pieces.len());
+        let is_ours_to_act = !is_answered || !self.committing.is_empty() || self.is_sealing;
+        !self.wanted.is_empty() || (!is_ours_to_act && self.arriving.is_empty())
     }
 
     /// Begins the next run of the same pass.
@@ -187,9 +212,9 @@ impl Session {
     /// Adds a tally delta of the agent to the open segment.
     pub(super) fn count(&mut self, tally: &WalkTally) {
         let into = self.segment.tally_mut();
-        into.opened_files += tally.opened_files;
-        into.read_bytes.0 += tally.read_bytes;
-        into.vanished += tally.vanished;
+        into.opened_files = into.opened_files.saturating_add(tally.opened_files);
+        into.read_bytes += Bytes(tally.read_bytes);
+        into.vanished = into.vanished.saturating_add(tally.vanished);
     }
 
     /// The tally of the segment being filled.

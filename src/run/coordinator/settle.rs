@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::capture::Record;
-use crate::model::{Bytes, ChunkId, TreePath};
+use crate::model::{Bytes, ChunkId, Reason, TreePath};
 use crate::run::coordinator::claims::Waiter;
+use crate::run::coordinator::session::Session;
 use crate::run::coordinator::{Command, Coordinator, Known, SessionId};
 use crate::wire::ToAgent;
 
@@ -34,6 +35,7 @@ impl Coordinator {
         }
         if let Some(session) = self.sessions.get_mut(&id) {
             session.tally_mut().stored_bytes += stored;
+            session.progress_at = self.now;
         }
         for session in touched {
             self.advance(session);
@@ -164,7 +166,7 @@ impl Coordinator {
         };
         let Some(chunk) = session.rereads.remove(&ticket) else {
             let detail = "it answered what was not asked".to_owned();
-            self.end(id, crate::model::Reason::Protocol, detail, known);
+            self.end(id, Reason::Protocol, detail, known);
             return;
         };
         if let Some(length) = session.wanted.remove(&chunk) {
@@ -202,7 +204,36 @@ impl Coordinator {
         for chunk in self.claims.overdue(now, patience) {
             self.ask_somebody_else(chunk);
         }
+        self.end_idle(known);
         self.decide_all(known);
+    }
+
+    /// Ends hosts that owe something and only say that they live.
+    fn end_idle(&mut self, known: &dyn Known) {
+        let (now, patience) = (self.now, self.limits.progress_patience);
+        for session in self.sessions.values_mut().filter(|session| !session.owes()) {
+            session.progress_at = now;
+        }
+        let is_idle = |session: &Session| now.saturating_sub(session.progress_at) > patience;
+        let idle: Vec<SessionId> =
+            self.sessions.iter().filter(|(_, s)| is_idle(s)).map(|(id, _)| *id).collect();
+        for id in idle {
+            let detail = format!("the agent lives but got nowhere for {} s", patience.as_secs());
+            self.end(id, Reason::Timeout, detail, known);
+        }
+    }
+
+    /// A host with too many records under way is not listened to until some are durable. One that
+    /// owes content must be, or the records in front of that content would wait for ever.
+    pub(super) fn listen_or_not(&mut self) {
+        for (id, session) in &mut self.sessions {
+            let is_full = session.held_bytes() > self.limits.held_bytes;
+            let is_heard = !is_full || !session.wanted.is_empty();
+            if is_heard != session.is_heard {
+                session.is_heard = is_heard;
+                self.out.push(Command::Listen(*id, is_heard));
+            }
+        }
     }
 
     /// The holder is slow: the oldest waiter of another host that was not asked yet sends as well.

@@ -173,7 +173,7 @@ impl World {
                 self.hosts.get_mut(&id).unwrap().ended = Some(reason);
                 self.input(Input::Ended(id));
             }
-            Command::Send(..) | Command::Emit(_) => {}
+            Command::Send(..) | Command::Listen(..) | Command::Emit(_) => {}
         }
     }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use crate::capture::{Content, Kind, Record};
 use crate::chunk::Cutting;
 use crate::ledger::snapshot::Consistency;
-use crate::ledger::{OpenPass, PassDescription};
+use crate::ledger::{Ledger, OpenPass, PassDescription};
 use crate::model::{Bytes, Event, PassNumber, RunNumber, Tally, WorkloadId};
 use crate::run::coordinator::{Input, SessionId};
 use crate::run::engine::ToEngine;
 use crate::run::shelf::{OpenManifest, OpenedPass, PassRequest, Shelf, ShelfError, ToShelf};
+use crate::run::vouched;
 use crate::store::{
     Disk, DiskErrorKind, ManifestError, ManifestWriter, Pass, PassHead, PassName, PassSeal, Step,
     create_pass, newest_pass, seal_pass,
@@ -21,7 +22,9 @@ impl Shelf {
         let Some(open) = self.ledger.open_pass(&workload.id)? else {
             return self.begin(request);
         };
-        match self.go_on(request, &open) {
+        let name = PassName { workload: workload.id.clone(), pass: open.number };
+        let reopened = vouched::reopen(self.store.disk(), &self.ledger, &name, open.run);
+        match reopened.and_then(|is_ours| is_ours.then(|| self.go_on(request, &open)).transpose()) {
             // What is stored is evidence and stays; its chunks are not sent again.
             Err(ShelfError::Manifest(error)) if is_damage(&error) => {
                 let what = format!("workload/{}", workload.id);
@@ -31,7 +34,9 @@ impl Shelf {
                 let _ = self.engine.send(ToEngine::Emit(Event::Noted { what, text, by }));
                 self.begin(request)
             }
-            opened => opened,
+            Ok(None) => self.begin(request),
+            Ok(Some(opened)) => Ok(opened),
+            Err(error) => Err(error),
         }
     }
 
@@ -106,10 +111,11 @@ impl Shelf {
 
     /// Reads the whole pass back on a thread of its own: what is sealed is what can be read.
     pub(super) fn count(&self, session: SessionId, workload: WorkloadId, pass: PassNumber) {
-        let (disk, itself) = (self.store.disk().clone(), self.itself.clone());
+        let (disk, ledger) = (self.store.disk().clone(), self.ledger.clone());
+        let itself = self.itself.clone();
         std::thread::spawn(move || {
             let name = PassName { workload: workload.clone(), pass };
-            let tally = count_pass(&disk, &name);
+            let tally = count_pass(&disk, &ledger, &name);
             let _ = itself.send(ToShelf::Counted(session, workload, pass, tally));
         });
     }
@@ -134,7 +140,7 @@ impl Shelf {
             fuzzy: counted.fuzzy,
             ..receipts.unwrap_or_default()
         };
-        let runs = Pass::open(self.store.disk(), &name)?.runs().collect();
+        let runs = vouched::ends(&self.ledger, &name)?;
         let seal = PassSeal { runs, tally, sealed_at: self.clock.now() };
         seal_pass(&**self.store.disk(), &name, &seal)?;
         let consistency = if tally.fuzzy > 0 { Consistency::Fuzzy } else { Consistency::Crash };
@@ -145,9 +151,9 @@ impl Shelf {
 }
 
 /// What a pass holds when all its runs are merged.
-fn count_pass(disk: &Arc<dyn Disk>, name: &PassName) -> Result<Tally, ShelfError> {
+fn count_pass(disk: &Arc<dyn Disk>, ledger: &Ledger, name: &PassName) -> Result<Tally, ShelfError> {
     let mut tally = Tally::default();
-    for step in Pass::open(disk, name)?.merged() {
+    for step in vouched::open(disk, ledger, name)?.merged() {
         let record = match step {
             Step::Record(record) => record,
             Step::Unfinished(_) => {

@@ -5,7 +5,6 @@ use super::*;
 #[test]
 fn an_agent_may_die_anywhere() {
     let sources = Sources::new();
-    sources.evolve(false);
     let whole = Landing::new(&sources).run(Agents::default(), unwatched());
     assert!(whole.is_whole());
     let mut cuts = 0;
@@ -13,7 +12,7 @@ fn an_agent_may_die_anywhere() {
         let said = whole.agents.count(host).wire_bytes;
         for step in 0..12 {
             let landing = Landing::new(&sources);
-            let ran = landing.run(Agents::cut(host, 9 + said * step / 12), unwatched());
+            let ran = landing.run(Agents::cut(host, 9 + said * step / 13), unwatched());
             let seen = format!("{host} at {step}/12: {:?} {:#?}", ran.end, ran.events);
             assert!(ran.is_whole(), "{seen}");
             let was_cut = ran.agents.was_cut();

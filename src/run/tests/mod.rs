@@ -284,7 +284,6 @@ fn files_done(store: &Store, ledger: &Ledger, host: &str) -> u64 {
 fn two_hosts_arrive_whole_and_shared_content_crosses_once() {
     let sources = Sources::new();
     let landing = Landing::new(&sources);
-    sources.evolve(false);
     let ran = landing.run(Agents::default(), unwatched());
     assert!(ran.is_whole(), "{:?} {:?}", ran.end, ran.events);
     let mut sent = BTreeSet::new();

@@ -23,24 +23,22 @@ impl Sources {
         for (number, host) in HOSTS.into_iter().enumerate() {
             plant(&folder.path().join(host), number as u64);
         }
-        Self { folder }
+        let sources = Self { folder };
+        HOSTS.map(|host| sources.evolve(host, false));
+        sources
     }
 
     pub(super) fn path(&self, host: &str) -> PathBuf {
         self.folder.path().canonicalize().unwrap().join(host)
     }
 
-    /// The sources live on: one file more, one less, one changed; or all as it was at first.
-    pub(super) fn evolve(&self, is_later: bool) {
-        for host in HOSTS {
-            let (late, early) =
-                (self.path(host).join("live/late"), self.path(host).join("live/early"));
-            let log = self.path(host).join("live/log");
-            fs::write(&log, if is_later { "two lines\n\n" } else { "one line\n" }).unwrap();
-            let (made, removed) = if is_later { (late, early) } else { (early, late) };
-            fs::write(made, format!("{host} {is_later}")).unwrap();
-            let _ = fs::remove_file(removed);
-        }
+    /// A source lives on: one file more, one less, one changed; or all is as it was at first.
+    pub(super) fn evolve(&self, host: &str, is_later: bool) {
+        let live = self.path(host).join("live");
+        fs::write(live.join("log"), if is_later { "two lines\n\n" } else { "one line\n" }).unwrap();
+        let (made, removed) = if is_later { ("late", "early") } else { ("early", "late") };
+        fs::write(live.join(made), format!("{host} {is_later}")).unwrap();
+        let _ = fs::remove_file(live.join(removed));
     }
 
     /// Files of a host whose content is read: hard links once, empty ones never.
