@@ -15,10 +15,10 @@ use crate::site::tree::differences;
 use crate::site::{Outcome, copy};
 
 const MIB: usize = 1 << 20;
-/// Places in the pack of `alpha`. Frames end where time and credit have it, but none holds 3 MiB: at
-/// the first place there is nothing but `one`, from the second on nothing but `two`.
-const IN_ONE: u64 = 2 << 20;
-const IN_TWO: u64 = 9 << 20;
+/// Places in the pack of `alpha`. Frames come in order, or nearly so, and none holds 3 MiB: at the
+/// first place there is nothing but `one`, from the second on nothing but `two`.
+const IN_ONE: u64 = 1 << 20;
+const IN_TWO: u64 = (11 << 20) + (1 << 19);
 const WORKLOADS: [&str; 3] = ["alpha", "beta", "gamma"];
 
 type Names = BTreeSet<String>;

@@ -1,7 +1,7 @@
 //! Lies on the wire: each ends the host that tells it, with a reason, and changes nothing else.
 //!
-//! The liar is `tests/liar`, put on a host in the place of evac's own agent. Beside it an honest host
-//! works with the real agent; it is captured whole every time.
+//! The liar is `tests/liar`, put on a host in the place of evac's own agent. Beside it an honest
+//! host works with the real agent; it is captured whole every time.
 
 mod ground;
 
@@ -101,7 +101,7 @@ lies! {
     second_greeting: "a second greeting" => Protocol, "does not belong to a capture";
     word_of_targets: "a word of targets" => Protocol, "does not belong to a capture";
     landing_full: "a full landing disk" => Protocol, "your disk is full";
-    landing_full_at_greeting: "a full landing disk at the greeting" => Protocol, "your disk is full";
+    landing_full_at_greeting: "a full landing disk at the greeting" => Protocol, "disk is full";
     wrong_version: "another version" => Protocol, "speaks version 2";
     wrong_magic: "another magic" => SourceError, "the agent";
     no_magic: "no magic" => Protocol, "65536";

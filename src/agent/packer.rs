@@ -1,7 +1,7 @@
 //! Wanted pieces to frames, on as many cores as there are.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use crate::agent::outbox::{Disconnected, Outbox};
@@ -35,15 +35,23 @@ impl Packer {
         // Pieces are at most a mebibyte and are counted in `held`; the bound only caps the count.
         let (sender, pieces) = sync_channel::<Piece>(16_384);
         let (group_sender, groups) = sync_channel::<Vec<Piece>>(1);
-        let groups = Arc::new(Mutex::new(groups));
+        let groups = Arc::new(Mutex::new((0_u64, groups)));
+        let turns = Arc::new(Turns::default());
         std::thread::spawn(move || group(&pieces, &group_sender));
         for _ in 0..workers.max(1) {
             let (groups, outbox, held) = (groups.clone(), outbox.clone(), held.clone());
+            let turns = turns.clone();
             std::thread::spawn(move || {
-                let next = || groups.lock().ok().and_then(|groups| groups.recv().ok());
+                let next = || {
+                    let mut groups = groups.lock().ok()?;
+                    let group = groups.1.recv().ok()?;
+                    groups.0 += 1;
+                    Some((groups.0 - 1, group))
+                };
                 let mut builder = FrameBuilder::new(domain);
-                while let Some(group) = next() {
-                    if pack(&mut builder, group, level, &outbox, &held).is_err() {
+                while let Some((number, group)) = next() {
+                    let frame = pack(&mut builder, group, level, &held);
+                    if turns.take(number, || outbox.send(&frame)).is_err() {
                         // Whoever waits for room must not wait for ever on a dead connection.
                         held.close();
                         break;
@@ -91,18 +99,40 @@ fn group(pieces: &Receiver<Piece>, groups: &SyncSender<Vec<Piece>>) {
     }
 }
 
-fn pack(
-    builder: &mut FrameBuilder,
-    group: Vec<Piece>,
-    level: i32,
-    outbox: &Outbox,
-    held: &Budget,
-) -> Result<(), Disconnected> {
+/// Frames leave in the order of their pieces, whichever core was faster: what lies together in the
+/// tree lies together in a pack.
+#[derive(Debug, Default)]
+struct Turns {
+    next: Mutex<u64>,
+    changed: Condvar,
+}
+
+impl Turns {
+    fn take(
+        &self,
+        number: u64,
+        act: impl FnOnce() -> Result<(), Disconnected>,
+    ) -> Result<(), Disconnected> {
+        let next = self.next.lock().expect("no holder of this lock panics");
+        let mut next = self
+            .changed
+            .wait_while(next, |next| *next != number)
+            .expect("no holder of this lock panics");
+        // The turn passes on even when the connection is gone, so that nobody waits for it.
+        let done = act();
+        *next += 1;
+        drop(next);
+        self.changed.notify_all();
+        done
+    }
+}
+
+fn pack(builder: &mut FrameBuilder, group: Vec<Piece>, level: i32, held: &Budget) -> ToLanding {
     let bytes: u64 = group.iter().map(|piece| piece.bytes.len() as u64).sum();
     for piece in group {
         builder.push(piece.id, &piece.bytes);
     }
     let frame = builder.finish(level);
     held.release(bytes);
-    outbox.send(&ToLanding::Frame(serde_bytes::ByteBuf::from(frame)))
+    ToLanding::Frame(serde_bytes::ByteBuf::from(frame))
 }

@@ -290,7 +290,6 @@ fn a_tree_arrives_whole_and_each_piece_once() {
     assert_eq!(landing.records.iter().filter(inside).count(), 0);
     assert_eq!((tally.opened_files, tally.gone), (0, 0));
 
-    // A sweep finds what moved, changed, came and went.
     landing.send(&ToAgent::Finish);
     landing.bye();
 }

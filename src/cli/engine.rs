@@ -90,6 +90,11 @@ pub fn output(global: &Global, snapshot: &Snapshot) -> Result<Arc<Told>, Failure
     Ok(Arc::new(Told { output: std::sync::Mutex::new(Some(output)) }))
 }
 
+/// Nobody is told.
+pub fn quiet() -> Arc<Told> {
+    Arc::new(Told { output: std::sync::Mutex::new(None) })
+}
+
 /// Output that many may write to and one ends.
 pub struct Told {
     output: std::sync::Mutex<Option<Output>>,

@@ -17,7 +17,7 @@
 //!
 //! | step | who | made durable by |
 //! |---|---|---|
-//! | 1 frames, footers | [`Writer::append`], `close_workload` | [`Writer::commit`]: sync of dirty packs |
+//! | 1 frames, footers | [`Writer::append`], `close_workload` | [`Writer::commit`]: dirty packs |
 //! | 2 index log | [`Writer::commit`] | its sync; only now [`Store::is_durable`] says yes |
 //! | 3 segments | [`ManifestWriter::append`] | [`ManifestWriter::sync`] |
 //! | 4 receipts | the ledger | its transaction |

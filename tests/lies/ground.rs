@@ -1,5 +1,5 @@
-//! A site with an honest host and a lying one, inside this process: SSH is real, what runs behind it
-//! is a real process, and the run is the one that `evac run` carries out.
+//! A site with an honest host and a lying one, inside this process: SSH is real, what runs behind
+//! it is a real process, and the run is the one that `evac run` carries out.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -61,15 +61,15 @@ fn watch_panics() {
 }
 
 impl Ground {
-    /// With a host `honest`, a host `liar` and a target of each name in `targets`; each lies as it is
-    /// told, and `None` is the real agent.
+    /// With a host `honest`, a host `liar` and a target of each name in `targets`; each lies as it
+    /// is told, and `None` is the real agent.
     pub async fn new(lie: Option<&str>, targets: &[&str]) -> Self {
         watch_panics();
         let folder = tempfile::Builder::new().prefix("evac-lies-").tempdir().unwrap();
         let root = folder.path();
         let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519);
         let key = key.unwrap();
-        key.write_openssh_file(&root.join("id"), LineEnding::LF).unwrap();
+        key.write_openssh_file(root.join("id"), LineEnding::LF).unwrap();
         let mut hosts = Vec::new();
         let mut inventory = String::new();
         let mut settings = "[site]\nname = \"t\"\n[ssh]\nidentity = [\"id\"]\n".to_owned();

@@ -13,7 +13,7 @@
 //! | `machine_id`, `root_fs` | words |
 //! | `root` | `already`, `sudo`, or `no` and what sudo said; must be there |
 //! | `tool` | a name; any number of lines |
-//! | `folder` | `runs`, `noexec` or `unwritable`, free KiB, file system, path; any number of lines |
+//! | `folder` | `runs`, `noexec` or `unwritable`, free KiB, file system, path; any number |
 //!
 //! **Promises.** At most [`ANSWER_BYTES_MAX`] are taken; at most [`LINES_MAX`] lines of at most
 //! [`LINE_BYTES_MAX`] are read. A key given twice, a number that is none, a missing end: the answer

@@ -4,9 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-const GOOD: &str = "EVAC-PROBE-BEGIN\nsystem=Linux\nmachine=x86_64\nkernel=6.1.0\nhostname=box\nuid=1000\n\
-    clock_s=1900000000\ncpus=8\nmemory_kib=1024\nmachine_id=abc\nroot_fs=ext4\nroot=sudo\ntool=gzip\n\
-    tool=rsync\nfuture=whatever\nfolder=noexec 100 tmpfs /dev/shm\nfolder=runs 2048 ext2/ext3 /var/my tmp\n\
+const GOOD: &str = "EVAC-PROBE-BEGIN\nsystem=Linux\nmachine=x86_64\nkernel=6.1.0\n\
+    hostname=box\nuid=1000\n\
+    clock_s=1900000000\ncpus=8\nmemory_kib=1024\nmachine_id=abc\nroot_fs=ext4\nroot=sudo\n\
+    tool=gzip\ntool=rsync\nfuture=whatever\nfolder=noexec 100 tmpfs /dev/shm\n\
+    folder=runs 2048 ext2/ext3 /var/my tmp\n\
     EVAC-PROBE-END\n";
 
 fn check(answer: &str, expected: ProbeError) {
