@@ -1,6 +1,8 @@
 //! What is damaged at the landing site is named exactly, the rest is restored, and what can be made
 //! anew comes back: index and ledger.
 
+mod restore;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -13,17 +15,17 @@ use crate::site::tree::differences;
 use crate::site::{Outcome, copy};
 
 const MIB: usize = 1 << 20;
-/// Places in the pack of `alpha`. Frames end where time and credit have it, but none holds 3 MiB:
-/// at the first place there is nothing but `one`, from the second on nothing but `two`.
+/// Places in the pack of `alpha`. Frames end where time and credit have it, but none holds 3 MiB: at
+/// the first place there is nothing but `one`, from the second on nothing but `two`.
 const IN_ONE: u64 = 2 << 20;
 const IN_TWO: u64 = 9 << 20;
 const WORKLOADS: [&str; 3] = ["alpha", "beta", "gamma"];
 
 type Names = BTreeSet<String>;
 
-/// Three captured workloads: what `alpha` calls `two`, `beta` calls `copy`, and it lies in the
-/// pack of `alpha`, which was captured first.
-fn captured() -> Fleet {
+/// Three workloads: what `alpha` calls `two`, `beta` calls `copy`, and it lies in the
+/// pack of `alpha`, which is captured first.
+fn sources() -> Fleet {
     let source = |id, class| Source { host: "box", id, class };
     let sources = [("alpha", "identity"), ("beta", "web"), ("gamma", "bulk")];
     let fleet = Fleet::new(sources.map(|(id, class)| source(id, class)).into());
@@ -35,6 +37,11 @@ fn captured() -> Fleet {
     plant("beta", "copy", &noise(2, 6 * MIB));
     plant("beta", "own", &noise(3, MIB));
     plant("gamma", "own", &noise(4, MIB));
+    fleet
+}
+
+fn captured() -> Fleet {
+    let fleet = sources();
     fleet.evac(&["run"]).exits(0);
     fleet
 }
@@ -92,12 +99,8 @@ const DAMAGES: [Damage; 10] = [
     Damage {
         name: "a truncated pack",
         make: |fleet| {
-            fs::File::options()
-                .write(true)
-                .open(alpha_pack(fleet))
-                .unwrap()
-                .set_len(IN_TWO)
-                .unwrap();
+            let pack = fs::File::options().write(true).open(alpha_pack(fleet)).unwrap();
+            pack.set_len(IN_TWO).unwrap();
         },
         shallow: &["alpha/two", "beta/copy"],
         deep: &["alpha/two", "beta/copy"],

@@ -7,6 +7,8 @@ mod damage;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod lies;
+#[cfg(test)]
 mod rebuild;
 #[cfg(test)]
 mod resume;

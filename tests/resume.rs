@@ -91,7 +91,8 @@ fn check_done(fleet: &Fleet, hosts: &[&str]) {
 /// Folders of this site's agents, wherever an agent may lie.
 fn agent_folders(fleet: &Fleet) -> Vec<PathBuf> {
     let site = fs::read(fleet.site.path("state/store/site")).unwrap();
-    let id: String = site[site.len() - 8..].iter().map(|byte| format!("{byte:02x}")).collect();
+    let id: [u8; 8] = site[site.len() - 8..].try_into().unwrap();
+    let id = format!("{:016x}", u64::from_be_bytes(id));
     let places = ["/dev/shm", "/run", "/run/user/0", "/tmp", "/var/tmp", "/root", "/home"];
     let entries = places.iter().filter_map(|place| fs::read_dir(place).ok()).flatten().flatten();
     let is_ours = |path: &PathBuf| path.to_string_lossy().contains(&id);

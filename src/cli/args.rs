@@ -134,10 +134,10 @@ pub struct PlanArgs {
 /// Carry out a plan; the same command resumes
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Finished work is never done twice. The first Ctrl-C lets go tidily, the \
-second at once.\n\nExamples:\n  evac run                      survey, plan, go\n  \
+second at once.\n\nExamples:\n  evac run                      plan, and go\n  \
 evac run plans/night.toml     follow this plan")]
 pub struct RunArgs {
-    /// A plan of `evac plan`; without: surveys, plans, goes
+    /// A plan of `evac plan`; without: one is made, after a look at hosts nobody described
     pub plan: Option<PathBuf>,
 }
 

@@ -21,7 +21,9 @@ use crate::ledger::snapshot::{SCHEMA, Snapshot};
 use crate::model::{
     Bytes, Event, EventSink, PassNumber, Reason, TargetId, Timestamp, TreePath, WorkloadId,
 };
-use crate::restore::{Feed, LocalReport, RestoreError, Selection, restore_to_folder};
+use crate::restore::{
+    Feed, LocalReport, RestoreError, Selection, refuse_in_the_way, restore_to_folder,
+};
 use crate::run::restore::{Job, Restored, Restorer};
 use crate::store::{Pass, PassName};
 
@@ -153,7 +155,16 @@ fn to_folder(
         let root = folder.join(one.workload.id.as_str());
         let place = Place::Folder(root.clone()).to_string();
         let outcome = one_to_folder(global, args, writing, &one, (&root, &place), events);
-        lines.push(line_of(&one, place, outcome));
+        let line = line_of(&one, place, outcome);
+        if let (Some(reason), Some(detail)) = (line.reason, line.detail.clone()) {
+            let (workload, place) = (line.workload.clone(), line.place.clone());
+            let failed = Event::RestoreFailed { workload, place, reason, detail };
+            events.emit(&failed);
+            // A ledger that fails now has failed the restore already; one that was never begun
+            // there has nothing to take back.
+            let _ = writing.ledger.append(&failed, &global.by);
+        }
+        lines.push(line);
     }
     lines
 }
@@ -167,6 +178,8 @@ fn one_to_folder(
     events: &dyn EventSink,
 ) -> Result<Restored, RestoreError> {
     let (ledger, workload) = (&writing.ledger, &one.workload.id);
+    let name = PassName { workload: workload.clone(), pass: one.pass };
+    let pass = Pass::open(writing.store.disk(), &name)?;
     let begun = ledger.restore_begin(workload, one.pass, place, &global.by)?;
     events.emit(&Event::RestoreStarted {
         workload: workload.clone(),
@@ -174,16 +187,15 @@ fn one_to_folder(
         place: place.to_owned(),
     });
     let resume = begun.position.and_then(|bytes| TreePath::new(bytes).ok());
-    let name = PassName { workload: workload.clone(), pass: one.pass };
-    let pass = Pass::open(writing.store.disk(), &name)?;
     let selection = Selection { include: one.include.clone(), resume: resume.clone() };
-    let mut feed = Feed::new(&writing.store, &pass, selection);
     let options = PlaceOptions {
         overwrite: args.overwrite,
         create_root: true,
         resume_from: resume,
         ..PlaceOptions::default()
     };
+    refuse_in_the_way(&pass, &selection, root, &options)?;
+    let mut feed = Feed::new(&writing.store, &pass, selection);
     let mut durable = |path: &TreePath, entries: u64, bytes: Bytes| {
         let position = path.as_bytes();
         ledger.restore_progress(workload, one.pass, place, position, entries, bytes)?;

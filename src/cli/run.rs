@@ -1,5 +1,7 @@
 //! `evac run`: carries out the plan; the same command resumes.
 
+mod guard;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -21,7 +23,8 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     let writing = global.open_for_writing()?;
     let (_, snapshot) = fleet::look(&writing.ledger, &loaded, true, global.now())?;
     let plan = make_plan(global, &loaded, (&writing.ledger, &snapshot), args.plan.as_deref())?;
-    let options = work(&loaded, &snapshot, &plan);
+    let mut options = work(&loaded, &snapshot, &plan);
+    options.refuse(guard::refusals(global, &loaded, &writing)?);
     let site = engine::site(global, &loaded, &writing)?;
     let reach = engine::reach(global, &loaded, &writing)?;
     let told = engine::output(global, &snapshot)?;
@@ -112,7 +115,13 @@ fn work(loaded: &Loaded, snapshot: &Snapshot, plan: &Plan) -> Options {
         .filter(|workload| ids.contains(&workload.id))
         .map(|workload| workload.bytes.saturating_sub(workload.bytes_done))
         .sum();
-    Options { captured_before: captured as u64, expected, customers: customers.len() as u64, order }
+    Options {
+        captured_before: captured as u64,
+        expected,
+        customers: customers.len() as u64,
+        order,
+        refused: Vec::new(),
+    }
 }
 
 fn tell(report: &RunReport) {

@@ -51,7 +51,8 @@ fn report(check: &mut Check<'_>, path: &TreePath, inner: &Workload, outer: &Work
     check.problems.push(if foreign { problem.of(entry) } else { problem });
 }
 
-/// Where `workload` goes must not be beneath what is captured from that machine.
+/// Where `workload` goes must not be beneath what is captured from that machine. It is captured all
+/// the same, for capture needs no target; `restore` refuses.
 pub(super) fn restore(check: &mut Check<'_>, workload: &Workload) {
     let entry = entry_of(workload);
     if workload.restore_root.as_ref().is_some_and(TreePath::is_root) {
@@ -76,7 +77,8 @@ pub(super) fn restore(check: &mut Check<'_>, workload: &Workload) {
         );
         let hint = "Set `restore.root` outside every captured path, or name another target.";
         let key = if workload.restore_root.is_some() { "restore" } else { "target" };
-        check.error(&entry, key, what, hint);
+        let origin = check.places.of_key(&entry, key);
+        check.problems.push(Problem::error(&origin, what).hint(hint));
     }
 }
 

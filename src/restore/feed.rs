@@ -26,7 +26,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    fn takes(&self, path: &TreePath) -> bool {
+    pub(super) fn takes(&self, path: &TreePath) -> bool {
         self.include.is_empty()
             || self.include.iter().any(|root| path.is_within(root) || root.is_within(path))
     }

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use bytes::Bytes as Buffer;
 
 use crate::agent::place::{ChunkFault, Chunks, PlaceOptions, Placed, Placer};
+use crate::capture::Record;
 use crate::model::{Bytes, ChunkId, TreePath};
 use crate::restore::RestoreError;
-use crate::restore::feed::{Batch, Feed};
+use crate::restore::feed::{Batch, Feed, Selection};
 use crate::restore::frames::CachedFrame;
+use crate::store::{Pass, Step};
 
 /// After so much content what was written is synced, and a resume can begin there.
 const SYNC_BYTES: u64 = 256 << 20;
@@ -50,6 +52,27 @@ impl Chunks for Larder {
     }
 }
 
+/// What stands beneath `root` and would end a restore half-way is found before anything is
+/// written. Costs a reading of the manifest, and a look at what is there.
+pub fn refuse_in_the_way(
+    pass: &Pass,
+    selection: &Selection,
+    root: &Path,
+    options: &PlaceOptions,
+) -> Result<(), RestoreError> {
+    if options.overwrite || !root.exists() {
+        return Ok(());
+    }
+    let placer = Placer::open(root, options.clone())?;
+    for step in pass.merged() {
+        let Step::Record(Record::Node(entry)) = step else { continue };
+        if let Some(refusal) = placer.refusal(&entry).filter(|_| selection.takes(&entry.path)) {
+            return Err(refusal.into());
+        }
+    }
+    Ok(())
+}
+
 /// Writes what `feed` yields beneath `root`. `durable` is told, every so often, that everything
 /// before a path survives a power cut; with the entries and bytes since the last time.
 pub fn restore_to_folder(
@@ -67,7 +90,7 @@ pub fn restore_to_folder(
         for record in &batch.records {
             placer.place(record, &mut larder)?;
             entries += u64::from(record.path().is_some());
-            if let crate::capture::Record::Data { length, .. } = record {
+            if let Record::Data { length, .. } = record {
                 bytes += u64::from(*length);
             }
         }

@@ -16,7 +16,7 @@ mod frames;
 mod local;
 
 pub use feed::{Batch, Feed, Selection};
-pub use local::{LocalReport, restore_to_folder};
+pub use local::{LocalReport, refuse_in_the_way, restore_to_folder};
 
 /// Content named by one batch.
 pub const BATCH_BYTES: u64 = 8 << 20;

@@ -13,7 +13,7 @@ use crate::run::engine::{NewSession, SessionEnd, ToEngine};
 use crate::run::shelf::{OpenedPass, PassRequest, ToShelf};
 use crate::run::stop::Phase;
 use crate::run::talk::{Talk, TalkError};
-use crate::run::{Outcome, Shared, links};
+use crate::run::{Outcome, Refusal, Shared, links};
 use crate::wire::{CaptureOrder, Grant, ToAgent, ToLanding};
 
 /// zstd level of frames; following the bottleneck comes with a later release.
@@ -159,6 +159,18 @@ async fn after_failure(
             abandon(shared, &host.id, error);
             false
         }
+    }
+}
+
+/// A guard rail keeps a host out: its workloads fail for that reason.
+pub(super) fn refuse(shared: &Shared, refusal: &Refusal, workloads: &[WorkloadId]) {
+    let (reason, detail) = (Reason::Inventory, refusal.why.clone());
+    let host = refusal.host.clone();
+    shared.emit(Event::HostFailed { host, reason, detail: detail.clone(), retry_s: None });
+    for workload in workloads {
+        let (workload, detail) = (workload.clone(), detail.clone());
+        shared.done(&workload, Outcome::Failed(reason));
+        shared.emit(Event::CaptureFailed { workload, reason, detail });
     }
 }
 

@@ -80,6 +80,31 @@ pub struct Options {
     pub expected: Bytes,
     /// Customers with work in this run.
     pub customers: u64,
+    /// Hosts that a guard rail keeps out, with what would have been taken from them.
+    pub refused: Vec<(Refusal, Vec<WorkloadId>)>,
+}
+
+/// A host that is not to be taken as it stands in the inventory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which.
+    pub host: HostId,
+    /// What was found there.
+    pub why: String,
+}
+
+impl Options {
+    /// Takes the work of refused hosts out; it is told as failed, with the reason.
+    pub fn refuse(&mut self, refusals: Vec<Refusal>) {
+        for refusal in refusals {
+            let (out, order) = std::mem::take(&mut self.order)
+                .into_iter()
+                .partition(|(host, _)| *host == refusal.host);
+            self.order = order;
+            let out: Vec<(HostId, WorkloadId)> = out;
+            self.refused.push((refusal, out.into_iter().map(|(_, workload)| workload).collect()));
+        }
+    }
 }
 
 /// How a run ended.
@@ -176,6 +201,9 @@ pub async fn run_at(
         customers: options.customers,
         bytes: options.expected,
     });
+    for (refusal, workloads) in &options.refused {
+        host::refuse(&shared, refusal, workloads);
+    }
     let was_stopped = drive(&shared, site, stop).await;
     finish(&shared, threads).await;
     let mut report = tally.report(&shared);

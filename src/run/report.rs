@@ -43,14 +43,7 @@ impl Tallies {
             skipped: 0,
             vanished: sum.committed.vanished,
             fuzzy: sum.fuzzy,
-            refused: count(|o| {
-                matches!(
-                    o,
-                    Outcome::Failed(
-                        Reason::HostKeyUnknown | Reason::HostKeyChanged | Reason::Inventory
-                    )
-                )
-            }),
+            refused: count(|o| *o == Outcome::Failed(Reason::Inventory)),
             opened_files: sum.committed.opened_files,
             read_bytes: sum.committed.read_bytes,
             sent_bytes: Bytes(sum.received_bytes),

@@ -36,9 +36,11 @@ impl Fleet {
         let trees = tempfile::Builder::new().prefix("evac-trees-").tempdir();
         let trees = trees.expect("the temporary folder is writable");
         let fleet = Self { site: Site::new(), sshd: Sshd::start(), trees, sources };
-        fleet.sources.iter().for_each(|source| drop(folder(&fleet.tree(source.id))));
+        for source in &fleet.sources {
+            folder(&fleet.tree(source.id));
+        }
         fleet.write_settings();
-        fleet.write_inventory("");
+        fleet.write_inventory();
         fleet
     }
 
@@ -73,28 +75,26 @@ impl Fleet {
         self.site.write("evac.toml", &settings);
     }
 
-    /// Writes the inventory again, with `more` at its end.
-    pub fn write_inventory(&self, more: &str) {
+    fn write_inventory(&self) {
         let mut hosts: Vec<&str> = self.sources.iter().map(|source| source.host).collect();
         hosts.dedup();
-        let mut text = String::from("[[customer]]\nid = \"acme\"\nname = \"Acme BV\"\n");
+        let mut blocks = vec!["[[customer]]\nid = \"acme\"\nname = \"Acme BV\"\n".to_owned()];
         for host in hosts {
-            let port = self.sshd.port();
-            text += &format!(
+            let (port, user) = (self.sshd.port(), user());
+            blocks.push(format!(
                 "[[host]]\nid = \"{host}\"\naddress = \"127.0.0.1\"\nport = {port}\n\
-                 user = \"{}\"\ncustomer = \"acme\"\n",
-                user()
-            );
-            for source in self.sources.iter().filter(|source| source.host == host) {
-                text += &format!(
-                    "[[host.workload]]\nid = \"{}\"\npaths = [\"{}\"]\nclass = \"{}\"\n",
-                    source.id,
-                    self.tree(source.id).display(),
-                    source.class
-                );
-            }
+                 user = \"{user}\"\ncustomer = \"acme\"\n"
+            ));
+            let own = self.sources.iter().filter(|source| source.host == host);
+            blocks.extend(own.map(|Source { id, class, .. }| {
+                let path = self.tree(id);
+                format!(
+                    "[[host.workload]]\nid = \"{id}\"\npaths = [\"{}\"]\nclass = \"{class}\"\n",
+                    path.display()
+                )
+            }));
         }
-        self.site.write("inventory.toml", &(text + more));
+        self.site.write("inventory.toml", &blocks.concat());
     }
 }
 

@@ -223,11 +223,12 @@ impl Coordinator {
         }
     }
 
-    /// A host with too many records under way is not listened to until some are durable. One that
-    /// owes content must be, or the records in front of that content would wait for ever.
+    /// A host with too many records under way is not listened to until some are durable, and none
+    /// is while the run drains. One that owes content must be, or the records in front of that
+    /// content would wait for ever.
     pub(super) fn listen_or_not(&mut self) {
         for (id, session) in &mut self.sessions {
-            let is_full = session.held_bytes() > self.limits.held_bytes;
+            let is_full = session.held_bytes() > self.limits.held_bytes || self.draining.is_some();
             let is_heard = !is_full || !session.wanted.is_empty();
             if is_heard != session.is_heard {
                 session.is_heard = is_heard;

@@ -23,7 +23,7 @@ impl Shelf {
             return self.begin(request);
         };
         let name = PassName { workload: workload.id.clone(), pass: open.number };
-        let reopened = vouched::reopen(self.store.disk(), &self.ledger, &name, open.run);
+        let reopened = vouched::reopen(self.store.disk(), &self.ledger, &name);
         match reopened.and_then(|is_ours| is_ours.then(|| self.go_on(request, &open)).transpose()) {
             // What is stored is evidence and stays; its chunks are not sent again.
             Err(ShelfError::Manifest(error)) if is_damage(&error) => {

@@ -128,7 +128,7 @@ fn lost(error: &io::Error) -> TalkError {
 impl Hear for OwnedReadHalf {
     fn hear(&mut self) -> Pending<'_, Result<Option<Buffer>, TalkError>> {
         Box::pin(async {
-            let mut buffer = bytes::BytesMut::with_capacity(256 * 1024);
+            let mut buffer = bytes::BytesMut::with_capacity(32 * 1024);
             let count = self.read_buf(&mut buffer).await.map_err(|error| lost(&error))?;
             Ok((count > 0).then(|| buffer.freeze()))
         })

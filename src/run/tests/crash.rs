@@ -44,7 +44,7 @@ fn copying(copy: PathBuf, at: Option<usize>) -> OnEvent {
 
 /// Strikes a run and finishes it; says whether there was an operation to strike.
 fn strike(sources: &Sources, case: Case) -> bool {
-    HOSTS.map(|host| sources.evolve(host, false));
+    sources.begin_anew();
     let landing = Landing::new(sources);
     let copy = landing.folder.path().join("copy.db");
     landing.disk.arm(Some(case.fault));
@@ -93,9 +93,9 @@ fn finish(landing: &Landing, sources: &Sources, case: Case, seen: &str) {
     let (store, writer) = landing.open().unwrap_or_else(|error| panic!("{error}: {seen}"));
     drop(writer);
     let ledger = landing.ledger();
-    assert_eq!(landing.broken(&store, &ledger), None, "{seen}");
+    assert_eq!(broken(&store, &ledger), None, "{seen}");
     let done = HOSTS.map(|host| files_done(&store, &ledger, host));
-    for (host, _) in landing.options(&ledger).order.iter().filter(|_| case.changes) {
+    for (host, _) in options(&ledger).order.iter().filter(|_| case.changes) {
         sources.evolve(host.as_str(), true);
     }
     drop(ledger);

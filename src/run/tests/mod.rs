@@ -149,20 +149,6 @@ impl Landing {
         opened.map(|(store, writer, _)| (store, writer)).map_err(|error| explain(&error))
     }
 
-    /// What the command would still do: everything that is not sealed.
-    fn options(&self, ledger: &Ledger) -> Options {
-        let is_open = |host: &&str| {
-            let passes = ledger.passes(&workload(host)).unwrap();
-            passes.last().is_none_or(|pass| pass.sealed_at.is_none())
-        };
-        let order: Vec<_> = HOSTS
-            .into_iter()
-            .filter(is_open)
-            .map(|h| (HostId::new(h).unwrap(), workload(h)))
-            .collect();
-        Options { captured_before: (HOSTS.len() - order.len()) as u64, order, ..Options::default() }
-    }
-
     /// `evac run`, once, over whatever is there.
     fn run(&self, agents: Agents, on_event: OnEvent) -> Ran {
         let agents = Arc::new(agents);
@@ -171,7 +157,7 @@ impl Landing {
             Err(error) => return Ran { end: Err(error), agents, events: Vec::new() },
         };
         let ledger = Arc::new(self.ledger());
-        let options = self.options(&ledger);
+        let options = options(&ledger);
         let events = Mutex::default();
         let watch = Arc::new(Watch { ledger: ledger.clone(), events, on_event });
         let site = Site {
@@ -198,42 +184,10 @@ impl Landing {
         Ran { end: end.map_err(|error| explain(&error)), agents, events }
     }
 
-    /// What a receipt promises and is not so.
-    fn broken(&self, store: &Store, ledger: &Ledger) -> Option<String> {
-        self.check(store, ledger).err()
-    }
-
-    fn check(&self, store: &Store, ledger: &Ledger) -> Result<(), String> {
-        ledger.check().map_err(|error| explain(&error))?;
-        let mut refs = Vec::new();
-        for host in HOSTS {
-            for known in ledger.passes(&workload(host)).map_err(|error| explain(&error))? {
-                let Some(pass) = receipted(store, ledger, host, known.number)? else { continue };
-                let whole = Pass::open(store.disk(), pass.name()).map_err(|e| explain(&e))?;
-                if known.sealed_at.is_some() && whole.seal().is_none() {
-                    return Err(format!("{host}: sealed in the ledger alone"));
-                }
-                for step in pass.merged() {
-                    match step {
-                        Step::Damaged(fault) => return Err(format!("{host}: {fault:?}")),
-                        Step::Record(Record::Data { id, .. }) if !store.is_durable(&id) => {
-                            return Err(format!("{host}: chunk {id} is not durable"));
-                        }
-                        _ => {}
-                    }
-                }
-                refs.push(PassRef { name: pass.name().clone(), ends: pass.runs().collect() });
-            }
-        }
-        let report = verify(store, &refs, true, &mut |_| {}).map_err(|error| explain(&error))?;
-        if report.bad.is_empty() { Ok(()) } else { Err(format!("{:?}", report.bad)) }
-    }
-
     /// Restores the newest pass of every host and compares it with its source.
     fn assert_restores(&self, sources: &Sources) {
         let (store, _) = Store::open_read_only(Arc::new(self.disk.clone()), self.keys()).unwrap();
         let ledger = self.ledger();
-        assert_eq!(self.broken(&store, &ledger), None);
         for host in HOSTS {
             let newest = ledger.passes(&workload(host)).unwrap().pop().unwrap();
             assert!(newest.sealed_at.is_some());
@@ -249,6 +203,48 @@ impl Landing {
             sources.assert_equal(host, &root);
         }
     }
+}
+
+/// What the command would still do: everything that is not sealed.
+fn options(ledger: &Ledger) -> Options {
+    let is_open = |host: &&str| {
+        let passes = ledger.passes(&workload(host)).unwrap();
+        passes.last().is_none_or(|pass| pass.sealed_at.is_none())
+    };
+    let order: Vec<_> =
+        HOSTS.into_iter().filter(is_open).map(|h| (HostId::new(h).unwrap(), workload(h))).collect();
+    Options { captured_before: (HOSTS.len() - order.len()) as u64, order, ..Options::default() }
+}
+
+/// What a receipt promises and is not so.
+fn broken(store: &Store, ledger: &Ledger) -> Option<String> {
+    check(store, ledger).err()
+}
+
+fn check(store: &Store, ledger: &Ledger) -> Result<(), String> {
+    ledger.check().map_err(|error| explain(&error))?;
+    let mut refs = Vec::new();
+    for host in HOSTS {
+        for known in ledger.passes(&workload(host)).map_err(|error| explain(&error))? {
+            let Some(pass) = receipted(store, ledger, host, known.number)? else { continue };
+            let whole = Pass::open(store.disk(), pass.name()).map_err(|e| explain(&e))?;
+            if known.sealed_at.is_some() && whole.seal().is_none() {
+                return Err(format!("{host}: sealed in the ledger alone"));
+            }
+            for step in pass.merged() {
+                match step {
+                    Step::Damaged(fault) => return Err(format!("{host}: {fault:?}")),
+                    Step::Record(Record::Data { id, .. }) if !store.is_durable(&id) => {
+                        return Err(format!("{host}: chunk {id} is not durable"));
+                    }
+                    _ => {}
+                }
+            }
+            refs.push(PassRef { name: pass.name().clone(), ends: pass.runs().collect() });
+        }
+    }
+    let report = verify(store, &refs, true, &mut |_| {}).map_err(|error| explain(&error))?;
+    if report.bad.is_empty() { Ok(()) } else { Err(format!("{:?}", report.bad)) }
 }
 
 /// A pass as far as receipts vouch for it; `None` without any.

@@ -24,12 +24,19 @@ impl Sources {
             plant(&folder.path().join(host), number as u64);
         }
         let sources = Self { folder };
-        HOSTS.map(|host| sources.evolve(host, false));
+        sources.begin_anew();
         sources
     }
 
     pub(super) fn path(&self, host: &str) -> PathBuf {
         self.folder.path().canonicalize().unwrap().join(host)
+    }
+
+    /// Every source as it was at first.
+    pub(super) fn begin_anew(&self) {
+        for host in HOSTS {
+            self.evolve(host, false);
+        }
     }
 
     /// A source lives on: one file more, one less, one changed; or all is as it was at first.
@@ -80,7 +87,9 @@ fn plant(root: &Path, number: u64) {
     symlink("../nowhere", root.join("etc/dangling")).unwrap();
     fs::write(root.join("srv/own"), text(100 + number, 300_000)).unwrap();
     fs::hard_link(root.join("srv/own"), root.join("srv/twin")).unwrap();
-    fs::write(root.join("srv/shared"), text(8, SHARED_BYTES)).unwrap();
+    // The second host has the beginning of it.
+    let shared_bytes = if number == 0 { SHARED_BYTES } else { SHARED_BYTES / 4 };
+    fs::write(root.join("srv/shared"), text(8, shared_bytes)).unwrap();
     let sparse = fs::File::create(root.join("www/sparse")).unwrap();
     sparse.set_len(1 << 20).unwrap();
     sparse.write_all_at(b"back", 1 << 19).unwrap();

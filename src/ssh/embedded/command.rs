@@ -37,14 +37,21 @@ impl Drop for Counted {
 }
 
 /// Runs `command` until it ends, or until its channel or connection goes.
-pub(super) async fn run(host: Arc<Host>, handle: Handle, channel: Channel<Msg>, command: Vec<u8>) {
+pub(super) async fn run(
+    host: Arc<Host>,
+    handle: Handle,
+    channel: Channel<Msg>,
+    command: Vec<u8>,
+    gone: watch::Receiver<()>,
+) {
     let _counted = Counted::new(&host.faults.commands);
     let id = channel.id();
     let (from_client, to_client) = channel.split();
     let noise = host.faults.noise.lock().expect("no holder of this lock panics").clone();
     let (status, signal) = match start(&host, &command) {
         Ok(child) => {
-            let Some(status) = attend(child, from_client, &to_client, noise.into()).await else {
+            let Some(status) = attend(child, from_client, &to_client, noise.into(), gone).await
+            else {
                 return;
             };
             (status.code().map(i32::cast_unsigned), status.signal().map(signal_name))
@@ -84,6 +91,7 @@ async fn attend(
     from_client: ChannelReadHalf,
     to_client: &ChannelWriteHalf<Msg>,
     noise: Bytes,
+    mut gone: watch::Receiver<()>,
 ) -> Option<ExitStatus> {
     let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     let stdin = child.stdin.take().expect("standard input was piped");
@@ -97,6 +105,8 @@ async fn attend(
     let status = tokio::select! {
         status = ended => status,
         () = feed(from_client, stdin) => None,
+        // A process that takes no input must not hide the end of its connection.
+        _ = gone.changed() => None,
     };
     if status.is_none() {
         if let Some(group) = group {

@@ -183,7 +183,9 @@ impl Host {
         // Without it small messages wait; with it nothing else changes.
         let _ = stream.set_nodelay(true);
         let (near, far) = tokio::io::duplex(4 * WINDOW_BYTES as usize);
-        let session = Session::new(Arc::clone(&self));
+        // Dropped with the connection.
+        let (_here, gone) = watch::channel(());
+        let session = Session::new(Arc::clone(&self), gone);
         let serve = async {
             if let Ok(running) =
                 russh::server::run_stream(Arc::clone(&self.config), far, session).await

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, VerifiedPublicKey};
 use russh::{Channel, ChannelId};
+use tokio::sync::watch;
 
 use super::Host;
 use super::command::run;
@@ -17,11 +18,13 @@ pub(super) struct Session {
     host: Arc<Host>,
     /// Opened, with nothing run in them yet.
     waiting: HashMap<ChannelId, Channel<Msg>>,
+    /// Fails when the connection is over, even while a command takes nothing.
+    gone: watch::Receiver<()>,
 }
 
 impl Session {
-    pub(super) fn new(host: Arc<Host>) -> Self {
-        Self { host, waiting: HashMap::new() }
+    pub(super) fn new(host: Arc<Host>, gone: watch::Receiver<()>) -> Self {
+        Self { host, waiting: HashMap::new(), gone }
     }
 
     fn judge(&self, key: &russh::keys::PublicKey) -> Auth {
@@ -87,7 +90,8 @@ impl Handler for Session {
     ) -> Result<(), Self::Error> {
         let Some(channel) = self.waiting.remove(&id) else { return session.channel_failure(id) };
         session.channel_success(id)?;
-        tokio::spawn(run(Arc::clone(&self.host), session.handle(), channel, command.to_vec()));
+        let (host, gone) = (Arc::clone(&self.host), self.gone.clone());
+        tokio::spawn(run(host, session.handle(), channel, command.to_vec(), gone));
         Ok(())
     }
 }

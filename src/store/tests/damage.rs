@@ -262,6 +262,9 @@ fn a_lost_ledger_comes_back_as_far_as_chunks_prove_it() {
     let (all, runs) = proven();
     assert_eq!((all[0].segments.len(), all[0].end_bytes), (4, runs[0].end_bytes));
     captured.bench.disk.lose(&captured.pack("acme", 2).0);
+    let (sealed, _) = proven();
+    assert_eq!(sealed, all, "what a seal vouches for is damaged, not forgotten");
+    captured.bench.disk.lose(&captured.passes[0].name.file("sealed"));
     let (some, _) = proven();
     assert_eq!(some[0].segments.len(), 2);
     let last = some[0].segments.last().and_then(|segment| segment.head.last.clone());
