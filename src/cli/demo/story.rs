@@ -80,14 +80,15 @@ impl Story {
         }
         self.tell("WRONG", &lines)?;
         let site = shown(&folders.site);
+        let evac = std::env::args().next().unwrap_or_else(|| "evac".into());
         let verdict = if problems.is_empty() { "Everything held" } else { "NOT everything held" };
         self.tell(
             "look",
             &[
                 format!("{verdict}, in {:.0} s. Everything is kept for you:", self.elapsed_s()),
                 format!("{site}/state/status/index.html    the public page"),
-                format!("evac --site {site} status"),
-                format!("evac --site {site} find bakery    what to tell a customer"),
+                format!("{evac} --site {site} status"),
+                format!("{evac} --site {site} find bakery    what to tell a customer"),
                 format!("{}    what every command said", shown(&folders.logs)),
                 format!("rm -rf {}    when you have seen enough", shown(&folders.root)),
             ],
