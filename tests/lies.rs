@@ -3,7 +3,10 @@
 //! The liar is `tests/liar`, put on a host in the place of evac's own agent. Beside it an honest
 //! host works with the real agent; it is captured whole every time.
 
+mod endless;
 mod ground;
+mod random;
+mod targets;
 
 use std::time::Duration;
 
@@ -17,7 +20,7 @@ use ground::{Ground, failure, honest, liar};
 /// Waits that are long for a test and short for people.
 const PATIENCE: Patience = Patience {
     silence: Duration::from_secs(1),
-    progress: Duration::from_millis(500),
+    progress: Duration::from_secs(2),
     goodbye: Duration::from_millis(500),
 };
 
@@ -38,7 +41,7 @@ fn check(lie: &str, reason: Reason, what: &str) {
 
 #[track_caller]
 fn check_within(patience: Patience, lie: &str, reason: Reason, what: &str) {
-    let pace = pace(patience.silence);
+    let pace = pace(2 * patience.silence);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let mut ground = Ground::new(Some(lie), &[]).await;

@@ -67,7 +67,6 @@ pub fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
         return Err(Failure::failed("there is nothing to restore").hint(hint));
     }
     print::confirm(global, "restore", wanted.len(), "workloads")?;
-    // For programs there is one object a workload, and nothing between.
     let told = if global.json { engine::quiet() } else { engine::output(global, &snapshot)? };
     let outcome = match &args.to {
         Some(folder) => {

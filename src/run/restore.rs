@@ -219,13 +219,15 @@ impl Restorer {
             let progress = tokio::time::sleep(patience);
             let may_feed = sent.is_ready && !sent.is_fed && sent.batches.len() < BATCHES_AHEAD;
             tokio::select! {
-                batch = batches.recv(), if may_feed => if let Some(batch) = batch {
-                    restored.add_damaged(&batch.damaged);
-                    sent.batches.push_back((batch.number, batch.last.clone()));
-                    batch.send(line);
-                } else {
-                    sent.is_fed = true;
-                    line.talk.send(&ToAgent::PlaceEnd);
+                batch = batches.recv(), if may_feed => {
+                    if let Some(batch) = batch {
+                        restored.add_damaged(&batch.damaged);
+                        sent.batches.push_back((batch.number, batch.last.clone()));
+                        batch.send(line);
+                    } else {
+                        sent.is_fed = true;
+                        line.talk.send(&ToAgent::PlaceEnd);
+                    }
                 },
                 message = line.talk.next() => match message? {
                     ToLanding::PlaceReady if !sent.is_ready => sent.is_ready = true,

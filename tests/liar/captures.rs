@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use evac::capture::entry::Xattr;
 use evac::capture::{Content, Cursor, Entry, Fingerprint, Kind, Metadata, Record};
 use evac::model::{ChunkId, Domain, Reason, TreePath};
 use evac::wire::message::RECORDS_MAX;
@@ -194,8 +195,8 @@ fn endless_lie(lie: &str, far: &mut Far, tree: &Tree<'_>) -> Option<()> {
     let deep = vec!["d".repeat(200); 18].join("/");
     match lie {
         "beats and nothing else" => far.beat(),
-        "endless entries" => endless(far, |number| tree.directory(&format!("{number:020}-{deep}"))),
-        "endless omissions" => endless(far, |number| tree.left_out(&format!("{number:020}"))),
+        "endless entries" => endless(far, 60, |number| heavy(tree.directory(&rising(number)))),
+        "endless omissions" => endless(far, 1_000, |number| tree.left_out(&rising(number))),
         "endless questions" => {
             let ask = |ticket| LinkAsk {
                 ticket,
@@ -221,11 +222,24 @@ fn endless_lie(lie: &str, far: &mut Far, tree: &Tree<'_>) -> Option<()> {
     }
 }
 
-/// Offers without end, each record after the one before.
-fn endless(far: &mut Far, record: impl Fn(u64) -> Record) -> Option<()> {
-    const RECORDS: u64 = 1_000;
+/// A name that stands behind those of smaller numbers.
+fn rising(number: u64) -> String {
+    format!("{number:020}")
+}
+
+/// With attributes as large as Linux has them.
+fn heavy(mut record: Record) -> Record {
+    if let Record::Node(entry) = &mut record {
+        let attribute = |name| Xattr { name: vec![name], value: vec![0; 60_000] };
+        entry.metadata.xattrs = (b'a'..b'e').map(attribute).collect();
+    }
+    record
+}
+
+/// Offers of so many records without end, each record after the one before.
+fn endless(far: &mut Far, count: u64, record: impl Fn(u64) -> Record) -> Option<()> {
     for number in 0.. {
-        let records = (number * RECORDS..(number + 1) * RECORDS).map(&record).collect();
+        let records = (number * count..(number + 1) * count).map(&record).collect();
         far.say(&offer(number, records))?;
     }
     Some(())

@@ -131,7 +131,9 @@ impl Ground {
         let (sink, pressed) = (events.clone(), stop.clone());
         let sink: Arc<dyn EventSink> = Arc::new(move |event: &Event| {
             watch(event, &pressed);
-            sink.lock().unwrap().push(event.clone());
+            if !matches!(event, Event::LeftOut { .. }) {
+                sink.lock().unwrap().push(event.clone());
+            }
         });
         let writer = self.writer.take().expect("a ground is run on once");
         let reach = self.reach(patience);
