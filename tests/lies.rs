@@ -39,24 +39,25 @@ fn check(lie: &str, reason: Reason, what: &str) {
     check_within(PATIENCE, lie, reason, what);
 }
 
-#[track_caller]
 fn check_within(patience: Patience, lie: &str, reason: Reason, what: &str) {
-    let pace = pace(2 * patience.silence);
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let mut ground = Ground::new(Some(lie), &[]).await;
-        let told = ground.run(&[liar(), honest()], patience, pace, |_, _| {}).await;
-        let (told_reason, detail) = failure(&told, &liar()).expect("the liar was ended");
-        assert_eq!(told_reason, reason, "{detail}");
-        assert!(detail.contains(what), "{detail:?} does not say {what:?}");
-        assert_eq!(failure(&told, &honest()), None);
-        let report = told.end.report;
-        assert_eq!((report.captured, report.failed + report.partial), (1, 1));
-        assert!(!told.end.has_work_left && !told.end.was_stopped);
-        ground.check_honest();
-        ground.check_liar();
-        ground.end().await;
-    });
+    runtime.block_on(tell(patience, lie, reason, what));
+}
+
+async fn tell(patience: Patience, lie: &str, reason: Reason, what: &str) {
+    let pace = pace(2 * patience.silence);
+    let mut ground = Ground::new(Some(lie), &[]).await;
+    let told = ground.run(&[liar(), honest()], patience, pace, |_, _| {}).await;
+    let (told_reason, detail) = failure(&told, &liar()).expect("the liar was ended");
+    assert_eq!(told_reason, reason, "{lie}: {detail}");
+    assert!(detail.contains(what), "{lie}: {detail:?} does not say {what:?}");
+    assert_eq!(failure(&told, &honest()), None, "{lie}");
+    let report = told.end.report;
+    assert_eq!((report.captured, report.failed + report.partial), (1, 1), "{lie}");
+    assert!(!told.end.has_work_left && !told.end.was_stopped, "{lie}");
+    ground.check_honest();
+    ground.check_liar();
+    ground.end().await;
 }
 
 /// One test for each lie, of its name.
@@ -108,11 +109,7 @@ lies! {
     wrong_version: "another version" => Protocol, "speaks version 2";
     wrong_magic: "another magic" => SourceError, "the agent";
     no_magic: "no magic" => Protocol, "65536";
-    silence: "silence" => Timeout, "was silent for 1 s";
-    beats_instead_of_a_greeting: "beats instead of a greeting" => Timeout, "was silent for 1 s";
-    beats_and_nothing_else: "beats and nothing else" => Timeout, "got nowhere";
     half_a_message: "half a message" => Lost, "ended";
-    half_a_message_and_silence: "half a message and silence" => Timeout, "silent";
 }
 
 #[test]
@@ -120,4 +117,19 @@ fn endless_questions() {
     // It stops listening; how it ends must not depend on when that shows.
     let patience = Patience { silence: Duration::from_secs(30), ..PATIENCE };
     check_within(patience, "endless questions", Reason::Protocol, "without taking the answers");
+}
+
+/// These take the time of several tries each, so they take it together.
+#[test]
+fn silence_of_every_kind() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let silent = |lie, what| tell(PATIENCE, lie, Reason::Timeout, what);
+    runtime.block_on(async {
+        tokio::join!(
+            silent("silence", "was silent for 1 s"),
+            silent("beats instead of a greeting", "was silent for 1 s"),
+            silent("half a message and silence", "was silent for 1 s"),
+            silent("beats and nothing else", "lives but got nowhere for 2 s"),
+        );
+    });
 }

@@ -206,8 +206,7 @@ impl Outbox {
         self.sender.send(bytes).is_ok()
     }
 
-    /// Bytes that wait. An agent that asks must also take the answers; this shows one that does
-    /// not.
+    /// Bytes that wait. An agent that asks must take the answers; this shows one that does not.
     pub fn queued_bytes(&self) -> usize {
         self.queued_bytes.load(Ordering::Relaxed)
     }

@@ -60,7 +60,7 @@ impl Far {
 
     /// The next message; `None` when the landing site hung up.
     pub fn hear(&mut self) -> Option<ToAgent> {
-        let mut buffer = [0; 64 * 1024];
+        let mut buffer = vec![0; 64 * 1024];
         loop {
             if let Some(message) = self.decoder.next_message().expect("the landing site is honest")
             {

@@ -35,7 +35,7 @@ fn main() {
 /// `None`: the landing site hung up.
 fn tell(lie: &str, far: &mut Far) -> Option<()> {
     match lie {
-        "no magic" => return far.raw(&[b'#'; 70 * 1024]).and_then(|()| far.wait()),
+        "no magic" => return far.raw(&vec![b'#'; 70 * 1024]).and_then(|()| far.wait()),
         "another magic" => return far.raw(b"EVACAGT9").and_then(|()| far.end()),
         _ => far.raw(MAGIC)?,
     }

@@ -71,27 +71,27 @@ impl Ground {
         let key = key.unwrap();
         key.write_openssh_file(root.join("id"), LineEnding::LF).unwrap();
         let mut hosts = Vec::new();
-        let mut inventory = String::new();
-        let mut settings = "[site]\nname = \"t\"\n[ssh]\nidentity = [\"id\"]\n".to_owned();
-        let mut known_hosts = String::new();
+        let mut inventory = Vec::new();
+        let mut settings = vec!["[site]\nname = \"t\"\n[ssh]\nidentity = [\"id\"]\n".to_owned()];
+        let mut known_hosts = Vec::new();
         for (name, lie) in [("honest", None), ("liar", lie)] {
             plant(&root.join(name));
             let host = start(root, &key, lie).await;
-            inventory += &entry(name, &host, root);
+            inventory.push(entry(name, &host, root));
             hosts.push(host);
         }
         for (number, lie) in targets.iter().enumerate() {
             let host = start(root, &key, Some(lie)).await;
             let port = host.port();
-            settings += &format!("[[target]]\nid = \"t{number}\"\naddress = \"127.0.0.1\"\n");
-            settings += &format!("port = {port}\n");
+            let target = format!("id = \"t{number}\"\naddress = \"127.0.0.1\"\nport = {port}\n");
+            settings.push(format!("[[target]]\n{target}"));
             let public = host.key().to_openssh().unwrap();
-            known_hosts += &format!("[127.0.0.1]:{port} {public}\n");
+            known_hosts.push(format!("[127.0.0.1]:{port} {public}\n"));
             hosts.push(host);
         }
-        fs::write(root.join("evac.toml"), settings).unwrap();
-        fs::write(root.join("inventory.toml"), inventory).unwrap();
-        fs::write(root.join("known_hosts"), known_hosts).unwrap();
+        fs::write(root.join("evac.toml"), settings.concat()).unwrap();
+        fs::write(root.join("inventory.toml"), inventory.concat()).unwrap();
+        fs::write(root.join("known_hosts"), known_hosts.concat()).unwrap();
         let (site, writer) = open(root);
         Self { folder, site, writer: Some(writer), hosts }
     }
