@@ -1,6 +1,6 @@
 //! Wanted pieces to frames, on as many cores as there are.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// Where wanted pieces go.
 #[derive(Debug, Clone)]
 pub struct Packer {
-    sender: SyncSender<Piece>,
+    sender: Sender<Piece>,
 }
 
 impl Packer {
@@ -32,8 +32,9 @@ impl Packer {
         outbox: &Outbox,
         held: &Arc<Budget>,
     ) -> Self {
-        // Pieces are at most a mebibyte and are counted in `held`; the bound only caps the count.
-        let (sender, pieces) = sync_channel::<Piece>(16_384);
+        // Every piece in here is counted in `held`, which bounds it. Whoever hears the landing site
+        // queues pieces, and must never wait for a slow line: it would miss the signs of life.
+        let (sender, pieces) = channel::<Piece>();
         let (group_sender, groups) = sync_channel::<Vec<Piece>>(1);
         let groups = Arc::new(Mutex::new((0_u64, groups)));
         let turns = Arc::new(Turns::default());
