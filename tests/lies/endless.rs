@@ -18,33 +18,34 @@ use super::{PATIENCE, pace};
 /// What the landing site may take beside its budget (promise 8), of which nothing is used here.
 const MEMORY_MAX: Bytes = Bytes(256 << 20);
 
-/// Runs `lie` in a process of its own, whose memory nobody else uses, and drains it after so many
-/// durable segments; each is 8 MiB of records or more.
-fn check(lie: &str, segments: u64) {
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["lies::endless::drained_in_its_own_process", "--exact"]);
-    let output = child.env("EVAC_TEST_LIE", format!("{segments} {lie}")).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
-}
+/// Set in a process that has nothing else to do.
+const ALONE: &str = "EVAC_TEST_ALONE";
 
 #[test]
 fn entries_with_large_attributes() {
     // 14 MiB each: more than may ever be in memory.
-    check("endless entries", 24);
+    check("entries_with_large_attributes", "endless entries", 24);
 }
 
 #[test]
 fn omissions() {
-    check("endless omissions", 3);
+    check("omissions", "endless omissions", 3);
 }
 
-/// `check` starts it in a process of its own, whose memory is measured; alone it drains omissions.
-#[test]
-fn drained_in_its_own_process() {
-    let wanted = std::env::var("EVAC_TEST_LIE").unwrap_or("3 endless omissions".into());
-    let (segments_max, lie) = wanted.split_once(' ').unwrap();
-    let segments_max: u64 = segments_max.parse().unwrap();
+/// Runs the test again in a process of its own, whose memory nobody else uses; there the liar is
+/// drained after so many durable segments, each of 8 MiB of records or more.
+fn check(test: &str, lie: &str, segments: u64) {
+    if std::env::var_os(ALONE).is_some() {
+        return drain(lie, segments);
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", &format!("lies::endless::{test}")]);
+    let output = child.env(ALONE, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+fn drain(lie: &str, segments_max: u64) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let mut ground = Ground::new(Some(lie), &[]).await;

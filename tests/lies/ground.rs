@@ -2,7 +2,7 @@
 //! it is a real process, and the run is the one that `evac run` carries out.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
@@ -175,14 +175,31 @@ impl Ground {
         }
     }
 
-    /// Stops its hosts and waits until nothing of them runs; nothing of evac's may stay there.
-    pub async fn end(self) {
-        for host in self.hosts {
+    /// Stops its hosts and waits until nothing of them runs. An honest agent removed its folder.
+    pub async fn end(mut self) {
+        for host in std::mem::take(&mut self.hosts) {
             host.stop().await;
         }
-        for folder in ["/dev/shm", "/run", "/var/tmp", "/tmp"] {
-            let left = PathBuf::from(format!("{folder}/.evac-{}-honest", self.site.id));
-            assert!(!left.exists(), "{} was left behind", left.display());
+        for folder in self.agent_folders() {
+            assert!(!folder.ends_with("-honest"), "{folder} was left behind");
+        }
+    }
+
+    /// Folders of agents that are still there.
+    fn agent_folders(&self) -> Vec<String> {
+        let mine = format!(".evac-{}-", self.site.id);
+        let roots = ["/dev/shm", "/run", "/var/tmp", "/tmp"].into_iter();
+        let entries = roots.filter_map(|root| fs::read_dir(root).ok()).flatten().flatten();
+        let names = entries.filter(|e| e.file_name().to_string_lossy().starts_with(&mine));
+        names.map(|entry| entry.path().to_string_lossy().into_owned()).collect()
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        // A liar that was killed has left its folder.
+        for folder in self.agent_folders() {
+            let _ = fs::remove_dir_all(folder);
         }
     }
 }

@@ -159,11 +159,11 @@ impl World {
         };
         for number in 0..SESSIONS {
             world.input(Input::Begin(Assignment {
-                is_resumed: false,
                 session: SessionId(number),
                 host: HostId::new(format!("h{number}")).unwrap(),
                 workload: WorkloadId::new(format!("w{number}")).unwrap(),
                 pass: PassNumber(1),
+                is_resumed: false,
                 run: RunNumber(0),
                 segment: 0,
                 paths: vec![TreePath::root()],
