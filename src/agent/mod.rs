@@ -6,7 +6,7 @@
 //! **Invariants.**
 //! - It keeps at most [`HELD_BYTES_MAX`] of file content between reading and sending.
 //! - It never opens a file of the source for writing (promise 4); only a session granted
-//!   [`Grant::Write`] writes, and only beneath the root named in the order.
+//!   `Grant::Write` writes, and only beneath the root named in the order.
 //! - Without a sign of life for a minute it removes its folder and ends.
 //!
 //! ```text

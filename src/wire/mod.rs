@@ -8,7 +8,7 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 1 | kind, see [`ToAgent::kind`] and [`ToLanding::kind`] |
+//! | 1 | kind, see `message::Message::kind` |
 //! | 4 | length of the body, little endian, at most the bound of its kind |
 //! | length | body: postcard, or for frames the frame as it will stand in a pack |
 //!

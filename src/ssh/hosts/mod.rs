@@ -4,7 +4,7 @@
 //! HMAC-SHA1), `*` and `?`, negation, `[host]:port`, `@cert-authority`, `@revoked`, comments, tabs,
 //! several keys for a host, several files.
 //!
-//! **Promises.** Everything but [`pin`] is pure. A revoked key is refused before anything else is
+//! **Promises.** Everything but [`pin()`] is pure. A revoked key is refused before anything else is
 //! looked at, and so is a certificate whose authority is revoked. A host with any pinned key is
 //! never "unknown": another key, of whatever type, is [`Verdict::Changed`]. Keys are compared as
 //! the bytes that cross the wire. A line that cannot be read is passed over as OpenSSH does, except
