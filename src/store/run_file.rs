@@ -64,8 +64,10 @@ impl ManifestWriter {
         };
         let limit = end_bytes.unwrap_or(length);
         let mut walk = Walk { disk: &**disk, name: &name, at: 0, limit };
-        let mut last = None;
+        let (mut last, mut path) = (None, None);
         while let Some((found, _)) = walk.step(end_bytes.is_none())? {
+            // A large file goes on through segments that hold nothing but its pieces.
+            path = found.last.clone().or(path);
             last = Some(found);
         }
         if end_bytes.is_some_and(|end| end != walk.at) {
@@ -74,7 +76,9 @@ impl ManifestWriter {
         }
         let end = walk.at;
         let file = disk.reopen(&name, end)?;
-        Ok((Self::at(disk, name, file, end, last.as_ref()), last))
+        let mut writer = Self::at(disk, name, file, end, last.as_ref());
+        writer.last = path;
+        Ok((writer, last))
     }
 
     fn at(
@@ -365,3 +369,6 @@ impl RunReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
