@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::inventory::{Host, Inventory, Settings, Target};
+use crate::inventory::{Host, Inventory, Settings, Target, settings};
 use crate::model::{Clock, Event, Generation, HostId, Reason, SiteId};
 use crate::run::host::Line;
 use crate::run::shared::Shared;
@@ -232,10 +232,8 @@ pub fn talk_error(error: &SshError) -> TalkError {
     TalkError::new(error.reason(), crate::run::explain(error))
 }
 
-/// `~/x` in the home folder, other relative paths in the site.
-pub fn resolve(folder: &Path, path: &Path) -> PathBuf {
-    match (path.strip_prefix("~"), std::env::var_os("HOME")) {
-        (Ok(rest), Some(home)) => PathBuf::from(home).join(rest),
-        _ => folder.join(path),
-    }
+/// A path of the settings, made absolute.
+fn resolve(folder: &Path, written: &Path) -> PathBuf {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    settings::resolve(written, folder, home.as_deref())
 }
