@@ -33,17 +33,27 @@ const GREETING_TIMEOUT: Duration = Duration::from_secs(20);
 pub enum Purpose {
     /// Probes, heartbeat, messages: a window of 2 MiB.
     Control,
-    /// One channel full of data: a window of 16 MiB.
+    /// One channel full of data: a window for [`BULK_BYTES_PER_S`] over the way's round trip.
     Bulk,
     /// Other connections run through it.
     Bastion,
 }
 
+/// What one bulk channel shall be able to take: a link of 10 Gbit/s.
+const BULK_BYTES_PER_S: f64 = 1.25e9;
+const WINDOW_BYTES_MIN: u32 = 2 << 20;
+const WINDOW_BYTES_MAX: u32 = 64 << 20;
+
 impl Purpose {
-    fn window_bytes(self) -> u32 {
+    /// Twice what passes in a round trip; the library cannot change it later. Not simply the most:
+    /// whatever the wire does not take at once sshd keeps, moves and wipes in its own buffers, and
+    /// with 16 MiB on a short way it spent a third of its time on that.
+    fn window_bytes(self, rtt: Duration) -> u32 {
+        let wanted = 2.0 * BULK_BYTES_PER_S * rtt.as_secs_f64();
         match self {
-            Self::Control => 2 << 20,
-            Self::Bulk | Self::Bastion => 16 << 20,
+            Self::Control => WINDOW_BYTES_MIN,
+            Self::Bulk => (wanted as u32).clamp(WINDOW_BYTES_MIN, WINDOW_BYTES_MAX),
+            Self::Bastion => 16 << 20,
         }
     }
 
@@ -214,7 +224,12 @@ fn host_key_algorithms(only: Option<&OnlyKey>, from_files: Vec<Algorithm>) -> Ve
     first
 }
 
-fn config(purpose: Purpose, name: &HostName, known: &KnownHosts, only: Option<&OnlyKey>) -> Config {
+fn config(
+    (purpose, rtt): (Purpose, Duration),
+    name: &HostName,
+    known: &KnownHosts,
+    only: Option<&OnlyKey>,
+) -> Config {
     let preferred = Preferred {
         key: Cow::Owned(host_key_algorithms(only, known.algorithms(name))),
         host_key_certificates: Cow::Owned(known.certificate_algorithms(name)),
@@ -243,7 +258,7 @@ fn config(purpose: Purpose, name: &HostName, known: &KnownHosts, only: Option<&O
             env!("CARGO_PKG_VERSION")
         ))),
         limits: purpose.limits(),
-        window_size: purpose.window_bytes(),
+        window_size: purpose.window_bytes(rtt),
         maximum_packet_size: 65_535,
         channel_buffer_size: 64,
         preferred,
@@ -255,8 +270,12 @@ fn config(purpose: Purpose, name: &HostName, known: &KnownHosts, only: Option<&O
     }
 }
 
-/// Opens a TCP connection, trying every address the name has.
-pub(super) async fn open_socket(endpoint: &Endpoint) -> Result<TcpStream, SshError> {
+/// Opens a TCP connection, trying every address the name has; also says how long the one that
+/// answered took, which is a round trip.
+pub(super) async fn open_socket(
+    endpoint: &Endpoint,
+    clock: &dyn Clock,
+) -> Result<(TcpStream, Duration), SshError> {
     let host = || endpoint.address.clone();
     let looked_up = tokio::net::lookup_host((endpoint.address.as_str(), endpoint.port));
     let found = timeout(ADDRESS_TIMEOUT, looked_up)
@@ -271,10 +290,12 @@ pub(super) async fn open_socket(endpoint: &Endpoint) -> Result<TcpStream, SshErr
             SocketAddr::V6(_) => TcpSocket::new_v6(),
         };
         let socket = socket.map_err(|source| SshError::Local { host: host(), source })?;
+        let began = clock.elapsed();
         match timeout(ADDRESS_TIMEOUT, socket.connect(address)).await {
             Ok(Ok(stream)) => {
+                let rtt = clock.elapsed().saturating_sub(began);
                 tune(&stream).map_err(|source| SshError::Local { host: host(), source })?;
-                return Ok(stream);
+                return Ok((stream, rtt));
             }
             Ok(Err(error)) => tried.push((address, error.kind())),
             Err(_) => tried.push((address, std::io::ErrorKind::TimedOut)),
@@ -294,11 +315,12 @@ fn tune(stream: &TcpStream) -> std::io::Result<()> {
     socket.set_tcp_user_timeout(Some(Duration::from_secs(60)))
 }
 
-/// Exchanges keys over `stream` and judges the host's.
+/// Exchanges keys over `stream` and judges the host's. `purpose`: what it is for, and how long a
+/// round trip takes.
 pub(super) async fn greet<S>(
     stream: S,
     endpoint: &Endpoint,
-    purpose: Purpose,
+    purpose: (Purpose, Duration),
     clock: &dyn Clock,
 ) -> Result<Greeting, SshError>
 where

@@ -126,8 +126,11 @@ impl Dialler {
                     .await
                     .map_err(|source| SshError::Jump { via: jump.address.clone(), source })?;
                 let mut ticket = self.turn(endpoint).await?;
+                let began = self.clock.elapsed();
                 let stream = bastion.forward(endpoint).await?;
+                let rtt = self.clock.elapsed().saturating_sub(began);
                 let through: Box<dyn std::any::Any + Send + Sync> = Box::new((bastion, users));
+                let purpose = (purpose, rtt);
                 let dialled = self.enter(stream, endpoint, purpose, &offers, Some(through)).await;
                 ticket.outcome = outcome(&dialled);
                 dialled
@@ -142,8 +145,8 @@ impl Dialler {
         offers: &[Offer],
     ) -> Result<Connection, SshError> {
         let mut ticket = self.turn(endpoint).await?;
-        let stream = open_socket(endpoint).await?;
-        let dialled = self.enter(stream, endpoint, purpose, offers, None).await;
+        let (stream, rtt) = open_socket(endpoint, &*self.clock).await?;
+        let dialled = self.enter(stream, endpoint, (purpose, rtt), offers, None).await;
         ticket.outcome = outcome(&dialled);
         dialled
     }
@@ -153,7 +156,7 @@ impl Dialler {
         &self,
         stream: S,
         endpoint: &Endpoint,
-        purpose: Purpose,
+        purpose: (Purpose, Duration),
         offers: &[Offer],
         through: Option<Box<dyn std::any::Any + Send + Sync>>,
     ) -> Result<Connection, SshError>
