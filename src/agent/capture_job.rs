@@ -59,7 +59,7 @@ impl CaptureJob {
         let naming = Naming { cutter, key: order.key.clone() };
         let held = Arc::new(Budget::new(HELD_BYTES_MAX));
         let workers = std::thread::available_parallelism().map_or(1, |count| count.get().min(4));
-        let packer = Packer::start(order.key.domain(), order.level, workers, outbox, &held);
+        let packer = Packer::start(order.key.domain(), order.levels, workers, outbox, &held);
         let tree = open_tree(outbox);
         let rereads = start_rereads(tree.clone(), &naming, outbox, &packer, &held);
         let job = Self {

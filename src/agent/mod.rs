@@ -15,6 +15,7 @@
 //! ```
 
 mod capture_job;
+mod governor;
 pub mod lair;
 mod links;
 mod marks;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::agent::outbox::{Disconnected, Outbox};
+use crate::agent::reader::Buffer;
 use crate::agent::session::Budget;
 use crate::capture::{Cursor, Fingerprint, Record};
 use crate::model::TreePath;
@@ -27,6 +28,8 @@ pub struct Offers {
     raw_bytes: u64,
     weight: usize,
     cursor: Option<Cursor>,
+    /// Where large files are read to.
+    pub buffer: Buffer,
     /// Counted since the last offer.
     pub tally: WalkTally,
     /// Counted over the whole run.
@@ -45,6 +48,7 @@ impl Offers {
             raw_bytes: 0,
             weight: 0,
             cursor: None,
+            buffer: Buffer::default(),
             tally: WalkTally::default(),
             total: WalkTally::default(),
         }

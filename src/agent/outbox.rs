@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use crate::wire::{HEARTBEAT_S, ToLanding, encode};
+use crate::wire::{HEARTBEAT_S, ToLanding, encode, encode_frame};
 
 /// Messages that may wait; frames are at most a few MiB each.
 const QUEUE_MAX: usize = 8;
@@ -30,6 +30,11 @@ impl Outbox {
     /// Queues a message; waits while the wire is busy.
     pub fn send(&self, message: &ToLanding) -> Result<(), Disconnected> {
         self.sender.send(encode(message)).map_err(|_| Disconnected)
+    }
+
+    /// Queues a frame that has [`HEAD_BYTES`](crate::wire::HEAD_BYTES) of room in front.
+    pub fn send_frame(&self, frame: Vec<u8>) -> Result<(), Disconnected> {
+        self.sender.send(encode_frame::<ToLanding>(frame)).map_err(|_| Disconnected)
     }
 }
 

@@ -1,20 +1,23 @@
 //! Wanted pieces to frames, on as many cores as there are.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::agent::governor::{Governor, ProcessorTime, SPELL, Spell};
 use crate::agent::outbox::{Disconnected, Outbox};
 use crate::agent::session::Budget;
 use crate::chunk::FrameBuilder;
-use crate::model::Domain;
-use crate::wire::ToLanding;
+use crate::model::{Clock, Domain, SystemClock};
 use crate::wire::source::Piece;
+use crate::wire::{HEAD_BYTES, Levels, ToLanding};
 
 /// A frame is full with this much content: measured, larger ones gain nothing.
 const FRAME_RAW_BYTES: usize = 1 << 20;
 /// A frame that is not full leaves after this long: what is wanted must never wait for company.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// With less than this held, whoever has nothing to compress waits for a disk, not for credit.
+const UNCREDITED_BYTES: u64 = 4 << 20;
 
 /// Where wanted pieces go.
 #[derive(Debug, Clone)]
@@ -22,12 +25,33 @@ pub struct Packer {
     sender: Sender<Piece>,
 }
 
+/// What the threads that compress share.
+struct Bench {
+    workers: u32,
+    outbox: Outbox,
+    held: Arc<Budget>,
+    turns: Turns,
+    groups: Mutex<(u64, Receiver<Vec<Piece>>)>,
+    clock: SystemClock,
+    pace: Mutex<Pace>,
+}
+
+/// The level, and what speaks for another.
+struct Pace {
+    governor: Governor,
+    /// What the landing site was told last.
+    told: Option<i32>,
+    spell: Spell,
+    since: Duration,
+    processors: Option<ProcessorTime>,
+}
+
 impl Packer {
     /// Starts the threads: one that groups, `workers` that compress. They end when the last
     /// `Packer` is dropped or the connection is gone.
     pub fn start(
         domain: Domain,
-        level: i32,
+        levels: Levels,
         workers: usize,
         outbox: &Outbox,
         held: &Arc<Budget>,
@@ -36,29 +60,28 @@ impl Packer {
         // queues pieces, and must never wait for a slow line: it would miss the signs of life.
         let (sender, pieces) = channel::<Piece>();
         let (group_sender, groups) = sync_channel::<Vec<Piece>>(1);
-        let groups = Arc::new(Mutex::new((0_u64, groups)));
-        let turns = Arc::new(Turns::default());
         std::thread::spawn(move || group(&pieces, &group_sender));
-        for _ in 0..workers.max(1) {
-            let (groups, outbox, held) = (groups.clone(), outbox.clone(), held.clone());
-            let turns = turns.clone();
-            std::thread::spawn(move || {
-                let next = || {
-                    let mut groups = groups.lock().ok()?;
-                    let group = groups.1.recv().ok()?;
-                    groups.0 += 1;
-                    Some((groups.0 - 1, group))
-                };
-                let mut builder = FrameBuilder::new(domain);
-                while let Some((number, group)) = next() {
-                    let frame = pack(&mut builder, group, level, &held);
-                    if turns.take(number, || outbox.send(&frame)).is_err() {
-                        // Whoever waits for room must not wait for ever on a dead connection.
-                        held.close();
-                        break;
-                    }
-                }
-            });
+        let workers = workers.max(1) as u32;
+        let clock = SystemClock::default();
+        let pace = Pace {
+            governor: Governor::new(levels),
+            told: None,
+            spell: Spell::default(),
+            since: clock.elapsed(),
+            processors: ProcessorTime::now(),
+        };
+        let bench = Arc::new(Bench {
+            workers,
+            outbox: outbox.clone(),
+            held: held.clone(),
+            turns: Turns::default(),
+            groups: Mutex::new((0, groups)),
+            clock,
+            pace: Mutex::new(pace),
+        });
+        for _ in 0..workers {
+            let bench = bench.clone();
+            std::thread::spawn(move || bench.work(FrameBuilder::new(domain)));
         }
         Self { sender }
     }
@@ -66,6 +89,84 @@ impl Packer {
     /// Queues a piece.
     pub fn push(&self, piece: Piece) -> Result<(), Disconnected> {
         self.sender.send(piece).map_err(|_| Disconnected)
+    }
+}
+
+impl Bench {
+    fn work(&self, mut builder: FrameBuilder) {
+        let mut began = self.clock.elapsed();
+        while let Some((number, group)) = self.next() {
+            let taken = self.clock.elapsed();
+            let frame = self.pack(&mut builder, group);
+            let packed = self.clock.elapsed();
+            let mut wire = Duration::ZERO;
+            let sent = self.turns.take(number, || {
+                let turn = self.clock.elapsed();
+                if let Some(level) = self.news() {
+                    self.outbox.send(&ToLanding::Level(level))?;
+                }
+                self.outbox.send_frame(frame)?;
+                wire = self.clock.elapsed().saturating_sub(turn);
+                Ok(())
+            });
+            if sent.is_err() {
+                // Whoever waits for room must not wait for ever on a dead connection.
+                self.held.close();
+                return;
+            }
+            let (idle, busy) = (taken.saturating_sub(began), packed.saturating_sub(taken));
+            began = self.clock.elapsed();
+            self.note(began, (idle, busy, wire));
+        }
+    }
+
+    fn next(&self) -> Option<(u64, Vec<Piece>)> {
+        let mut groups = self.groups.lock().ok()?;
+        let group = groups.1.recv().ok()?;
+        groups.0 += 1;
+        Some((groups.0 - 1, group))
+    }
+
+    fn pack(&self, builder: &mut FrameBuilder, group: Vec<Piece>) -> Vec<u8> {
+        let level = self.pace().governor.level();
+        let bytes: u64 = group.iter().map(|piece| piece.bytes.len() as u64).sum();
+        for piece in group {
+            builder.push(piece.id, &piece.bytes);
+        }
+        let frame = builder.finish_behind(level, HEAD_BYTES);
+        self.held.release(bytes);
+        frame
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().expect("no holder of this lock panics")
+    }
+
+    /// The level, if the landing site does not know it.
+    fn news(&self) -> Option<i32> {
+        let mut pace = self.pace();
+        let level = pace.governor.level();
+        (pace.told.replace(level) != Some(level)).then_some(level)
+    }
+
+    /// Adds to the spell, and ends it when it is time.
+    fn note(&self, now: Duration, (idle, busy, wire): (Duration, Duration, Duration)) {
+        let mut pace = self.pace();
+        pace.spell.idle += idle;
+        pace.spell.busy += busy;
+        pace.spell.wire += wire;
+        let span = now.saturating_sub(pace.since);
+        if span < SPELL {
+            return;
+        }
+        let processors = ProcessorTime::now();
+        let spare = processors.zip(pace.processors).and_then(|(now, then)| now.spare_since(then));
+        let is_uncredited = self.held.used() > UNCREDITED_BYTES;
+        let measured = std::mem::take(&mut pace.spell);
+        let spell = Spell { span, workers: self.workers, is_uncredited, spare, ..measured };
+        pace.governor.judge(&spell);
+        pace.since = now;
+        pace.processors = processors;
     }
 }
 
@@ -126,14 +227,4 @@ impl Turns {
         self.changed.notify_all();
         done
     }
-}
-
-fn pack(builder: &mut FrameBuilder, group: Vec<Piece>, level: i32, held: &Budget) -> ToLanding {
-    let bytes: u64 = group.iter().map(|piece| piece.bytes.len() as u64).sum();
-    for piece in group {
-        builder.push(piece.id, &piece.bytes);
-    }
-    let frame = builder.finish(level);
-    held.release(bytes);
-    ToLanding::Frame(serde_bytes::ByteBuf::from(frame))
 }

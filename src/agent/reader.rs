@@ -52,9 +52,10 @@ impl Readers {
             let (queue, tree, naming) = (queue.clone(), tree.clone(), naming.clone());
             std::thread::spawn(move || {
                 let next = || queue.lock().ok().and_then(|queue| queue.recv().ok());
+                let mut buffer = Buffer::default();
                 while let Some((entry, answer)) = next() {
                     // Nobody waits for it any more when the session ended.
-                    let _ = answer.send(read_small(&tree, &entry, &naming));
+                    let _ = answer.send(read_small(&tree, &entry, &naming, &mut buffer));
                 }
             });
         }
@@ -69,9 +70,30 @@ impl Readers {
     }
 }
 
-fn read_small(tree: &Beneath, entry: &Entry, naming: &Naming) -> Result<Small, OpenError> {
+/// Where files are read to before they are cut; kept from file to file, because fresh memory of
+/// this size costs page faults.
+#[derive(Debug, Default)]
+pub struct Buffer(Vec<u8>);
+
+impl Buffer {
+    /// At least `size` bytes, or as many as one read asks for.
+    fn for_file(&mut self, size: u64) -> &mut [u8] {
+        let wanted = size.clamp(1, BUFFER_BYTES as u64) as usize;
+        if self.0.len() < wanted {
+            self.0.resize(wanted, 0);
+        }
+        &mut self.0[..wanted]
+    }
+}
+
+fn read_small(
+    tree: &Beneath,
+    entry: &Entry,
+    naming: &Naming,
+    buffer: &mut Buffer,
+) -> Result<Small, OpenError> {
     let mut pieces = Vec::new();
-    let finished = read_file(tree, entry, 0, naming, &mut |offset, piece| {
+    let finished = read_file(tree, (entry, 0), naming, buffer, &mut |offset, piece| {
         pieces.push((offset, piece));
         ControlFlow::Continue(())
     })?;
@@ -81,13 +103,13 @@ fn read_small(tree: &Beneath, entry: &Entry, naming: &Naming) -> Result<Small, O
 /// Reads the data of a file from `from` on, cut and named; `take` may end it early.
 pub fn read_file(
     tree: &Beneath,
-    entry: &Entry,
-    from: u64,
+    (entry, from): (&Entry, u64),
     naming: &Naming,
+    buffer: &mut Buffer,
     take: &mut dyn FnMut(u64, Piece) -> ControlFlow<()>,
 ) -> Result<Finished, OpenError> {
     let mut reading = open_for_reading(tree, entry)?;
-    let mut buffer = vec![0_u8; BUFFER_BYTES.min(reading.size().max(1) as usize)];
+    let buffer = buffer.for_file(reading.size());
     let mut at = from;
     'file: while let Some((start, end)) = reading.next_data(at) {
         // `buffer[..filled]` holds the file's bytes from `offset` on, not yet cut.

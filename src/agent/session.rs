@@ -40,6 +40,11 @@ impl Budget {
         used == 0 || used + bytes <= self.max
     }
 
+    /// Room that is taken.
+    pub fn used(&self) -> u64 {
+        self.used.lock().expect("no holder of this lock panics").0
+    }
+
     /// Takes room if there is any.
     pub fn try_acquire(&self, bytes: u64) -> bool {
         let mut used = self.used.lock().expect("no holder of this lock panics");

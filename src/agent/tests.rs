@@ -11,8 +11,8 @@ use crate::capture::{Content, Cursor, Entry, Kind, Record};
 use crate::chunk::{Cutting, DomainKey, frame};
 use crate::model::{ChunkId, Domain, Generation, RunNumber, TreePath};
 use crate::wire::{
-    BaseEntry, CaptureOrder, Decoder, Grant, LinkAnswer, ToAgent, ToLanding, VERSION, WalkTally,
-    encode,
+    BaseEntry, CaptureOrder, Decoder, Grant, Levels, LinkAnswer, ToAgent, ToLanding, VERSION,
+    WalkTally, encode,
 };
 
 struct Landing {
@@ -82,7 +82,7 @@ impl Landing {
             exclude: Vec::new(),
             cutting: Cutting::TREE,
             key: key(),
-            level: 1,
+            levels: Levels { floor: 1, ceiling: 1 },
             run: RunNumber(0),
             cursor,
             skip: Vec::new(),
@@ -123,6 +123,7 @@ impl Landing {
                     self.send(&ToAgent::Base { entries, last: true });
                 }
                 ToLanding::WalkDone { tally } => done = Some(tally),
+                ToLanding::Level(level) => assert_eq!(level, 1, "it stays between its limits"),
                 ToLanding::WalkBegan { .. }
                 | ToLanding::LinkForget { .. }
                 | ToLanding::Heartbeat => {}

@@ -7,11 +7,11 @@
 use std::fmt;
 
 use crate::capture::entry::CHUNK_BYTES_MAX;
-use crate::chunk::checksum;
 use crate::chunk::frame::{
     CHUNKS_MAX, CIPHER_NONE, Codec, ENTRY_BYTES, MAGIC, PREFIX_BYTES, RAW_BYTES_MAX, VERSION,
     payload_bytes_max,
 };
+use crate::chunk::{CHECKSUM_BYTES, checksum};
 use crate::model::{ChunkId, Domain};
 
 /// A frame is full from here on: measured, solid frames of 1 MiB lose nothing against a stream.
@@ -29,6 +29,8 @@ pub struct FrameBuilder {
     domain: Domain,
     table: Vec<u8>,
     raw: Vec<u8>,
+    /// What compression gives; kept, because fresh memory of this size costs page faults.
+    payload: Vec<u8>,
     compressor: Option<zstd::bulk::Compressor<'static>>,
 }
 
@@ -42,7 +44,8 @@ impl FrameBuilder {
     /// For chunks named in `domain`.
     pub fn new(domain: Domain) -> Self {
         let compressor = zstd::bulk::Compressor::new(SAMPLE_LEVEL).ok();
-        Self { domain, table: Vec::new(), raw: Vec::new(), compressor }
+        let (table, raw, payload) = (Vec::new(), Vec::new(), Vec::new());
+        Self { domain, table, raw, payload, compressor }
     }
 
     /// Adds a chunk: 1 byte to 1 MiB, and only while the frame is not full.
@@ -77,15 +80,21 @@ impl FrameBuilder {
     /// The frame with everything pushed, compressed at `level`; empty if nothing was. The builder
     /// is empty again afterwards.
     pub fn finish(&mut self, level: i32) -> Vec<u8> {
+        self.finish_behind(level, 0)
+    }
+
+    /// The same behind so many bytes of room, for whoever sends it and would have to copy it.
+    pub fn finish_behind(&mut self, level: i32, room_bytes: usize) -> Vec<u8> {
         if self.is_empty() {
             return Vec::new();
         }
-        let squeezed = self.squeeze(level);
-        let (codec, payload) = match &squeezed {
-            Some(bytes) => (Codec::Zstd, bytes.as_slice()),
+        let (codec, payload) = match self.squeeze(level) {
+            Some(()) => (Codec::Zstd, self.payload.as_slice()),
             None => (Codec::Stored, self.raw.as_slice()),
         };
-        let mut frame = Vec::with_capacity(PREFIX_BYTES + self.table.len() + 16 + payload.len());
+        let head_bytes = PREFIX_BYTES + self.table.len() + CHECKSUM_BYTES;
+        let mut frame = Vec::with_capacity(room_bytes + head_bytes + payload.len());
+        frame.resize(room_bytes, 0);
         frame.extend_from_slice(&MAGIC);
         frame.extend_from_slice(&[VERSION, CIPHER_NONE, codec as u8, 0]);
         frame.extend_from_slice(self.domain.as_bytes());
@@ -93,7 +102,7 @@ impl FrameBuilder {
             frame.extend_from_slice(&(number as u32).to_le_bytes());
         }
         frame.extend_from_slice(&self.table);
-        let sum = checksum(&[&frame, payload]);
+        let sum = checksum(&[&frame[room_bytes..], payload]);
         frame.extend_from_slice(&sum);
         frame.extend_from_slice(payload);
         self.table.clear();
@@ -101,16 +110,16 @@ impl FrameBuilder {
         frame
     }
 
-    /// The compressed payload, if that is worth it.
-    fn squeeze(&mut self, level: i32) -> Option<Vec<u8>> {
+    /// Leaves the compressed payload in `payload`, if that is worth it.
+    fn squeeze(&mut self, level: i32) -> Option<()> {
         let compressor = self.compressor.as_mut()?;
         if self.raw.len() > SAMPLE_FROM_BYTES {
             let sample = sample(&self.raw);
-            let squeezed = compress(compressor, &sample, SAMPLE_LEVEL)?;
-            gains(squeezed.len(), sample.len()).then_some(())?;
+            compress(compressor, &sample, SAMPLE_LEVEL, &mut self.payload)?;
+            gains(self.payload.len(), sample.len()).then_some(())?;
         }
-        let squeezed = compress(compressor, &self.raw, level)?;
-        gains(squeezed.len(), self.raw.len()).then_some(squeezed)
+        compress(compressor, &self.raw, level, &mut self.payload)?;
+        gains(self.payload.len(), self.raw.len()).then_some(())
     }
 }
 
@@ -118,11 +127,13 @@ fn compress(
     compressor: &mut zstd::bulk::Compressor<'static>,
     raw: &[u8],
     level: i32,
-) -> Option<Vec<u8>> {
+    payload: &mut Vec<u8>,
+) -> Option<()> {
     compressor.set_compression_level(level).ok()?;
-    let mut payload = Vec::with_capacity(payload_bytes_max(raw.len()));
-    compressor.compress_to_buffer(raw, &mut payload).ok()?;
-    Some(payload)
+    payload.clear();
+    payload.reserve(payload_bytes_max(raw.len()));
+    compressor.compress_to_buffer(raw, payload).ok()?;
+    Some(())
 }
 
 fn gains(squeezed_bytes: usize, raw_bytes: usize) -> bool {

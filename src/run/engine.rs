@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
-use crate::ledger::{Ledger, LinkTable};
+use crate::ledger::{HostPulse, Ledger, LinkTable, Pulse};
 use crate::model::{
-    ChunkId, Clock, Event, EventSink, PassNumber, Reason, RunNumber, TreePath, WorkloadId,
+    ChunkId, Clock, Event, EventSink, HostId, PassNumber, Reason, RunNumber, TreePath, WorkloadId,
 };
 use crate::run::base::BaseFeed;
 use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, SessionId};
@@ -21,6 +21,9 @@ use crate::wire::{LinkAnswer, LinkAsk, ToAgent, ToLanding, encode};
 
 /// How often time passes for the coordinator.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How often readers of the ledger are told what every host is doing.
+const PULSE: Duration = Duration::from_secs(2);
 
 /// An agent that asks takes its answers too: an honest one has a few blocks of the base and the
 /// links of a thousand entries under way.
@@ -70,6 +73,7 @@ pub enum SessionEnd {
 }
 
 struct Running {
+    host: HostId,
     workload: WorkloadId,
     pass: PassNumber,
     outbox: Outbox,
@@ -77,6 +81,8 @@ struct Running {
     ended: Option<oneshot::Sender<SessionEnd>>,
     links: LinkTable,
     base: Option<BaseFeed>,
+    /// What it compresses with, as it says.
+    level: Option<i32>,
 }
 
 /// The coordinator with everything around it.
@@ -90,6 +96,7 @@ pub struct Engine {
     itself: Sender<ToEngine>,
     events: Arc<dyn EventSink>,
     last_tick: Duration,
+    last_pulse: Duration,
     failed: Option<(Reason, String)>,
 }
 
@@ -112,6 +119,7 @@ impl Engine {
             itself: channels.0,
             events,
             last_tick: Duration::ZERO,
+            last_pulse: Duration::ZERO,
             failed: None,
         }
     }
@@ -129,7 +137,22 @@ impl Engine {
                 self.last_tick = now;
                 self.input(Input::Tick);
             }
+            if now.saturating_sub(self.last_pulse) >= PULSE && !self.sessions.is_empty() {
+                self.last_pulse = now;
+                let _ = self.shelf.send(ToShelf::Pulse(self.pulse()));
+            }
         }
+    }
+
+    /// What every host is doing, for whoever looks.
+    fn pulse(&self) -> Pulse {
+        let host = |session: &Running| HostPulse {
+            host: session.host.clone(),
+            lanes: 1,
+            level: session.level,
+            rtt_ms: None,
+        };
+        Pulse { bottleneck: None, hosts: self.sessions.values().map(host).collect() }
     }
 
     fn take(&mut self, order: ToEngine) {
@@ -156,6 +179,7 @@ impl Engine {
             return;
         }
         let running = Running {
+            host: assignment.host.clone(),
             workload: assignment.workload.clone(),
             pass: assignment.pass,
             outbox,
@@ -163,6 +187,7 @@ impl Engine {
             ended: Some(ended),
             links,
             base: None,
+            level: None,
         };
         self.sessions.insert(assignment.session, running);
         self.input(Input::Begin(assignment));
@@ -186,6 +211,11 @@ impl Engine {
                 let failure = self.sessions.get_mut(&id).and_then(|s| s.links.forget(&path).err());
                 if let Some(error) = failure {
                     self.end(id, Reason::LandingError, crate::run::explain(&error));
+                }
+            }
+            ToLanding::Level(level) => {
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.level = Some(level);
                 }
             }
             ToLanding::BaseMore => {

@@ -16,8 +16,6 @@ use crate::run::talk::{Talk, TalkError};
 use crate::run::{Outcome, Refusal, Shared, links};
 use crate::wire::{CaptureOrder, Grant, ToAgent, ToLanding};
 
-/// zstd level of frames; following the bottleneck comes with a later release.
-const LEVEL: i32 = 3;
 /// What of one agent may wait for the engine.
 const QUEUED_BYTES_MAX: usize = 32 << 20;
 /// A host that fails in the middle is dialled again so often without any progress between.
@@ -204,7 +202,7 @@ async fn capture(
         exclude: workload.exclude.clone(),
         cutting: opened.cutting,
         key: key.clone(),
-        level: LEVEL,
+        levels: shared.levels(&host.id),
         run: opened.run,
         cursor: opened.cursor.clone(),
         skip: shared.own_folders.clone(),

@@ -15,6 +15,7 @@ mod base;
 pub mod coordinator;
 mod engine;
 mod host;
+mod levels;
 mod links;
 pub mod reach;
 mod report;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::chunk::DomainKey;
-use crate::inventory::{Dedup, Workload};
+use crate::inventory::{Dedup, Host, Workload};
 use crate::ledger::Ledger;
 use crate::model::{Event, Generation, HostId, Reason, SiteId, WorkloadId};
 use crate::run::coordinator::SessionId;
@@ -22,6 +22,7 @@ use crate::run::talk::{Checkers, TalkError};
 use crate::run::{Options, Site};
 use crate::store::Store;
 use crate::store::keys::DomainName;
+use crate::wire::Levels;
 
 /// How a workload ended in this run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,20 @@ pub struct Shared {
     hosts: BTreeSet<HostId>,
     next_session: AtomicU64,
     retry: Duration,
+    levels: BTreeMap<HostId, Levels>,
+}
+
+/// Between which levels each host with work may compress.
+fn levels(site: &Site, hosts: &BTreeSet<HostId>) -> BTreeMap<HostId, Levels> {
+    let at_work: Vec<_> =
+        site.inventory.hosts.iter().filter(|host| hosts.contains(&host.id)).collect();
+    let at_once = site.settings.limits.hosts as usize;
+    let levels_of = |host: &&Host| {
+        let on_uplink = at_work.iter().filter(|other| other.uplink == host.uplink).count();
+        let (on_uplink, everywhere) = (on_uplink.min(at_once), at_work.len().min(at_once));
+        super::levels::levels(host, &site.settings, on_uplink, everywhere)
+    };
+    at_work.iter().map(|host| (host.id.clone(), levels_of(host))).collect()
 }
 
 impl Shared {
@@ -75,6 +90,7 @@ impl Shared {
         std::fs::create_dir_all(&scratch)?;
         let own = [&site.state].into_iter().filter_map(|folder| std::fs::metadata(folder).ok());
         let hosts_max = site.settings.limits.hosts as usize;
+        let hosts = options.order.iter().map(|(host, _)| host.clone()).collect();
         Ok(Self {
             reach: Box::new(reach),
             store: site.store.clone(),
@@ -89,7 +105,8 @@ impl Shared {
             shelf: channels.1,
             schedule: Mutex::new(Schedule::new(options.order.clone(), hosts_max)),
             outcomes: Mutex::default(),
-            hosts: options.order.iter().map(|(host, _)| host.clone()).collect(),
+            levels: levels(site, &hosts),
+            hosts,
             next_session: AtomicU64::new(1),
             retry,
         })
@@ -97,6 +114,11 @@ impl Shared {
 
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
         self.schedule.lock().expect("no holder of this lock panics")
+    }
+
+    /// Between which levels the agent of `host` may compress.
+    pub fn levels(&self, host: &HostId) -> Levels {
+        self.levels.get(host).copied().unwrap_or(super::levels::DEFAULT)
     }
 
     /// Hosts with work in this run.

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use crate::capture::{Cursor, Record};
 use crate::chunk::Cutting;
 use crate::inventory::Workload;
-use crate::ledger::{Ledger, LedgerError, LeftOut, Receipt};
+use crate::ledger::{Ledger, LedgerError, LeftOut, Pulse, Receipt};
 use crate::model::{
     Clock, Domain, Event, PassNumber, Reason, RunNumber, Tally, TreePath, WorkloadId,
 };
@@ -49,6 +49,8 @@ pub enum ToShelf {
     Counted(SessionId, WorkloadId, PassNumber, Result<Tally, ShelfError>),
     /// Remember.
     Record(Event),
+    /// Show, while it lasts.
+    Pulse(Pulse),
     /// Make everything durable and answer.
     Flush(oneshot::Sender<()>),
 }
@@ -228,6 +230,7 @@ impl Shelf {
                 tally.and_then(|tally| self.seal(session, &workload, pass, tally))
             }
             ToShelf::Record(event) => self.record(&event),
+            ToShelf::Pulse(pulse) => self.ledger.record_pulse(&pulse).map_err(Into::into),
             ToShelf::Flush(_) => Ok(()),
         };
         if let Err(error) = outcome {

@@ -212,6 +212,10 @@ impl Outbox {
     }
 }
 
+/// What waits leaves together up to this much: each write is a packet of its own, encrypted and
+/// sent, and most messages are a few dozen bytes.
+const TOGETHER_BYTES: usize = 32 << 10;
+
 /// Writes what is queued; heartbeats when there is nothing else.
 async fn write_all(
     writer: Box<dyn Speak>,
@@ -221,7 +225,12 @@ async fn write_all(
     let pause = Duration::from_secs(HEARTBEAT_S);
     loop {
         let bytes = match tokio::time::timeout(pause, queue.recv()).await {
-            Ok(Some(bytes)) => {
+            Ok(Some(mut bytes)) => {
+                while bytes.len() < TOGETHER_BYTES
+                    && let Ok(more) = queue.try_recv()
+                {
+                    bytes.extend_from_slice(&more);
+                }
                 queued_bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
                 bytes
             }

@@ -65,7 +65,7 @@ impl Agent {
             LazyLock::force(&first);
         });
         let name = format!("evac-agent-{}", &hash[..32]);
-        Self { compressed, name, sha1, binary }
+        Self { binary, compressed, name, sha1 }
     }
 
     /// What travels to hosts that have zstd; empty if there is none.

@@ -4,7 +4,7 @@
 use crate::wire::message::{Bound, Message};
 
 /// Kind and length.
-const HEAD_BYTES: usize = 5;
+pub const HEAD_BYTES: usize = 5;
 /// zstd level for lists of paths: they shrink tenfold at hardly any cost.
 const LIST_LEVEL: i32 = 1;
 
@@ -57,6 +57,16 @@ pub fn encode<M: Message>(message: &M) -> Vec<u8> {
         }
     }
     let length = (bytes.len() - HEAD_BYTES) as u32;
+    bytes[1..HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
+    bytes
+}
+
+/// A frame as a message, from [`HEAD_BYTES`] of room and the frame behind it: frames are most of
+/// what is sent, and are not copied for five bytes.
+pub fn encode_frame<M: Message>(mut bytes: Vec<u8>) -> Vec<u8> {
+    debug_assert!(bytes.len() > HEAD_BYTES, "room and a frame");
+    let length = (bytes.len() - HEAD_BYTES) as u32;
+    bytes[0] = M::FRAME_KIND;
     bytes[1..HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
     bytes
 }

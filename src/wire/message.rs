@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::capture::entry::{Entry, Kind, Xattr};
 use crate::capture::{Cursor, Fingerprint, Record};
 use crate::model::{ChunkId, Generation, Reason, RunNumber, TreePath};
-use crate::wire::order::{CaptureOrder, PlaceOrder};
+use crate::wire::order::{CaptureOrder, Levels, PlaceOrder};
 use crate::wire::survey::{SurveyAnswer, SurveyOrder};
 
 /// What an agent may do in this session; asked for anything else it refuses and ends.
@@ -159,6 +159,8 @@ pub enum ToLanding {
     WalkBegan { roots: Vec<TreePath> },
     /// A run is complete.
     WalkDone { tally: WalkTally },
+    /// Frames are compressed with this level from now on.
+    Level(i32),
     /// The answer to `Survey`.
     Survey(Box<SurveyAnswer>),
     /// `Place` was accepted.
@@ -189,6 +191,8 @@ pub const DETAIL_CHARS_MAX: usize = 500;
 
 /// What the codec must know of a direction's messages.
 pub trait Message: Serialize + for<'de> Deserialize<'de> {
+    /// The kind byte of frames.
+    const FRAME_KIND: u8;
     /// The kind byte.
     fn kind(&self) -> u8;
     /// Longest body of a kind, and whether it is compressed; `None`: no such kind.
@@ -220,6 +224,8 @@ const FRAME: Bound = Bound { wire_bytes: FRAME_BYTES_MAX, plain_bytes: None, is_
 const LIST: Bound = Bound { wire_bytes: 17 * MIB, plain_bytes: Some(16 * MIB), is_frame: false };
 
 impl Message for ToAgent {
+    const FRAME_KIND: u8 = 12;
+
     fn kind(&self) -> u8 {
         match self {
             Self::Hello { .. } => 1,
@@ -233,7 +239,7 @@ impl Message for ToAgent {
             Self::Finish => 9,
             Self::Survey(_) => 10,
             Self::Place(_) => 11,
-            Self::Frame(_) => 12,
+            Self::Frame(_) => Self::FRAME_KIND,
             Self::Batch { .. } => 13,
             Self::PlaceEnd => 14,
             Self::Key(_) => 15,
@@ -265,7 +271,10 @@ impl Message for ToAgent {
         match self {
             Self::Capture(order) => {
                 let many = order.paths.len().max(order.exclude.len()).max(order.skip.len());
-                if many > crate::wire::order::PATHS_MAX { Err("too many paths") } else { Ok(()) }
+                if many > crate::wire::order::PATHS_MAX {
+                    return Err("too many paths");
+                }
+                order.levels.check()
             }
             Self::Answer { from, count, wanted, .. } => {
                 let end = u64::from(*from) + u64::from(*count);
@@ -284,12 +293,14 @@ impl Message for ToAgent {
 }
 
 impl Message for ToLanding {
+    const FRAME_KIND: u8 = 4;
+
     fn kind(&self) -> u8 {
         match self {
             Self::Hello(_) => 1,
             Self::Heartbeat => 2,
             Self::Offer { .. } => 3,
-            Self::Frame(_) => 4,
+            Self::Frame(_) => Self::FRAME_KIND,
             Self::LinkAsks(_) => 5,
             Self::LinkForget { .. } => 6,
             Self::RereadGone { .. } => 7,
@@ -302,13 +313,14 @@ impl Message for ToLanding {
             Self::Problems(_) => 14,
             Self::Failed { .. } => 15,
             Self::WalkBegan { .. } => 16,
+            Self::Level(_) => 17,
         }
     }
 
     fn bound(kind: u8) -> Option<Bound> {
         Some(match kind {
             1 | 15 => plain(8 * KIB),
-            2 | 7 | 8 | 9 | 11 | 12 | 13 => plain(KIB),
+            2 | 7 | 8 | 9 | 11 | 12 | 13 | 17 => plain(KIB),
             3 => LIST,
             4 => FRAME,
             5 | 6 => plain(MIB),
@@ -334,6 +346,7 @@ impl Message for ToLanding {
                 check_records(records)
             }
             Self::WalkDone { tally } => tally.check(),
+            Self::Level(level) if !Levels::ALL.holds(*level) => Err("an impossible level"),
             Self::LinkAsks(asks) if asks.len() > RECORDS_MAX => Err("too many links at once"),
             Self::Problems(problems) if problems.len() > RECORDS_MAX => Err("too many problems"),
             Self::Survey(answer) => answer.check(),

@@ -43,11 +43,11 @@ pub mod source;
 pub mod survey;
 
 pub use check::RunChecker;
-pub use codec::{Decoder, WireError, encode};
+pub use codec::{Decoder, HEAD_BYTES, WireError, encode, encode_frame};
 pub use message::{
     AgentFacts, BaseEntry, Grant, LinkAnswer, LinkAsk, Problem, ToAgent, ToLanding, WalkTally,
 };
-pub use order::{CaptureOrder, PlaceOrder};
+pub use order::{CaptureOrder, Levels, PlaceOrder};
 pub use survey::{SurveyAnswer, SurveyOrder, SurveyScope};
 
 /// What an agent says first.

@@ -17,14 +17,38 @@ pub struct CaptureOrder {
     pub cutting: Cutting,
     /// How to name chunks.
     pub key: DomainKey,
-    /// zstd level of frames.
-    pub level: i32,
+    /// How strongly frames may be compressed.
+    pub levels: Levels,
     /// Number of the run; 0 is the walk.
     pub run: RunNumber,
     /// Where the walk goes on.
     pub cursor: Option<Cursor>,
     /// Folders never captured: those of agents and stores on that machine, as (device, inode).
     pub skip: Vec<(u64, u64)>,
+}
+
+/// zstd levels to stay between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Levels {
+    /// Where it begins, and goes no faster.
+    pub floor: i32,
+    /// No stronger.
+    pub ceiling: i32,
+}
+
+impl Levels {
+    /// The fastest that zstd has, and the strongest that an agent's memory allows.
+    pub const ALL: Self = Self { floor: -100, ceiling: 15 };
+
+    /// Is `level` one of zstd's that evac uses?
+    pub fn holds(self, level: i32) -> bool {
+        (self.floor..=self.ceiling).contains(&level)
+    }
+
+    pub(super) fn check(self) -> Result<(), &'static str> {
+        let is_right = Self::ALL.holds(self.floor) && Self::ALL.holds(self.ceiling);
+        if is_right && self.floor <= self.ceiling { Ok(()) } else { Err("impossible levels") }
+    }
 }
 
 /// Most roots or patterns of one workload.

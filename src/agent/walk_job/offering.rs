@@ -124,13 +124,16 @@ impl WalkJob {
         let fingerprint = entry.fingerprint();
         let mut broken = Ok(());
         let mut is_begun = from > 0;
-        let outcome = read_file(&self.tree, entry, from, &self.naming, &mut |offset, piece| {
+        let mut buffer = std::mem::take(&mut offers.buffer);
+        let (naming, file) = (&self.naming, (entry, from));
+        let outcome = read_file(&self.tree, file, naming, &mut buffer, &mut |offset, piece| {
             let end = offset + piece.bytes.len() as u64;
             broken = begin_file(entry, &mut is_begun, offers)
                 .and_then(|()| offers.push_piece(offset, piece))
                 .and_then(|()| offers.inside(&entry.path, end, fingerprint));
             if broken.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
+        offers.buffer = buffer;
         broken?;
         match outcome {
             Ok(finished) => {
