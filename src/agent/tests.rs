@@ -123,10 +123,9 @@ impl Landing {
                     self.send(&ToAgent::Base { entries, last: true });
                 }
                 ToLanding::WalkDone { tally } => done = Some(tally),
-                ToLanding::Level(level) => assert_eq!(level, 1, "it stays between its limits"),
-                ToLanding::WalkBegan { .. }
-                | ToLanding::LinkForget { .. }
-                | ToLanding::Heartbeat => {}
+                ToLanding::Level(level) => assert_eq!(level, 1),
+                ToLanding::WalkBegan { .. } | ToLanding::LinkForget { .. } => {}
+                ToLanding::Heartbeat => {}
                 other => panic!("{other:?}"),
             }
         }

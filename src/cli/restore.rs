@@ -4,28 +4,25 @@
 //! unless `--overwrite`. A target that is also a source is refused unless the root lies outside
 //! every captured path of that machine. Nothing is written before all of them were asked.
 
+mod folder;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::agent::place::{PlaceError, PlaceOptions};
+use crate::agent::place::PlaceError;
 use crate::cli::args::RestoreArgs;
 use crate::cli::site::{Loaded, Writing};
 use crate::cli::{Exit, Failure, Global, engine, fleet, print};
 use crate::inventory::{Target, Workload};
 use crate::ledger::Place;
 use crate::ledger::snapshot::{SCHEMA, Snapshot};
-use crate::model::{
-    Bytes, Event, EventSink, PassNumber, Reason, TargetId, Timestamp, TreePath, WorkloadId,
-};
-use crate::restore::{
-    Feed, LocalReport, RestoreError, Selection, refuse_in_the_way, restore_to_folder,
-};
+use crate::model::{Bytes, PassNumber, Reason, TargetId, Timestamp, TreePath, WorkloadId};
+use crate::restore::{CACHE_BYTES, FrameCache, RestoreError};
 use crate::run::restore::{Job, Restored, Restorer};
-use crate::store::{Pass, PassName};
 
 /// Problems of one workload that are told one by one to people.
 const TOLD_MAX: usize = 20;
@@ -72,7 +69,7 @@ pub fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
         Some(folder) => {
             let folder = std::path::absolute(folder)
                 .map_err(|error| Failure::io("find the folder", folder, &error))?;
-            Ok(to_folder(global, args, &writing, wanted, &folder, &*told))
+            Ok(folder::to_folder(global, args, &writing, wanted, &folder, &*told))
         }
         None => to_targets(global, args, &loaded, &writing, wanted, told.clone()),
     };
@@ -142,94 +139,8 @@ fn pass_at(
     Ok(sealed.or(any).map(|pass| pass.number))
 }
 
-fn to_folder(
-    global: &Global,
-    args: &RestoreArgs,
-    writing: &Writing,
-    wanted: Vec<Wanted>,
-    folder: &Path,
-    events: &dyn EventSink,
-) -> Vec<Line> {
-    let mut lines = Vec::new();
-    for one in wanted {
-        let root = folder.join(one.workload.id.as_str());
-        let place = Place::Folder(root.clone()).to_string();
-        let outcome = one_to_folder(global, args, writing, &one, (&root, &place), events);
-        let line = line_of(&one, place, outcome);
-        if let (Some(reason), Some(detail)) = (line.reason, line.detail.clone()) {
-            let (workload, place) = (line.workload.clone(), line.place.clone());
-            let failed = Event::RestoreFailed { workload, place, reason, detail };
-            events.emit(&failed);
-            // A ledger that fails now has failed the restore already; one that was never begun
-            // there has nothing to take back.
-            let _ = writing.ledger.append(&failed, &global.by);
-        }
-        lines.push(line);
-    }
-    lines
-}
-
-fn one_to_folder(
-    global: &Global,
-    args: &RestoreArgs,
-    writing: &Writing,
-    one: &Wanted,
-    (root, place): (&Path, &str),
-    events: &dyn EventSink,
-) -> Result<Restored, RestoreError> {
-    let (ledger, workload) = (&writing.ledger, &one.workload.id);
-    let name = PassName { workload: workload.clone(), pass: one.pass };
-    let pass = Pass::open(writing.store.disk(), &name)?;
-    let begun = ledger.restore_begin(workload, one.pass, place, &global.by)?;
-    events.emit(&Event::RestoreStarted {
-        workload: workload.clone(),
-        pass: one.pass,
-        place: place.to_owned(),
-    });
-    let resume = begun.position.and_then(|bytes| TreePath::new(bytes).ok());
-    let selection = Selection { include: one.include.clone(), resume: resume.clone() };
-    let options = PlaceOptions {
-        overwrite: args.overwrite,
-        create_root: true,
-        resume_from: resume,
-        ..PlaceOptions::default()
-    };
-    refuse_in_the_way(&pass, &selection, root, &options)?;
-    let mut feed = Feed::new(&writing.store, &pass, selection);
-    let mut durable = |path: &TreePath, entries: u64, bytes: Bytes| {
-        let position = path.as_bytes();
-        ledger.restore_progress(workload, one.pass, place, position, entries, bytes)?;
-        Ok(())
-    };
-    let report = restore_to_folder(&mut feed, root, options, &mut durable)?;
-    let restored = restored(report);
-    ledger.restore_done(workload, one.pass, place, restored.problem_count, &global.by)?;
-    events.emit(&Event::RestoreDone {
-        workload: workload.clone(),
-        pass: one.pass,
-        place: place.to_owned(),
-        missing: restored.problem_count,
-    });
-    Ok(restored)
-}
-
-/// Holes are listed twice, by who read and by who wrote; once is enough.
-fn restored(report: LocalReport) -> Restored {
-    let mut out = Restored {
-        entries: report.placed.entries,
-        bytes: report.placed.bytes,
-        problem_count: report.placed.problem_count,
-        problems: report.placed.problems.into_iter().map(|p| (p.path, p.why)).collect(),
-    };
-    for (path, why) in report.damaged {
-        if let Some(known) = out.problems.iter_mut().find(|(known, _)| *known == path) {
-            known.1 = why;
-        } else {
-            out.problem_count += 1;
-            out.problems.push((path, why));
-        }
-    }
-    out
+fn frames(writing: &Writing) -> FrameCache {
+    FrameCache::new(writing.store.clone(), CACHE_BYTES)
 }
 
 fn to_targets(
@@ -256,6 +167,7 @@ fn to_targets(
     let restorer = Arc::new(Restorer {
         reach: Arc::new(engine::reach(global, loaded, writing)?),
         store: writing.store.clone(),
+        frames: frames(writing),
         ledger: writing.ledger.clone(),
         events: told,
         by: global.by.clone(),

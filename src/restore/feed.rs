@@ -7,9 +7,8 @@ use crate::capture::{Kind, Record};
 use crate::chunk::{DomainKey, FrameBuilder};
 use crate::model::{ChunkId, TreePath};
 use crate::restore::frames::{CachedFrame, FrameCache};
-use crate::restore::{BATCH_BYTES, BATCH_RECORDS, CACHE_BYTES};
-
-use crate::store::{Merged, Pass, Place, Step, Store};
+use crate::restore::{BATCH_BYTES, BATCH_RECORDS};
+use crate::store::{Merged, Pass, Place, Step};
 
 /// A frame of which less than this share is needed is packed anew before it is sent.
 const WORTH_SENDING_WHOLE: f64 = 0.5;
@@ -68,13 +67,13 @@ impl Batch {
             let length = |(id, range): &(ChunkId, std::ops::Range<usize>)| {
                 if needed.contains(id) { range.len() } else { 0 }
             };
-            let needed_bytes: usize = frame.open.chunks.iter().map(length).sum();
-            if needed_bytes as f64 >= WORTH_SENDING_WHOLE * frame.open.raw.len() as f64 {
+            let needed_bytes: usize = frame.chunks.iter().map(length).sum();
+            if needed_bytes as f64 >= WORTH_SENDING_WHOLE * frame.raw.len() as f64 {
                 out.push(frame.stored.clone());
                 continue;
             }
-            for (id, range) in frame.open.chunks.iter().filter(|(id, _)| needed.contains(id)) {
-                builder.push(*id, &frame.open.raw[range.clone()]);
+            for (id, range) in frame.chunks.iter().filter(|(id, _)| needed.contains(id)) {
+                builder.push(*id, &frame.raw[range.clone()]);
                 if builder.is_full() {
                     out.push(builder.finish(REPACK_LEVEL));
                 }
@@ -99,12 +98,12 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Over the merged runs of `pass`.
-    pub fn new(store: &Store, pass: &Pass, selection: Selection) -> Self {
+    /// Over the merged runs of `pass`, by way of a cache that others may share.
+    pub fn new(cache: &FrameCache, pass: &Pass, selection: Selection) -> Self {
         Self {
             steps: pass.merged(),
             selection,
-            cache: FrameCache::new(store.clone(), CACHE_BYTES),
+            cache: cache.clone(),
             next_number: 0,
             file: None,
             path: None,

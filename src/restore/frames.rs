@@ -1,9 +1,12 @@
-//! Frames, opened once and kept for a while.
+//! Frames, opened once and kept for a while, for all restores of a process together: hosts that
+//! are restored side by side need the same frames of what they share at about the same time.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::chunk::OpenFrame;
+use bytes::Bytes as Buffer;
+
 use crate::model::ChunkId;
 use crate::store::{Place, Store, StoreError};
 
@@ -12,30 +15,42 @@ use crate::store::{Place, Store, StoreError};
 pub struct CachedFrame {
     /// As it stands in its pack; can be sent as it is.
     pub stored: Vec<u8>,
-    /// Its chunks, checked.
-    pub open: OpenFrame,
+    /// Each chunk and where it lies in `raw`; all were checked.
+    pub chunks: Vec<(ChunkId, Range<usize>)>,
+    /// All chunks, one after the other.
+    pub raw: Buffer,
 }
 
 impl CachedFrame {
+    fn read(store: &Store, place: Place) -> Result<Self, StoreError> {
+        let (stored, open) = store.read_and_open(place)?;
+        Ok(Self { stored, chunks: open.chunks, raw: open.raw.into() })
+    }
+
     fn bytes(&self) -> usize {
-        self.stored.len() + self.open.raw.len()
+        self.stored.len() + self.raw.len()
     }
 }
 
-/// Keeps the frames used last.
-#[derive(Debug)]
+/// Keeps the frames used last. Clones share what is kept.
+#[derive(Debug, Clone)]
 pub struct FrameCache {
     store: Store,
+    kept: Arc<Mutex<Kept>>,
+    bytes_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
     frames: HashMap<Place, Arc<CachedFrame>>,
     order: VecDeque<Place>,
     bytes: usize,
-    bytes_max: usize,
 }
 
 impl FrameCache {
     /// Nothing opened yet.
     pub fn new(store: Store, bytes_max: usize) -> Self {
-        Self { store, frames: HashMap::new(), order: VecDeque::new(), bytes: 0, bytes_max }
+        Self { store, kept: Arc::default(), bytes_max }
     }
 
     /// Where a chunk lies.
@@ -43,22 +58,26 @@ impl FrameCache {
         self.store.locate(id)
     }
 
-    /// The frame at `place`, opened and checked.
-    pub fn get(&mut self, place: Place) -> Result<Arc<CachedFrame>, StoreError> {
-        if let Some(frame) = self.frames.get(&place) {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().expect("no holder of this lock panics")
+    }
+
+    /// The frame at `place`, opened and checked. Two that ask for it at the same moment may both
+    /// open it: nobody waits for another's disk.
+    pub fn get(&self, place: Place) -> Result<Arc<CachedFrame>, StoreError> {
+        if let Some(frame) = self.kept().frames.get(&place) {
             return Ok(frame.clone());
         }
-        let frame = Arc::new(CachedFrame {
-            open: self.store.open_frame(place)?,
-            stored: self.store.read_frame(place)?,
-        });
-        self.bytes += frame.bytes();
-        self.frames.insert(place, frame.clone());
-        self.order.push_back(place);
-        while self.bytes > self.bytes_max && self.order.len() > 1 {
-            let oldest = self.order.pop_front();
-            if let Some(frame) = oldest.and_then(|place| self.frames.remove(&place)) {
-                self.bytes -= frame.bytes();
+        let frame = Arc::new(CachedFrame::read(&self.store, place)?);
+        let mut kept = self.kept();
+        if kept.frames.insert(place, frame.clone()).is_none() {
+            kept.bytes += frame.bytes();
+            kept.order.push_back(place);
+        }
+        while kept.bytes > self.bytes_max && kept.order.len() > 1 {
+            let oldest = kept.order.pop_front();
+            if let Some(frame) = oldest.and_then(|place| kept.frames.remove(&place)) {
+                kept.bytes -= frame.bytes();
             }
         }
         Ok(frame)

@@ -37,7 +37,7 @@ impl Larder {
     fn fill(&mut self, batch: &Batch) {
         self.places.clear();
         for (frame, needed) in &batch.frames {
-            for (id, range) in frame.open.chunks.iter().filter(|(id, _)| needed.contains(id)) {
+            for (id, range) in frame.chunks.iter().filter(|(id, _)| needed.contains(id)) {
                 self.places.insert(*id, (frame.clone(), range.clone()));
             }
         }
@@ -48,7 +48,7 @@ impl Chunks for Larder {
     fn get(&mut self, id: &ChunkId) -> Result<Buffer, ChunkFault> {
         let missing = || ChunkFault::Damaged("it is in no pack".to_owned());
         let (frame, range) = self.places.get(id).ok_or_else(missing)?;
-        Ok(Buffer::copy_from_slice(&frame.open.raw[range.clone()]))
+        Ok(frame.raw.slice(range.clone()))
     }
 }
 

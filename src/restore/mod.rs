@@ -7,7 +7,7 @@
 //!
 //! **Invariants.**
 //! - Memory does not grow with the tree: a batch names at most [`BATCH_BYTES`] of content, and
-//!   frames are kept in a cache of [`CACHE_BYTES`].
+//!   frames are kept in one cache of [`CACHE_BYTES`].
 //! - Every chunk is checked against its name when its frame is opened here, and again where it is
 //!   written. One that is missing or damaged leaves a hole, listed with its path; the rest goes on.
 
@@ -16,14 +16,16 @@ mod frames;
 mod local;
 
 pub use feed::{Batch, Feed, Selection};
+pub use frames::FrameCache;
 pub use local::{LocalReport, refuse_in_the_way, restore_to_folder};
 
 /// Content named by one batch.
 pub const BATCH_BYTES: u64 = 8 << 20;
 /// Records of one batch.
 pub const BATCH_RECORDS: usize = 2_048;
-/// Opened frames kept for later batches: neighbours in the tree are neighbours in packs.
-pub const CACHE_BYTES: usize = 64 << 20;
+/// Opened frames kept for later batches, of all restores together: neighbours in the tree are
+/// neighbours in packs, and hosts share what they have in common.
+pub const CACHE_BYTES: usize = 256 << 20;
 
 /// Why a restore cannot go on.
 #[derive(Debug, thiserror::Error)]

@@ -14,7 +14,7 @@ use crate::ledger::{Ledger, Place};
 use crate::model::{
     Bytes, Event, EventSink, Generation, HostId, PassNumber, Reason, TreePath, WorkloadId,
 };
-use crate::restore::{Batch, Feed, Selection};
+use crate::restore::{Batch, Feed, FrameCache, Selection};
 use crate::run::host::Line;
 use crate::run::reach::Reach;
 use crate::run::talk::TalkError;
@@ -60,6 +60,8 @@ pub struct Restorer {
     pub reach: Arc<Reach>,
     /// What is stored.
     pub store: Store,
+    /// Frames that were opened, for all targets.
+    pub frames: FrameCache,
     /// What happened.
     pub ledger: Arc<Ledger>,
     /// Who wants to know.
@@ -188,7 +190,7 @@ impl Restorer {
         let name = PassName { workload: job.workload.clone(), pass: job.pass };
         let pass = Pass::open(self.store.disk(), &name).map_err(|error| landing(&error))?;
         let key = self.store.key(pass.head().domain).map_err(|error| landing(&error))?;
-        let mut feed = Feed::new(&self.store, &pass, selection);
+        let mut feed = Feed::new(&self.frames, &pass, selection);
         let (sender, receiver) = channel(1);
         let sealing = key.clone();
         tokio::task::spawn_blocking(move || {

@@ -230,16 +230,19 @@ impl Store {
 
     /// A frame whose checksum, and every chunk of which, was checked.
     pub fn open_frame(&self, place: Place) -> Result<OpenFrame, StoreError> {
+        self.read_and_open(place).map(|(_, open)| open)
+    }
+
+    /// The same, beside the frame as it is stored.
+    pub fn read_and_open(&self, place: Place) -> Result<(Vec<u8>, OpenFrame), StoreError> {
         let pack = self.shared.index.pack(place.pack).ok_or(StoreError::NoPack)?;
         let file = pack.name.file();
         let domain = pack.domain.ok_or(StoreError::NoDomain { file: file.clone() })?;
         let key = self.key(domain)?;
         let bytes = self.read_frame(place)?;
-        frame::open(&bytes, &key).map_err(|source| StoreError::Frame {
-            file,
-            offset: place.offset,
-            source,
-        })
+        let open = frame::open(&bytes, &key);
+        let wrong = |source| StoreError::Frame { file, offset: place.offset, source };
+        open.map(|open| (bytes, open)).map_err(wrong)
     }
 
     /// The file that `place` is in.

@@ -7,6 +7,8 @@
 //! **Invariant.** Only workloads and paths that are affected are named, all of them are counted,
 //! and damage found early never hides damage found later. Memory grows with frames, not chunks.
 
+mod frames;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
@@ -303,15 +305,15 @@ impl<'a> Check<'a> {
         let mut progress =
             VerifyProgress { frames: frames.len() as u64, ..VerifyProgress::default() };
         let mut broken = HashMap::new();
-        for place in frames {
-            match self.store.open_frame(place) {
-                Ok(frame) => progress.checked_bytes += Bytes(frame.raw.len() as u64),
+        frames::open_all(self.store, &frames, &mut |place, opened| {
+            match opened {
+                Ok(raw_bytes) => progress.checked_bytes += raw_bytes,
                 Err(StoreError::Key(_)) => drop(broken.insert(place, BadKind::MissingKey)),
                 Err(_) => drop(broken.insert(place, BadKind::DamagedFrame)),
             }
             progress.done_frames += 1;
             on_progress(progress);
-        }
+        });
         self.report.checked_bytes = progress.checked_bytes;
         broken
     }

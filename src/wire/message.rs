@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::capture::entry::{Entry, Kind, Xattr};
 use crate::capture::{Cursor, Fingerprint, Record};
 use crate::model::{ChunkId, Generation, Reason, RunNumber, TreePath};
 use crate::wire::order::{CaptureOrder, Levels, PlaceOrder};
+use crate::wire::records::{RECORD_BYTES, check_records, held_bytes};
 use crate::wire::survey::{SurveyAnswer, SurveyOrder};
 
 /// What an agent may do in this session; asked for anything else it refuses and ends.
@@ -370,39 +370,4 @@ impl ToLanding {
             _ => RECORD_BYTES,
         }
     }
-}
-
-/// Fixed fields of a record: 110 bytes encoded at most, and about twice that in memory.
-const RECORD_BYTES: usize = 224;
-
-/// About what a record takes in memory; never less than it takes encoded.
-pub fn held_bytes(record: &Record) -> usize {
-    let path = record.path().map_or(0, |path| path.as_bytes().len());
-    let attributes = |entry: &Entry| {
-        let target = if let Kind::Symlink { target } = &entry.kind { target.len() } else { 0 };
-        let xattr = |x: &Xattr| size_of::<Xattr>() + x.name.len() + x.value.len();
-        target + entry.metadata.xattrs.iter().map(xattr).sum::<usize>()
-    };
-    let more = match record {
-        Record::Node(entry) => attributes(entry),
-        Record::HardLink { entry, of } => attributes(entry) + of.as_bytes().len(),
-        Record::LeftOut { why, .. } => why.len(),
-        _ => 0,
-    };
-    RECORD_BYTES + path + more
-}
-
-/// Bounds and form of a list of records that a peer states.
-fn check_records(records: &[Record]) -> Result<(), &'static str> {
-    if records.len() > RECORDS_MAX {
-        return Err("too many records");
-    }
-    let mut raw_bytes: u64 = 0;
-    for record in records {
-        record.check()?;
-        if let Record::Data { length, .. } = record {
-            raw_bytes += u64::from(*length);
-        }
-    }
-    if raw_bytes > OFFER_RAW_BYTES_MAX { Err("too much content at once") } else { Ok(()) }
 }

@@ -39,6 +39,7 @@ pub mod check;
 pub mod codec;
 pub mod message;
 pub mod order;
+pub mod records;
 pub mod source;
 pub mod survey;
 

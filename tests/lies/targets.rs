@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use evac::ledger::RestorationState;
 use evac::model::{Event, EventSink, Reason};
+use evac::restore::FrameCache;
 use evac::run::restore::{Job, Restorer};
 
 use super::ground::{Ground, honest};
@@ -37,6 +38,7 @@ fn each_lie_of_a_target_ends_its_restore() {
         let restorer = Restorer {
             reach: Arc::new(ground.reach(PATIENCE)),
             store: ground.site.store.clone(),
+            frames: FrameCache::new(ground.site.store.clone(), 1 << 20),
             ledger: ground.site.ledger.clone(),
             events: sink,
             by: "test".to_owned(),

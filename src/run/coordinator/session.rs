@@ -7,7 +7,7 @@ use crate::capture::{Cursor, Record};
 use crate::model::{Bytes, ChunkId, Event, PassNumber, RunNumber, Tally, WorkloadId};
 use crate::run::coordinator::segment::OpenSegment;
 use crate::run::coordinator::{Assignment, Limits, piece_of};
-use crate::wire::message::held_bytes;
+use crate::wire::records::held_bytes;
 use crate::wire::{RunChecker, WalkTally, WireError};
 
 /// An honest agent holds 32 MiB of unanswered content, at least a byte in each offer that counts

@@ -17,7 +17,7 @@ use crate::agent::place::PlaceOptions;
 use crate::capture::{Content, Record};
 use crate::inventory::SourceFile;
 use crate::model::{PassNumber, RunNumber, SystemClock};
-use crate::restore::{Feed, Selection, restore_to_folder};
+use crate::restore::{Feed, FrameCache, Selection, restore_to_folder};
 use crate::store;
 use crate::store::{FaultyDisk, KeyRing, Pass, PassName, PassRef, Step, verify};
 use agents::{Agents, Near};
@@ -193,7 +193,8 @@ impl Landing {
             assert!(newest.sealed_at.is_some());
             let name = PassName { workload: workload(host), pass: newest.number };
             let pass = Pass::open(store.disk(), &name).unwrap();
-            let mut feed = Feed::new(&store, &pass, Selection::default());
+            let frames = FrameCache::new(store.clone(), 1 << 20);
+            let mut feed = Feed::new(&frames, &pass, Selection::default());
             let target = scratch();
             let options = PlaceOptions { overwrite: true, ..PlaceOptions::default() };
             let mut durable = |_: &_, _, _| Ok(());

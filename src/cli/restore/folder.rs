@@ -1,0 +1,144 @@
+//! A restore into a folder of this machine: workloads side by side, one cache of frames.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use super::{Line, Wanted, frames, line_of};
+use crate::agent::place::PlaceOptions;
+use crate::cli::Global;
+use crate::cli::args::RestoreArgs;
+use crate::cli::site::Writing;
+use crate::ledger::{Ledger, Place};
+use crate::model::{Bytes, Event, EventSink, TreePath};
+use crate::restore::{
+    Feed, FrameCache, LocalReport, RestoreError, Selection, refuse_in_the_way, restore_to_folder,
+};
+use crate::run::restore::Restored;
+use crate::store::{Disk, Pass, PassName};
+
+pub(super) fn to_folder(
+    global: &Global,
+    args: &RestoreArgs,
+    writing: &Writing,
+    wanted: Vec<Wanted>,
+    folder: &Path,
+    events: &dyn EventSink,
+) -> Vec<Line> {
+    let restore = ToFolder {
+        global,
+        args,
+        folder,
+        events,
+        disk: writing.store.disk(),
+        ledger: &writing.ledger,
+        frames: frames(writing),
+    };
+    let next = AtomicUsize::new(0);
+    let lines: Vec<OnceLock<Line>> = wanted.iter().map(|_| OnceLock::new()).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..workers().min(wanted.len()) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((one, line)) = wanted.get(at).zip(lines.get(at)) else { return };
+                    line.get_or_init(|| restore.line(one));
+                }
+            });
+        }
+    });
+    lines.into_iter().filter_map(OnceLock::into_inner).collect()
+}
+
+/// Workloads restored side by side: one reads and expands while another waits for the disk.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).clamp(2, 16)
+}
+
+/// A restore into a folder here.
+struct ToFolder<'a> {
+    global: &'a Global,
+    args: &'a RestoreArgs,
+    folder: &'a Path,
+    events: &'a dyn EventSink,
+    disk: &'a Arc<dyn Disk>,
+    ledger: &'a Ledger,
+    frames: FrameCache,
+}
+
+impl ToFolder<'_> {
+    fn line(&self, one: &Wanted) -> Line {
+        let root = self.folder.join(one.workload.id.as_str());
+        let place = Place::Folder(root.clone()).to_string();
+        let line = line_of(one, place.clone(), self.restore(one, (&root, &place)));
+        if let (Some(reason), Some(detail)) = (line.reason, line.detail.clone()) {
+            let workload = line.workload.clone();
+            let failed = Event::RestoreFailed { workload, place, reason, detail };
+            self.events.emit(&failed);
+            // A ledger that fails now has failed the restore already; one that was never begun
+            // there has nothing to take back.
+            let _ = self.ledger.append(&failed, &self.global.by);
+        }
+        line
+    }
+
+    fn restore(
+        &self,
+        one: &Wanted,
+        (root, place): (&Path, &str),
+    ) -> Result<Restored, RestoreError> {
+        let (ledger, workload, by) = (self.ledger, &one.workload.id, &self.global.by);
+        let name = PassName { workload: workload.clone(), pass: one.pass };
+        let pass = Pass::open(self.disk, &name)?;
+        let begun = ledger.restore_begin(workload, one.pass, place, by)?;
+        self.events.emit(&Event::RestoreStarted {
+            workload: workload.clone(),
+            pass: one.pass,
+            place: place.to_owned(),
+        });
+        let resume = begun.position.and_then(|bytes| TreePath::new(bytes).ok());
+        let selection = Selection { include: one.include.clone(), resume: resume.clone() };
+        let options = PlaceOptions {
+            overwrite: self.args.overwrite,
+            create_root: true,
+            resume_from: resume,
+            ..PlaceOptions::default()
+        };
+        refuse_in_the_way(&pass, &selection, root, &options)?;
+        let mut feed = Feed::new(&self.frames, &pass, selection);
+        let mut durable = |path: &TreePath, entries: u64, bytes: Bytes| {
+            let position = path.as_bytes();
+            ledger.restore_progress(workload, one.pass, place, position, entries, bytes)?;
+            Ok(())
+        };
+        let report = restore_to_folder(&mut feed, root, options, &mut durable)?;
+        let restored = restored(report);
+        ledger.restore_done(workload, one.pass, place, restored.problem_count, by)?;
+        self.events.emit(&Event::RestoreDone {
+            workload: workload.clone(),
+            pass: one.pass,
+            place: place.to_owned(),
+            missing: restored.problem_count,
+        });
+        Ok(restored)
+    }
+}
+
+/// Holes are listed twice, by who read and by who wrote; once is enough.
+fn restored(report: LocalReport) -> Restored {
+    let mut out = Restored {
+        entries: report.placed.entries,
+        bytes: report.placed.bytes,
+        problem_count: report.placed.problem_count,
+        problems: report.placed.problems.into_iter().map(|p| (p.path, p.why)).collect(),
+    };
+    for (path, why) in report.damaged {
+        if let Some(known) = out.problems.iter_mut().find(|(known, _)| *known == path) {
+            known.1 = why;
+        } else {
+            out.problem_count += 1;
+            out.problems.push((path, why));
+        }
+    }
+    out
+}

@@ -1,0 +1,40 @@
+//! What records take in memory, and the bounds of a list of them.
+
+use crate::capture::Record;
+use crate::capture::entry::{Entry, Kind, Xattr};
+use crate::wire::message::{OFFER_RAW_BYTES_MAX, RECORDS_MAX};
+
+/// Fixed fields of a record: 110 bytes encoded at most, and about twice that in memory.
+pub(super) const RECORD_BYTES: usize = 224;
+
+/// About what a record takes in memory; never less than it takes encoded.
+pub fn held_bytes(record: &Record) -> usize {
+    let path = record.path().map_or(0, |path| path.as_bytes().len());
+    let attributes = |entry: &Entry| {
+        let target = if let Kind::Symlink { target } = &entry.kind { target.len() } else { 0 };
+        let xattr = |x: &Xattr| size_of::<Xattr>() + x.name.len() + x.value.len();
+        target + entry.metadata.xattrs.iter().map(xattr).sum::<usize>()
+    };
+    let more = match record {
+        Record::Node(entry) => attributes(entry),
+        Record::HardLink { entry, of } => attributes(entry) + of.as_bytes().len(),
+        Record::LeftOut { why, .. } => why.len(),
+        _ => 0,
+    };
+    RECORD_BYTES + path + more
+}
+
+/// Bounds and form of a list of records that a peer states.
+pub(super) fn check_records(records: &[Record]) -> Result<(), &'static str> {
+    if records.len() > RECORDS_MAX {
+        return Err("too many records");
+    }
+    let mut raw_bytes: u64 = 0;
+    for record in records {
+        record.check()?;
+        if let Record::Data { length, .. } = record {
+            raw_bytes += u64::from(*length);
+        }
+    }
+    if raw_bytes > OFFER_RAW_BYTES_MAX { Err("too much content at once") } else { Ok(()) }
+}
