@@ -13,30 +13,30 @@ use crate::run::engine::{NewSession, SessionEnd, ToEngine};
 use crate::run::shelf::{OpenedPass, PassRequest, ToShelf};
 use crate::run::stop::Phase;
 use crate::run::talk::{Talk, TalkError};
+use crate::run::tries::Tries;
 use crate::run::{Outcome, Refusal, Shared, links};
 use crate::wire::{CaptureOrder, Grant, ToAgent, ToLanding};
 
 /// What of one agent may wait for the engine.
 const QUEUED_BYTES_MAX: usize = 32 << 20;
-/// A host that fails in the middle is dialled again so often without any progress between.
-const TRIES_MAX: u32 = 5;
 
 /// Works on `host` until it has no more work, or cannot be worked on.
 pub async fn work(shared: Arc<Shared>, host: Host) {
     let mut talk: Option<Line> = None;
-    let mut tries = 0;
+    let mut tries = Tries::default();
     while let Some(id) = shared.next_workload(&host.id) {
         let Some(workload) = host.workloads.iter().find(|workload| workload.id == id).cloned()
         else {
             continue;
         };
+        tries.begin(&id, || shared.reached(&id));
         let outcome = match ready(&shared, &host, &mut talk).await {
             Ok(line) => capture(&shared, &host, &workload, line).await,
             Err(error) => Err(error),
         };
         match outcome {
             Ok(()) => {
-                tries = 0;
+                tries.done();
                 shared.done(&id, Outcome::Captured);
             }
             Err(error) => {
@@ -102,7 +102,7 @@ async fn after_failure(
     host: &Host,
     workload: &WorkloadId,
     error: &TalkError,
-    tries: &mut u32,
+    tries: &mut Tries,
 ) -> bool {
     let detail = error.detail.clone();
     let stopped = |reason| Event::CaptureStopped {
@@ -135,10 +135,11 @@ async fn after_failure(
             true
         }
         reason
-            if reason.is_temporary() && *tries < TRIES_MAX && shared.phase() == Phase::Running =>
+            if reason.is_temporary()
+                && shared.phase() == Phase::Running
+                && let Some(failures) = tries.failed(shared.reached(workload)) =>
         {
-            *tries += 1;
-            let pause = shared.pause(*tries);
+            let pause = shared.pause(failures);
             shared.emit(host_failed(Some(pause.as_secs())));
             shared.give_back(&host.id, workload.clone());
             shared.sleep(pause).await;

@@ -27,6 +27,7 @@ pub mod stop;
 pub mod stream;
 pub mod survey;
 pub mod talk;
+mod tries;
 mod vouched;
 #[cfg(test)]
 mod tests;
