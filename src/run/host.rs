@@ -35,9 +35,16 @@ pub async fn work(shared: Arc<Shared>, host: Host) {
             Err(error) => Err(error),
         };
         match outcome {
-            Ok(()) => {
+            Ok(Ended::Sealed) => {
                 tries.done();
                 shared.done(&id, Outcome::Captured);
+            }
+            Ok(Ended::Damaged(detail)) => {
+                // The agent is in the middle of a pass that is no more.
+                if let Some(line) = talk.take() {
+                    line.bye().await;
+                }
+                after_damage(&shared, &host.id, &id, detail, &mut tries);
             }
             Err(error) => {
                 if let Some(line) = talk.take() {
@@ -53,6 +60,14 @@ pub async fn work(shared: Arc<Shared>, host: Host) {
         line.bye().await;
         shared.emit(Event::HostDone { host: host.id.clone() });
     }
+}
+
+/// How a session ended in which neither the host nor the run failed.
+enum Ended {
+    /// The pass is sealed.
+    Sealed,
+    /// What is stored of the pass cannot be read.
+    Damaged(String),
 }
 
 /// An agent on the line, and the connection it is on.
@@ -161,6 +176,23 @@ async fn after_failure(
     }
 }
 
+/// A damaged pass costs that pass: the workload begins another, unless that keeps happening.
+fn after_damage(
+    shared: &Shared,
+    host: &HostId,
+    workload: &WorkloadId,
+    detail: String,
+    tries: &mut Tries,
+) {
+    if shared.phase() == Phase::Running && tries.damaged() {
+        shared.give_back(host, workload.clone());
+        return;
+    }
+    let (workload, reason) = (workload.clone(), Reason::LandingError);
+    shared.done(&workload, Outcome::Partial(reason));
+    shared.emit(Event::CaptureStopped { workload, reason, detail });
+}
+
 /// A guard rail keeps a host out: its workloads fail for that reason.
 pub(super) fn refuse(shared: &Shared, refusal: &Refusal, workloads: &[WorkloadId]) {
     let (reason, detail) = (Reason::Inventory, refusal.why.clone());
@@ -194,7 +226,7 @@ async fn capture(
     host: &Host,
     workload: &Workload,
     line: &mut Line,
-) -> Result<(), TalkError> {
+) -> Result<Ended, TalkError> {
     let key = shared.domain_key(workload)?;
     let opened = open_pass(shared, workload, &key).await?;
     let links = links::table(shared, workload, &opened).await?;
@@ -252,13 +284,14 @@ async fn converse(
     key: &Arc<DomainKey>,
     line: &mut Line,
     (mut end, mut listen): (oneshot::Receiver<SessionEnd>, watch::Receiver<bool>),
-) -> Result<(), TalkError> {
+) -> Result<Ended, TalkError> {
     let room = Arc::new(Semaphore::new(QUEUED_BYTES_MAX));
     loop {
         let message = tokio::select! {
             biased;
             ended = &mut end => return match ended {
-                Ok(SessionEnd::Sealed) => Ok(()),
+                Ok(SessionEnd::Sealed) => Ok(Ended::Sealed),
+                Ok(SessionEnd::Damaged(detail)) => Ok(Ended::Damaged(detail)),
                 Ok(SessionEnd::Failed(reason, detail)) => Err(TalkError::new(reason, detail)),
                 Err(_) => Err(TalkError::new(Reason::Stopped, "the run was stopped")),
             },

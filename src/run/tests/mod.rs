@@ -4,6 +4,7 @@
 mod agents;
 mod crash;
 mod cut;
+mod damage;
 mod lies;
 mod tree;
 
