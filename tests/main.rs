@@ -7,6 +7,8 @@ mod damage;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod homeless;
+#[cfg(test)]
 mod lies;
 #[cfg(test)]
 mod rebuild;
