@@ -11,6 +11,8 @@ mod homeless;
 #[cfg(test)]
 mod lies;
 #[cfg(test)]
+mod ordinary;
+#[cfg(test)]
 mod rebuild;
 #[cfg(test)]
 mod resume;

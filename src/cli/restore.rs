@@ -193,6 +193,7 @@ fn one_to_folder(
     let options = PlaceOptions {
         overwrite: args.overwrite,
         create_root: true,
+        captured: pass.head().paths.clone(),
         resume_from: resume,
         ..PlaceOptions::default()
     };

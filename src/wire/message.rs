@@ -250,9 +250,9 @@ impl Message for ToAgent {
     fn bound(kind: u8) -> Option<Bound> {
         Some(match kind {
             1 | 2 | 7 | 9 | 14 | 15 | 16 => plain(KIB),
-            3 | 10 => plain(16 * MIB),
+            3 | 10 | 11 => plain(16 * MIB),
             4 => plain(8 * KIB),
-            5 | 6 | 11 => plain(256 * KIB),
+            5 | 6 => plain(256 * KIB),
             8 | 13 => LIST,
             12 => FRAME,
             _ => return None,
@@ -275,6 +275,9 @@ impl Message for ToAgent {
                     return Err("too many paths");
                 }
                 order.levels.check()
+            }
+            Self::Place(order) if order.captured.len() > crate::wire::order::PATHS_MAX => {
+                Err("too many paths")
             }
             Self::Answer { from, count, wanted, .. } => {
                 let end = u64::from(*from) + u64::from(*count);
