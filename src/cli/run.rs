@@ -30,7 +30,7 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     let told = engine::output(global, &snapshot)?;
     let runtime = engine::runtime()?;
     let stop = Stop::default();
-    runtime.spawn(stop.clone().listen());
+    runtime.spawn(stop.clone().listen(global.clock.clone()));
     let lock = writing.lock;
     let writer = writing.writer.expect("it was opened to add to the store");
     let end = runtime.block_on(crate::run::run(&site, writer, reach, options, &stop, told.clone()));
