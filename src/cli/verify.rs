@@ -140,6 +140,7 @@ fn tell(global: &Global, report: &VerifyReport) -> Result<(), Failure> {
     }
     let (chunks, bytes) = (report.checked_chunks, report.checked_bytes);
     print::tell(&match report.bad.len() {
+        0 if chunks == 0 => "nothing is stored of these yet: nothing was checked".to_owned(),
         0 => format!("{chunks} chunks, {bytes}: all is well"),
         count => format!("{chunks} chunks, {bytes}: {count} places with damage"),
     });

@@ -107,7 +107,8 @@ Limited by uplink ams
 
 Failing: 2 hosts
   auth (2): vps-1, vps-2
-    Set `user` or `identity` for this host, or install the key over there.
+    Set `user` or `identity` for this host or in [ssh], or install the key over
+    there.
 
 Somebody has to look: 2 customers
   customer  state            health   next
