@@ -7,7 +7,11 @@ mod damage;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod homeless;
+#[cfg(test)]
 mod lies;
+#[cfg(test)]
+mod ordinary;
 #[cfg(test)]
 mod rebuild;
 #[cfg(test)]

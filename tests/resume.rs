@@ -5,7 +5,10 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
 
+use evac::run::stop::ONE_PRESS;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -159,7 +162,9 @@ fn the_first_interrupt_drains_and_the_same_command_goes_on() {
     let fleet = fleet(hosts);
     let mut running = Running::start(&fleet);
     running.until_received(1);
+    // As through `timeout` or a service manager: the same wish twice, a moment apart.
     running.signal(Signal::INT);
+    running.signal(Signal::TERM);
     let (code, events) = running.end();
     assert_eq!(code, Some(3), "{:?}", events.last());
     assert!(events.iter().any(|event| event["event"] == "draining"));
@@ -179,9 +184,14 @@ fn the_second_interrupt_ends_at_once_and_a_second_run_is_refused() {
     assert!(refused.stderr().contains(&pid), "{pid} is not named: {}", refused.stderr());
     running.signal(Signal::HUP);
     running.until_received(WHOLE_BYTES / 2);
+    // An agent that sleeps keeps the drain from being over before the second interrupt.
+    let agent = agent_of(&fleet);
+    kill_process(agent, Signal::STOP).unwrap();
     running.signal(Signal::INT);
     running.until(|event| event["event"] == "draining");
+    sleep(ONE_PRESS + Duration::from_millis(50));
     running.signal(Signal::INT);
+    kill_process(agent, Signal::CONT).unwrap();
     let (code, events) = running.end();
     assert_eq!(code, Some(130), "{:?}", events.last());
     check_finishes(&fleet, hosts, vec![events], 1);

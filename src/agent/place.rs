@@ -24,7 +24,9 @@
 //! it, a file of the same kind, size, mtime, mode and owner is kept as it is.
 //!
 //! **Not root.** Owners that cannot be set are one problem and a count; set-user-id bits are then
-//! not set either, for they would name the wrong user.
+//! not set either, for they would name the wrong user. The folders above what was captured are
+//! made on the way there and are not what anybody restores: that an ordinary user cannot give them
+//! to their owners is no problem.
 
 mod attributes;
 #[cfg(test)]
@@ -64,11 +66,22 @@ pub struct PlaceOptions {
     pub overwrite: bool,
     /// Make the root if it is missing.
     pub create_root: bool,
+    /// What was captured; the folders above only lead there.
+    pub captured: Vec<TreePath>,
     /// From this path on, an earlier try of ours may have left things half-written: the last entry
     /// it surely began, or one before that. The records are placed from the first one again.
     pub resume_from: Option<TreePath>,
     /// Resolve paths component by component, as on systems without `openat2`.
     pub without_openat2: bool,
+}
+
+impl PlaceOptions {
+    /// Is `path` no part of what was captured, but only on the way there?
+    fn leads(&self, path: &TreePath) -> bool {
+        let is_above = |root: &TreePath| root.is_within(path);
+        let holds = |root: &TreePath| path.is_within(root);
+        self.captured.iter().any(is_above) && !self.captured.iter().any(holds)
+    }
 }
 
 /// Where contents come from; whoever implements it checks them against their names.

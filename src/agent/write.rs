@@ -132,6 +132,7 @@ impl Chunks for Larder {
 fn place(order: &PlaceOrder, queue: &Receiver<ToAgent>, outbox: &Outbox) -> Result<(), Failure> {
     let options = PlaceOptions {
         overwrite: order.overwrite,
+        captured: order.captured.clone(),
         resume_from: order.resume.clone(),
         create_root: true,
         ..PlaceOptions::default()

@@ -108,9 +108,10 @@ pub struct CheckArgs {}
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  evac survey\n  evac survey --trust-new group/shared")]
 pub struct SurveyArgs {
-    /// Only these; without: every host
+    /// Only these (see `evac --help`); without: every host
     pub what: Vec<String>,
-    /// Pin the keys of hosts that are not known yet, and list them
+    /// Pin the keys of hosts and targets that are not known yet, and list them: compare them by
+    /// another road. A key that changed is never pinned
     #[arg(long)]
     pub trust_new: bool,
 }
@@ -120,10 +121,10 @@ pub struct SurveyArgs {
 #[command(after_help = "Examples:\n  evac plan\n  evac plan --window 6h\n  \
 evac plan --until 2030-03-05T04:00:00+01:00 --name night")]
 pub struct PlanArgs {
-    /// How long the window stays open, such as 6h or 1h30m
+    /// How long the window stays open from now, such as 6h or 1h30m
     #[arg(long, value_name = "SPAN", conflicts_with = "until")]
     pub window: Option<Span>,
-    /// When the window shuts, with its zone
+    /// When the window shuts, with its zone: 2030-03-05T04:00:00+01:00
     #[arg(long, value_name = "TIME")]
     pub until: Option<Timestamp>,
     /// Written to plans/NAME.toml; without: the time of the plan
@@ -133,9 +134,12 @@ pub struct PlanArgs {
 
 /// Carry out a plan; the same command resumes
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Finished work is never done twice. The first Ctrl-C lets go tidily, the \
-second at once.\n\nExamples:\n  evac run                      plan, and go\n  \
-evac run plans/night.toml     follow this plan")]
+#[command(
+    after_help = "Finished work is never done twice. The first Ctrl-C finishes what is on its \
+way and ends (exit 3), the second ends at once (130); what has arrived counts either way.\n\n\
+Examples:\n  evac run                      plan, and go\n  \
+evac run plans/night.toml     follow this plan"
+)]
 pub struct RunArgs {
     /// A plan of `evac plan`; without: one is made, after a look at hosts nobody described
     pub plan: Option<PathBuf>,
@@ -155,13 +159,17 @@ pub struct FindArgs {
     pub text: String,
 }
 
-/// Hash again what is stored
+/// Check that what is stored is all there; --deep hashes it again
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  evac verify\n  evac verify --deep customer/acme")]
+#[command(
+    after_help = "Without --deep no content is read: every piece must have its place, every \
+pack its length.\nOnly --deep makes a workload \"verified\".\n\nExamples:\n  \
+evac verify\n  evac verify --deep customer/acme"
+)]
 pub struct VerifyArgs {
-    /// Only these; without: everything
+    /// Only these (see `evac --help`); without: everything
     pub what: Vec<String>,
-    /// Read every stored byte, not only what the lists say
+    /// Read every stored byte and hash it against its name
     #[arg(long)]
     pub deep: bool,
 }
@@ -175,12 +183,12 @@ evac restore workload/acme-site --include /etc/nginx --to /tmp/x\n  \
 evac restore customer/acme        to its target"
 )]
 pub struct RestoreArgs {
-    /// Only these; without: everything
+    /// Only these (see `evac --help`); without: everything
     pub what: Vec<String>,
-    /// Into this folder of this machine
+    /// Into this folder of this machine; without: to their targets
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,
-    /// As it was at this time, with its zone; without: the newest copy
+    /// The copy that was whole at this time, with its zone; without: the newest
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,
     /// Only this path and what is beneath it; may be repeated

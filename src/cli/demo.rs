@@ -54,7 +54,7 @@ pub fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Failure> {
     let machines = Machines::start(&names, &folders.homes, &folders.site)?;
     // Ctrl-C reaches the command that is at work, too; what it answers ends the demonstration.
     let stop = Stop::default();
-    machines.runtime().spawn(stop.clone().listen());
+    machines.runtime().spawn(stop.clone().listen(global.clock.clone()));
     let mut demo = Demo::new(global, &folders, &machines, &mut story);
     let told = demo.tell_all(&|| stop.phase() != Phase::Running);
     let (id, mut problems) = (demo.site_id(), demo.problems);

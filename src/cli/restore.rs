@@ -5,10 +5,10 @@
 //! every captured path of that machine. Nothing is written before all of them were asked.
 
 mod folder;
+mod home;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -18,7 +18,6 @@ use crate::cli::args::RestoreArgs;
 use crate::cli::site::{Loaded, Writing};
 use crate::cli::{Exit, Failure, Global, engine, fleet, print};
 use crate::inventory::{Target, Workload};
-use crate::ledger::Place;
 use crate::ledger::snapshot::{SCHEMA, Snapshot};
 use crate::model::{Bytes, PassNumber, Reason, TargetId, Timestamp, TreePath, WorkloadId};
 use crate::restore::{CACHE_BYTES, FrameCache, RestoreError};
@@ -153,8 +152,8 @@ fn to_targets(
 ) -> Result<Vec<Line>, Failure> {
     let mut by_target: BTreeMap<TargetId, (Target, Vec<Job>)> = BTreeMap::new();
     for one in wanted {
-        let target = target_of(loaded, &one.workload)?;
-        let root = root_of(args, loaded, target, &one.workload)?;
+        let target = home::target_of(loaded, &one.workload)?;
+        let root = home::root_of(args, loaded, target, &one.workload)?;
         let entry = by_target.entry(target.id.clone());
         entry.or_insert_with(|| (target.clone(), Vec::new())).1.push(Job {
             workload: one.workload.id.clone(),
@@ -177,7 +176,7 @@ fn to_targets(
     runtime.shutdown_background();
     let line = |(job, outcome): (Job, Result<Restored, crate::run::talk::TalkError>)| {
         let root = job.root.as_path().to_owned();
-        let place = place_text(loaded, &job, root);
+        let place = home::place_text(loaded, &job, root);
         let (restored, failed) = match outcome {
             Ok(restored) => (restored, None),
             Err(error) => (Restored::default(), Some((error.reason, error.detail))),
@@ -185,60 +184,6 @@ fn to_targets(
         line(job.workload, job.pass, place, restored, failed)
     };
     Ok(outcomes.into_iter().map(line).collect())
-}
-
-fn place_text(loaded: &Loaded, job: &Job, root: PathBuf) -> String {
-    let workload = loaded.inventory.workload(&job.workload);
-    let target = workload.and_then(|workload| workload.target.as_ref());
-    let target = target.map(ToString::to_string).unwrap_or_default();
-    Place::Target { target, root }.to_string()
-}
-
-fn target_of<'a>(loaded: &'a Loaded, workload: &Workload) -> Result<&'a Target, Failure> {
-    let found = workload.target.as_ref().and_then(|id| loaded.inventory.target(id));
-    found.ok_or_else(|| {
-        Failure::usage(format!("workload/{} has no target", workload.id)).hint(
-            "Give its host or it a `target` in the inventory, or restore into a folder with --to.",
-        )
-    })
-}
-
-/// Beneath which folder of its target a workload is written, after the guard rails.
-fn root_of(
-    args: &RestoreArgs,
-    loaded: &Loaded,
-    target: &Target,
-    workload: &Workload,
-) -> Result<TreePath, Failure> {
-    let root = workload.restore_root.clone().unwrap_or_else(TreePath::root);
-    if root.is_root() && !args.in_place {
-        let what = format!("workload/{} would be written over / of its target", workload.id);
-        return Err(Failure::refused(what).hint(
-            "Set `restore = { root = \"/srv/restored\" }` for it, or say --in-place and mean it.",
-        ));
-    }
-    let hosts = loaded.inventory.hosts.iter();
-    let sources = hosts.filter(|host| host.address == target.address && host.port == target.port);
-    for path in sources.flat_map(|host| &host.workloads).flat_map(|workload| &workload.paths) {
-        let written_over = workload
-            .paths
-            .iter()
-            .any(|own| beneath(&root, own).is_some_and(|landing| landing.is_within(path)));
-        if root.is_within(path) || written_over {
-            let what = format!(
-                "the target of workload/{} is also a source, and {root} touches {path} there",
-                workload.id
-            );
-            return Err(Failure::refused(what)
-                .hint("Choose a root outside every path that is captured from that machine."));
-        }
-    }
-    Ok(root)
-}
-
-/// Where a source path lands beneath a root.
-fn beneath(root: &TreePath, path: &TreePath) -> Option<TreePath> {
-    path.components().try_fold(root.clone(), |at, name| at.join(name).ok())
 }
 
 fn line_of(one: &Wanted, place: String, outcome: Result<Restored, RestoreError>) -> Line {

@@ -30,7 +30,7 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     let told = engine::output(global, &snapshot)?;
     let runtime = engine::runtime()?;
     let stop = Stop::default();
-    runtime.spawn(stop.clone().listen());
+    runtime.spawn(stop.clone().listen(global.clock.clone()));
     let lock = writing.lock;
     let writer = writing.writer.expect("it was opened to add to the store");
     let end = runtime.block_on(crate::run::run(&site, writer, reach, options, &stop, told.clone()));
@@ -61,7 +61,9 @@ fn make_plan(
     };
     let path = &global.named(path);
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::usage(format!("cannot read {}", path.display())).because(&error)
+        Failure::usage(format!("cannot read {}", path.display()))
+            .because(&error)
+            .hint("PLAN is a file that `evac plan` wrote; without one, `evac run` plans itself.")
     })?;
     let source = SourceFile { name: path.display().to_string().into(), text: Ok(text) };
     let read = plan::file::read(&source).and_then(|file| {
@@ -136,6 +138,9 @@ fn tell(report: &RunReport) {
         report.reused_bytes,
         report.stored_bytes,
     ));
+    if report.failed + report.partial > 0 {
+        print::tell("hint: `evac status` has the reasons; the same command goes on with the rest.");
+    }
     if report.fuzzy + report.vanished > 0 {
         print::tell(&format!(
             "{} files changed while they were read, {} names vanished",

@@ -141,11 +141,13 @@ impl Global {
         if path.exists() { path.to_owned() } else { self.site.join(path) }
     }
 
-    /// Reads settings and inventory, which must name a host; tells what is set aside.
+    /// Reads settings and inventory, which must name a host; tells what is set aside, and what
+    /// goes without a target.
     pub fn load(&self) -> Result<Loaded, Failure> {
         let reading = self.read_files()?;
         reading.usable()?;
         tell_set_aside(&reading.set_aside);
+        tell_homeless(&reading.problems);
         Ok(loaded(reading))
     }
 
@@ -323,6 +325,18 @@ fn tell_set_aside(set_aside: &[SetAside]) {
     if set_aside.len() > TOLD_MAX {
         let more = set_aside.len() - TOLD_MAX;
         print::tell(&format!("warning: {more} more are set aside; `evac check` lists them"));
+    }
+}
+
+fn tell_homeless(problems: &[Problem]) {
+    let homeless =
+        problems.iter().filter_map(|problem| Some((problem.homeless.as_ref()?, problem)));
+    for (entry, problem) in homeless.clone().take(TOLD_MAX) {
+        print::tell(&format!("warning: {entry} goes without a target: {problem}"));
+    }
+    let more = homeless.count().saturating_sub(TOLD_MAX);
+    if more > 0 {
+        print::tell(&format!("warning: {more} more go without; `evac check` lists them"));
     }
 }
 

@@ -39,7 +39,7 @@ pub fn run(global: &Global, args: &SurveyArgs) -> Result<Exit, Failure> {
         tell: progress.teller(),
     };
     let runtime = engine::runtime()?;
-    runtime.spawn(stop.clone().listen());
+    runtime.spawn(stop.clone().listen(global.clock.clone()));
     let at_once = loaded.settings.limits.hosts as usize;
     let survey = runtime.block_on(surveyor.survey(&hosts, &targets, at_once));
     progress.finish();

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::cli::args::VerifyArgs;
 use crate::cli::{Exit, Failure, Global, fleet, print};
-use crate::ledger::Ledger;
 use crate::ledger::snapshot::SCHEMA;
+use crate::ledger::{self, Ledger};
 use crate::model::{Bytes, Event, PassNumber, WorkloadId};
 use crate::store::verify::{Bad, PassRef, VerifyProgress, VerifyReport, verify};
 use crate::store::{PassName, RunEnd};
@@ -45,14 +45,21 @@ pub fn run(global: &Global, args: &VerifyArgs) -> Result<Exit, Failure> {
     Ok(if report.bad.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
-/// Every pass of the chosen workloads, with the runs its receipts vouch for; and is it sealed?
+/// Every pass of the chosen workloads, with the runs its receipts vouch for; and is it sealed? One
+/// that was given up (its manifest rotted, say) is of no use to anybody once a later one is sealed:
+/// its damage must not be told of the workload, which is whole.
 pub(super) fn passes(
     ledger: &Ledger,
     chosen: &BTreeSet<WorkloadId>,
 ) -> Result<Vec<(PassRef, bool)>, Failure> {
     let mut passes = Vec::new();
     for workload in chosen {
-        for pass in ledger.passes(workload)? {
+        let known = ledger.passes(workload)?;
+        let sealed = known.iter().rposition(|pass| pass.sealed_at.is_some());
+        let is_given_up = |(at, pass): &(usize, ledger::Pass)| {
+            pass.sealed_at.is_none() && sealed.is_some_and(|sealed| *at < sealed)
+        };
+        for (_, pass) in known.into_iter().enumerate().filter(|pass| !is_given_up(pass)) {
             let name = PassName { workload: workload.clone(), pass: pass.number };
             let ends: Vec<RunEnd> = ledger
                 .run_ends(workload, pass.number)?
@@ -133,8 +140,45 @@ fn tell(global: &Global, report: &VerifyReport) -> Result<(), Failure> {
     }
     let (chunks, bytes) = (report.checked_chunks, report.checked_bytes);
     print::tell(&match report.bad.len() {
+        0 if chunks == 0 => "nothing is stored of these yet: nothing was checked".to_owned(),
         0 => format!("{chunks} chunks, {bytes}: all is well"),
         count => format!("{chunks} chunks, {bytes}: {count} places with damage"),
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::PassDescription;
+    use crate::ledger::snapshot::Consistency;
+    use crate::model::{Domain, Tally};
+
+    #[test]
+    fn a_pass_that_was_given_up_counts_until_a_later_one_is_sealed() {
+        let (ledger, workload) = (Ledger::in_memory().unwrap(), WorkloadId::new("w").unwrap());
+        let description = PassDescription {
+            workload: workload.clone(),
+            customer: "acme".parse().unwrap(),
+            host: "h".parse().unwrap(),
+            domain: Domain([0; 8]),
+            cutting: Vec::new(),
+        };
+        let begin = || ledger.begin_pass(&description, None, "jo").unwrap();
+        let seal = |pass| {
+            let tally = Tally::default();
+            ledger.seal(&workload, pass, &tally, Consistency::Crash, "jo").unwrap();
+        };
+        let verified = || -> Vec<u32> {
+            let passes = passes(&ledger, &BTreeSet::from([workload.clone()])).unwrap();
+            passes.iter().map(|(reference, _)| reference.name.pass.0).collect()
+        };
+        begin();
+        let second = begin();
+        assert_eq!(verified(), [1, 2]);
+        seal(second);
+        assert_eq!(verified(), [2]);
+        begin();
+        assert_eq!(verified(), [2, 3]);
+    }
 }

@@ -163,8 +163,11 @@ impl Check<'_> {
     }
 
     fn known_target(&mut self, entry: &Entry, id: &str) {
-        let inventory = self.inventory;
+        let (inventory, before) = (self.inventory, self.problems.len());
         self.refers(entry, "target", id, inventory.targets.iter().map(|t| t.id.as_str()));
+        // Capture needs no target.
+        let found = self.problems.split_off(before);
+        self.problems.extend(found.into_iter().map(Problem::of_target));
     }
 
     /// A way in that leads through itself.

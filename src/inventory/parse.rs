@@ -173,8 +173,21 @@ pub(super) fn is_address(text: &str) -> bool {
     text.len() <= 253 && !numeric && text.trim_end_matches('.').split('.').all(label)
 }
 
-/// A target by id, or a table that becomes the target of id `own`.
+/// A target by id, or a table that becomes the target of id `own`. A mistake in it costs the target
+/// alone, for capture needs none.
 fn target(fields: &mut Fields<'_>, own: &str, targets: &mut Vec<Target>) -> Option<TargetId> {
+    let before = fields.problems().len();
+    let target = written_target(fields, own, targets);
+    let found = fields.problems().split_off(before);
+    fields.problems().extend(found.into_iter().map(Problem::of_target));
+    target
+}
+
+fn written_target(
+    fields: &mut Fields<'_>,
+    own: &str,
+    targets: &mut Vec<Target>,
+) -> Option<TargetId> {
     let field = fields.raw("target")?;
     let Value::Table(table) = &field.node.value else { return fields.parse("target") };
     let entry = fields.entry();

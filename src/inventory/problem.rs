@@ -32,6 +32,9 @@ pub struct Problem {
     /// The entry that is set aside because of it.
     #[serde(skip)]
     pub entry: Option<Entry>,
+    /// The entry that goes without a target because of it: it is captured all the same.
+    #[serde(skip)]
+    pub homeless: Option<Entry>,
 }
 
 /// An entry of the inventory, by name.
@@ -65,6 +68,7 @@ impl Problem {
             hint: String::new(),
             severity: Severity::Error,
             entry: None,
+            homeless: None,
         }
     }
     /// Something worth knowing at `origin`.
@@ -80,6 +84,11 @@ impl Problem {
     #[must_use]
     pub fn of(self, entry: Entry) -> Self {
         Self { entry: Some(entry), ..self }
+    }
+    /// The same, but it costs its entry the target only.
+    #[must_use]
+    pub fn of_target(self) -> Self {
+        Self { homeless: self.entry, entry: None, ..self }
     }
     /// Is it an error?
     pub fn is_error(&self) -> bool {

@@ -2,9 +2,10 @@
 //!
 //! **Setting aside.** An entry with an error goes, and with it what cannot stand without it: a
 //! host's workloads, a customer's workloads, hosts that are reached through it. Every one is named
-//! with the reason.
+//! with the reason. A mistake in a target costs the entry its target and nothing else: it is
+//! captured, and `restore` refuses it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -120,7 +121,8 @@ pub fn read_files(settings: &SourceFile, files: &[SourceFile]) -> Reading {
         // Without settings every reference to them would be called unknown.
         problems.extend(check::inventory(&draft, &settings, &places));
     }
-    let (inventory, set_aside) = set_aside(draft, &places, &problems);
+    let (mut inventory, set_aside) = set_aside(draft, &places, &problems);
+    take_targets(&mut inventory, &problems);
     if overlay.hosts.is_empty() {
         let origin = Origin { file: INVENTORY_FILE.into(), line: 0 };
         let hint = "List hosts there, or `evac import` them.";
@@ -176,6 +178,23 @@ fn set_aside(
     let is_good = |id: &CustomerId| !aside.contains_key(&Entry::Customer(id.to_string()));
     draft.customers.retain(|customer| is_good(&customer.id));
     (draft, aside.into_values().collect())
+}
+
+/// Takes away the targets that are written with a mistake; none is guessed in their place.
+fn take_targets(inventory: &mut Inventory, problems: &[Problem]) {
+    let homeless: BTreeSet<&Entry> =
+        problems.iter().filter_map(|problem| problem.homeless.as_ref()).collect();
+    let is_bad = |entry| homeless.contains(&entry);
+    for host in &mut inventory.hosts {
+        let inherited =
+            if is_bad(Entry::Host(host.id.to_string())) { host.target.take() } else { None };
+        for workload in &mut host.workloads {
+            let inherits = inherited.is_some() && workload.target == inherited;
+            if inherits || is_bad(Entry::Workload(workload.id.to_string())) {
+                workload.target = None;
+            }
+        }
+    }
 }
 
 /// Hosts whose way in leads through one that is set aside, however long the way.

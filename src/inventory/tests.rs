@@ -116,6 +116,39 @@ fn overlapping_workloads_are_found_unless_excluded() {
     assert!(!own.is_ok() && own.set_aside.is_empty());
 }
 
+/// Capture needs no target: a slip there costs the target, of the host and of all that inherit it.
+#[test]
+fn a_slip_in_a_target_sets_nothing_aside() {
+    let workloads = |own: &str| {
+        format!(
+            "[[host.workload]]\nid = \"u\"\npaths = [\"/u\"]\n\
+             [[host.workload]]\nid = \"w\"\npaths = [\"/w\"]\n{own}"
+        )
+    };
+    let targets = |text: &str| {
+        let reading = read_one(text);
+        assert!(!reading.is_ok() && reading.set_aside.is_empty(), "{text}: {reading:#?}");
+        let of = |id: &str| {
+            let workload = reading.inventory.workload(&id.parse().unwrap()).unwrap();
+            workload.target.as_ref().map(ToString::to_string)
+        };
+        (of("u"), of("w"))
+    };
+    let rack = || Some("rack".to_owned());
+    for slip in ["\"rock\"", "\"Rack 7\"", "7", "{ port = 22 }", "{ address = \"::x\" }"] {
+        let slip = format!("target = {slip}\n");
+        assert_eq!(targets(&host(&format!("{slip}{}", workloads("")))), (None, None), "{slip}");
+        let right = workloads("target = \"rack\"\n");
+        assert_eq!(targets(&host(&format!("{slip}{right}"))), (None, rack()), "{slip}");
+        let wrong = workloads(&slip);
+        let text = host(&format!("target = \"rack\"\n{wrong}"));
+        assert_eq!(targets(&text), (rack(), None), "{slip}");
+    }
+    let whole = read_one(&host("target = \"rock\"\n"));
+    assert!(whole.inventory.workloads().count() > 0);
+    assert!(whole.inventory.workloads().all(|workload| workload.target.is_none()));
+}
+
 #[test]
 fn a_target_that_is_a_source_needs_a_root_outside() {
     let text = |root: &str| {

@@ -45,8 +45,7 @@ pub(super) fn snapshot(view: &FleetView, look: &Look, now: Timestamp) -> Snapsho
             fold_customer(customer, workloads, &estimate)
         })
         .collect();
-    let hosts: Vec<_> =
-        view.hosts.iter().map(|host| fold_host(&host.id, look, view.running)).collect();
+    let hosts: Vec<_> = view.hosts.iter().map(|host| fold_host(host, look, view.running)).collect();
     Snapshot {
         schema: SCHEMA,
         as_of: now,
@@ -64,7 +63,8 @@ fn current_window(windows: &[Window], now: Timestamp) -> Option<Window> {
     windows.iter().find(|window| window.closes.is_none_or(|closes| closes > now)).cloned()
 }
 
-fn fold_host(id: &HostId, look: &Look, running: bool) -> HostStatus {
+fn fold_host(view: &HostView, look: &Look, running: bool) -> HostStatus {
+    let id = &view.id;
     let host = look.hosts.get(id);
     let state = match host.map_or(HostState::Idle, |host| host.state) {
         // Left so by a run that is no more.
@@ -80,6 +80,7 @@ fn fold_host(id: &HostId, look: &Look, running: bool) -> HostStatus {
         lanes: busy.map_or(0, |host| host.lanes),
         level: busy.and_then(|host| host.level),
         error: host.and_then(|host| host.error.clone()),
+        uncovered: view.uncovered,
     }
 }
 
@@ -170,7 +171,11 @@ fn next_step(
         return reason.hint().into();
     }
     if host.uncovered && state.sealed.is_some() {
-        return "This host holds data that no workload names: `evac survey` lists it.".into();
+        return format!(
+            "host/{} holds data that no workload names: `evac survey` lists it; name it in \
+             `paths`, or in `accept`.",
+            host.id
+        );
     }
     match (state.restore, state.capture) {
         (RestoreState::Active, _) => "Nothing: it is switched on.".into(),

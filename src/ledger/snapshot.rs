@@ -105,6 +105,10 @@ pub struct HostStatus {
     pub level: Option<i32>,
     /// The latest failure, if it still stands.
     pub error: Option<HostError>,
+    /// Does it hold data that no workload names and nobody accepted? Then no word of what is on it
+    /// gets to "copied".
+    #[serde(default)]
+    pub uncovered: bool,
 }
 
 /// Why a host fails.
@@ -236,6 +240,27 @@ pub struct WorkloadStatus {
     pub reason: Option<Reason>,
     /// What happens, or must be done, next.
     pub next: String,
+}
+
+impl WorkloadStatus {
+    /// Is its word held back, by data on its host that nobody covers?
+    pub fn is_held_back(&self) -> bool {
+        public_word(self.capture.state, self.restore.state) > self.state
+    }
+}
+
+impl CustomerStatus {
+    /// Is all of it captured, and its word held back all the same?
+    pub fn is_held_back(&self) -> bool {
+        let is_whole = |workload: &WorkloadStatus| {
+            matches!(
+                workload.capture.state,
+                CaptureState::Captured | CaptureState::Verified | CaptureState::Skipped
+            )
+        };
+        self.workloads.iter().all(is_whole)
+            && self.workloads.iter().any(WorkloadStatus::is_held_back)
+    }
 }
 
 /// First axis of a workload, with its pass.

@@ -95,7 +95,7 @@ impl Reason {
     /// One sentence: what to do next.
     pub fn hint(self) -> &'static str {
         match self {
-            Self::Unreachable => "Check address, port and routing; evac knocks again by itself.",
+            Self::Unreachable => "Check address, port and routing; the same command tries again.",
             Self::Refused => {
                 "The port is closed or filtered from here; ask the provider to open it."
             }
@@ -106,14 +106,16 @@ impl Reason {
             Self::HostKeyChanged => {
                 "Another machine, or a rescue system? Find out before you remove the old key."
             }
-            Self::Auth => "Set `user` or `identity` for this host, or install the key over there.",
+            Self::Auth => {
+                "Set `user` or `identity` for this host or in [ssh], or install the key over there."
+            }
             Self::Sudo => "Allow `sudo -n` for this user over there, or log in as root.",
             Self::AgentPlace => "Every writable folder is full or noexec; free one, e.g. /dev/shm.",
             Self::Protocol => {
                 "The host sent what no evac agent sends; do not trust it, look at it."
             }
             Self::Lost => "The same command resumes where it stopped.",
-            Self::SourceError => "See the listed paths; `evac retry` reads them again.",
+            Self::SourceError => "See the listed paths; `evac run` reads them again.",
             Self::SourceFull => "Free some megabytes over there; the agent needs them to start.",
             Self::LandingFull => "Free or add space for the store; the same command resumes.",
             Self::LandingError => "Look at the landing disk (dmesg), then `evac verify`.",

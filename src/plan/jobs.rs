@@ -193,17 +193,24 @@ impl Assumed {
 
     fn sentences(self) -> Vec<String> {
         let mut sentences = Vec::new();
-        if self.sizes > 0 {
-            sentences.push(format!(
-                "{} workloads of unknown size are taken to hold {} in all; a survey measures them",
-                self.sizes, self.bytes
-            ));
+        match self.sizes {
+            0 => {}
+            1 => sentences.push(format!(
+                "1 workload of unknown size is taken to hold {}; a survey measures it",
+                self.bytes
+            )),
+            sizes => sentences.push(format!(
+                "{sizes} workloads of unknown size are taken to hold {} in all; a survey measures \
+                 them",
+                self.bytes
+            )),
         }
-        if self.rates > 0 {
-            sentences.push(format!(
-                "{} hosts of unknown rate are taken to send {ASSUMED_RATE} each",
-                self.rates
-            ));
+        match self.rates {
+            0 => {}
+            1 => sentences.push(format!("1 host of unknown rate is taken to send {ASSUMED_RATE}")),
+            rates => sentences.push(format!(
+                "{rates} hosts of unknown rate are taken to send {ASSUMED_RATE} each"
+            )),
         }
         sentences
     }

@@ -83,6 +83,7 @@ fn host(number: usize) -> HostStatus {
             detail: "zz-detail at 203.0.113.77".to_owned(),
             since: time("2030-03-04T02:00:00Z"),
         }),
+        uncovered: false,
     }
 }
 

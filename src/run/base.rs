@@ -28,12 +28,12 @@ impl BaseFeed {
         name: PassName,
         run: RunNumber,
         outbox: Outbox,
-        failed: impl FnOnce(String) + Send + 'static,
+        failed: impl FnOnce(ShelfError) + Send + 'static,
     ) -> Self {
         let (requests, queue) = sync_channel(REQUESTS_MAX);
         std::thread::spawn(move || {
             if let Err(error) = feed((&disk, &ledger), &name, run, &queue, &outbox) {
-                failed(crate::run::explain(&error));
+                failed(error);
             }
         });
         Self { requests }

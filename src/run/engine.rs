@@ -41,6 +41,8 @@ pub enum ToEngine {
     Lied(SessionId, String),
     /// Tell the readers.
     Emit(Event),
+    /// The pass that a session works on cannot be read: the session ends, another pass begins.
+    Damaged(SessionId, String),
     /// The landing disk is full or broken: every session ends.
     LandingFailed(Reason, String),
     /// Take what was asked for, then end every session.
@@ -68,6 +70,8 @@ pub struct NewSession {
 pub enum SessionEnd {
     /// The pass is sealed.
     Sealed,
+    /// What is stored of its pass cannot be read; a new pass may begin.
+    Damaged(String),
     /// It cannot go on.
     Failed(Reason, String),
 }
@@ -93,7 +97,6 @@ pub struct Engine {
     ledger: Arc<Ledger>,
     clock: Arc<dyn Clock>,
     shelf: Sender<ToShelf>,
-    itself: Sender<ToEngine>,
     events: Arc<dyn EventSink>,
     last_tick: Duration,
     last_pulse: Duration,
@@ -106,7 +109,7 @@ impl Engine {
         limits: Limits,
         (store, ledger): (Store, Arc<Ledger>),
         clock: Arc<dyn Clock>,
-        channels: (Sender<ToEngine>, Sender<ToShelf>),
+        shelf: Sender<ToShelf>,
         events: Arc<dyn EventSink>,
     ) -> Self {
         Self {
@@ -115,8 +118,7 @@ impl Engine {
             store,
             ledger,
             clock,
-            shelf: channels.1,
-            itself: channels.0,
+            shelf,
             events,
             last_tick: Duration::ZERO,
             last_pulse: Duration::ZERO,
@@ -165,6 +167,10 @@ impl Engine {
             ToEngine::Input(input) => self.input(input),
             ToEngine::Said(id, message, _place) => self.said(id, message),
             ToEngine::Lied(id, detail) => self.end(id, Reason::Protocol, detail),
+            ToEngine::Damaged(id, detail) => {
+                self.finish(id, SessionEnd::Damaged(detail));
+                self.input(Input::Ended(id));
+            }
             ToEngine::Emit(event) => self.emit(event),
             ToEngine::LandingFailed(reason, detail) => self.landing_failed(reason, &detail),
             ToEngine::Drain => self.input(Input::Drain),
@@ -305,14 +311,15 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let itself = self.itself.clone();
+        let shelf = self.shelf.clone();
+        let name = PassName { workload: session.workload.clone(), pass: session.pass };
         session.base = Some(BaseFeed::start(
             (self.store.disk().clone(), self.ledger.clone()),
-            PassName { workload: session.workload.clone(), pass: session.pass },
+            name.clone(),
             run,
             session.outbox.clone(),
-            move |detail| {
-                let _ = itself.send(ToEngine::LandingFailed(Reason::LandingError, detail));
+            move |error| {
+                let _ = shelf.send(ToShelf::Unread(id, name, error));
             },
         ));
     }

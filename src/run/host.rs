@@ -13,31 +13,38 @@ use crate::run::engine::{NewSession, SessionEnd, ToEngine};
 use crate::run::shelf::{OpenedPass, PassRequest, ToShelf};
 use crate::run::stop::Phase;
 use crate::run::talk::{Talk, TalkError};
+use crate::run::tries::Tries;
 use crate::run::{Outcome, Refusal, Shared, links};
 use crate::wire::{CaptureOrder, Grant, ToAgent, ToLanding};
 
 /// What of one agent may wait for the engine.
 const QUEUED_BYTES_MAX: usize = 32 << 20;
-/// A host that fails in the middle is dialled again so often without any progress between.
-const TRIES_MAX: u32 = 5;
 
 /// Works on `host` until it has no more work, or cannot be worked on.
 pub async fn work(shared: Arc<Shared>, host: Host) {
     let mut talk: Option<Line> = None;
-    let mut tries = 0;
+    let mut tries = Tries::default();
     while let Some(id) = shared.next_workload(&host.id) {
         let Some(workload) = host.workloads.iter().find(|workload| workload.id == id).cloned()
         else {
             continue;
         };
+        tries.begin(&id, || shared.reached(&id));
         let outcome = match ready(&shared, &host, &mut talk).await {
             Ok(line) => capture(&shared, &host, &workload, line).await,
             Err(error) => Err(error),
         };
         match outcome {
-            Ok(()) => {
-                tries = 0;
+            Ok(Ended::Sealed) => {
+                tries.done();
                 shared.done(&id, Outcome::Captured);
+            }
+            Ok(Ended::Damaged(detail)) => {
+                // The agent is in the middle of a pass that is no more.
+                if let Some(line) = talk.take() {
+                    line.bye().await;
+                }
+                after_damage(&shared, &host.id, &id, detail, &mut tries);
             }
             Err(error) => {
                 if let Some(line) = talk.take() {
@@ -53,6 +60,14 @@ pub async fn work(shared: Arc<Shared>, host: Host) {
         line.bye().await;
         shared.emit(Event::HostDone { host: host.id.clone() });
     }
+}
+
+/// How a session ended in which neither the host nor the run failed.
+enum Ended {
+    /// The pass is sealed.
+    Sealed,
+    /// What is stored of the pass cannot be read.
+    Damaged(String),
 }
 
 /// An agent on the line, and the connection it is on.
@@ -102,7 +117,7 @@ async fn after_failure(
     host: &Host,
     workload: &WorkloadId,
     error: &TalkError,
-    tries: &mut u32,
+    tries: &mut Tries,
 ) -> bool {
     let detail = error.detail.clone();
     let stopped = |reason| Event::CaptureStopped {
@@ -135,10 +150,11 @@ async fn after_failure(
             true
         }
         reason
-            if reason.is_temporary() && *tries < TRIES_MAX && shared.phase() == Phase::Running =>
+            if reason.is_temporary()
+                && shared.phase() == Phase::Running
+                && let Some(failures) = tries.failed(shared.reached(workload)) =>
         {
-            *tries += 1;
-            let pause = shared.pause(*tries);
+            let pause = shared.pause(failures);
             shared.emit(host_failed(Some(pause.as_secs())));
             shared.give_back(&host.id, workload.clone());
             shared.sleep(pause).await;
@@ -158,6 +174,23 @@ async fn after_failure(
             false
         }
     }
+}
+
+/// A damaged pass costs that pass: the workload begins another, unless that keeps happening.
+fn after_damage(
+    shared: &Shared,
+    host: &HostId,
+    workload: &WorkloadId,
+    detail: String,
+    tries: &mut Tries,
+) {
+    if shared.phase() == Phase::Running && tries.damaged() {
+        shared.give_back(host, workload.clone());
+        return;
+    }
+    let (workload, reason) = (workload.clone(), Reason::LandingError);
+    shared.done(&workload, Outcome::Partial(reason));
+    shared.emit(Event::CaptureStopped { workload, reason, detail });
 }
 
 /// A guard rail keeps a host out: its workloads fail for that reason.
@@ -193,7 +226,7 @@ async fn capture(
     host: &Host,
     workload: &Workload,
     line: &mut Line,
-) -> Result<(), TalkError> {
+) -> Result<Ended, TalkError> {
     let key = shared.domain_key(workload)?;
     let opened = open_pass(shared, workload, &key).await?;
     let links = links::table(shared, workload, &opened).await?;
@@ -251,13 +284,14 @@ async fn converse(
     key: &Arc<DomainKey>,
     line: &mut Line,
     (mut end, mut listen): (oneshot::Receiver<SessionEnd>, watch::Receiver<bool>),
-) -> Result<(), TalkError> {
+) -> Result<Ended, TalkError> {
     let room = Arc::new(Semaphore::new(QUEUED_BYTES_MAX));
     loop {
         let message = tokio::select! {
             biased;
             ended = &mut end => return match ended {
-                Ok(SessionEnd::Sealed) => Ok(()),
+                Ok(SessionEnd::Sealed) => Ok(Ended::Sealed),
+                Ok(SessionEnd::Damaged(detail)) => Ok(Ended::Damaged(detail)),
                 Ok(SessionEnd::Failed(reason, detail)) => Err(TalkError::new(reason, detail)),
                 Err(_) => Err(TalkError::new(Reason::Stopped, "the run was stopped")),
             },

@@ -27,6 +27,7 @@ pub mod stop;
 pub mod stream;
 pub mod survey;
 pub mod talk;
+mod tries;
 mod vouched;
 #[cfg(test)]
 mod tests;
@@ -183,7 +184,7 @@ pub async fn run_at(
         pace.limits,
         (site.store.clone(), site.ledger.clone()),
         site.clock.clone(),
-        (to_engine.clone(), to_shelf.clone()),
+        to_shelf.clone(),
         tally.clone(),
     );
     let threads = [

@@ -162,10 +162,15 @@ impl Restorer {
             place: place.to_owned(),
         });
         let resume = begun.position.and_then(|bytes| TreePath::new(bytes).ok());
-        let order =
-            PlaceOrder { root: job.root.clone(), overwrite: job.overwrite, resume: resume.clone() };
+        let pass = self.pass(job)?;
+        let order = PlaceOrder {
+            root: job.root.clone(),
+            captured: pass.head().paths.clone(),
+            overwrite: job.overwrite,
+            resume: resume.clone(),
+        };
         let selection = Selection { include: job.include.clone(), resume };
-        let (key, batches) = self.feed(job, selection)?;
+        let (key, batches) = self.feed(&pass, selection)?;
         line.talk.send(&ToAgent::Place(Box::new(order)));
         line.talk.send(&ToAgent::Key(Box::new(key)));
         let restored = self.converse(job, place, line, batches).await?;
@@ -181,16 +186,19 @@ impl Restorer {
         Ok(restored)
     }
 
+    fn pass(&self, job: &Job) -> Result<Pass, TalkError> {
+        let name = PassName { workload: job.workload.clone(), pass: job.pass };
+        Pass::open(self.store.disk(), &name).map_err(|error| landing(&error))
+    }
+
     /// Reads batches on a thread of its own, a little ahead.
     fn feed(
         &self,
-        job: &Job,
+        pass: &Pass,
         selection: Selection,
     ) -> Result<(DomainKey, Receiver<Encoded>), TalkError> {
-        let name = PassName { workload: job.workload.clone(), pass: job.pass };
-        let pass = Pass::open(self.store.disk(), &name).map_err(|error| landing(&error))?;
         let key = self.store.key(pass.head().domain).map_err(|error| landing(&error))?;
-        let mut feed = Feed::new(&self.frames, &pass, selection);
+        let mut feed = Feed::new(&self.frames, pass, selection);
         let (sender, receiver) = channel(1);
         let sealing = key.clone();
         tokio::task::spawn_blocking(move || {

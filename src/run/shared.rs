@@ -19,6 +19,7 @@ use crate::run::schedule::Schedule;
 use crate::run::shelf::ToShelf;
 use crate::run::stop::{Phase, Stop};
 use crate::run::talk::{Checkers, TalkError};
+use crate::run::tries::Reached;
 use crate::run::{Options, Site};
 use crate::store::Store;
 use crate::store::keys::DomainName;
@@ -177,6 +178,12 @@ impl Shared {
     /// Does the ledger know a pass of it that is not sealed?
     pub fn is_begun(&self, workload: &WorkloadId) -> bool {
         self.ledger.open_pass(workload).is_ok_and(|open| open.is_some())
+    }
+
+    /// How far the receipts of its open pass reach; `None` without one.
+    pub fn reached(&self, workload: &WorkloadId) -> Option<Reached> {
+        let pass = self.ledger.open_pass(workload).ok()??.number;
+        Some((pass, self.ledger.run_ends(workload, pass).ok()?))
     }
 
     /// The landing disk cannot go on: nobody begins anything new.

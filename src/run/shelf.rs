@@ -4,12 +4,14 @@
 //! - Everything that must be durable before a receipt is durable before that receipt is begun.
 //! - One group commit serves all hosts: at most every [`Pace::commit_age`](crate::run::Pace) or
 //!   [`COMMIT_BYTES`], and only when something waits for it.
+//! - A pass that cannot be read back is noted and never gone on with: its workload begins another.
 //! - When the landing disk fails or is full, nothing is believed and everybody is told once;
 //!   what has a receipt stands.
 
+mod fault;
 mod passes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
@@ -25,10 +27,9 @@ use crate::model::{
 };
 use crate::run::coordinator::{ClosedSegment, Frame, Input, SessionId};
 use crate::run::engine::ToEngine;
-use crate::store::{
-    CommitError, DiskErrorKind, ManifestError, ManifestWriter, PassName, SegmentHead, Store,
-    StoreError, Writer,
-};
+use crate::store::{ManifestError, ManifestWriter, PassName, SegmentHead, Store, Writer};
+
+pub use fault::ShelfError;
 
 /// A group commit waits for at most this much.
 const COMMIT_BYTES: u64 = 32 << 20;
@@ -47,6 +48,8 @@ pub enum ToShelf {
     Seal(SessionId, WorkloadId, PassNumber),
     /// The counting for a seal is done.
     Counted(SessionId, WorkloadId, PassNumber, Result<Tally, ShelfError>),
+    /// What receipts vouch for of a pass could not be read while it was swept.
+    Unread(SessionId, PassName, ShelfError),
     /// Remember.
     Record(Event),
     /// Show, while it lasts.
@@ -81,48 +84,6 @@ pub struct OpenedPass {
     pub cutting: Cutting,
 }
 
-/// Why the shelf cannot do what it should.
-#[derive(Debug, thiserror::Error)]
-pub enum ShelfError {
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The ledger.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// What the pass says of itself cannot be read.
-    #[error("pass {1} of workload {0} is described in a way this evac cannot read")]
-    Description(WorkloadId, PassNumber),
-    /// A manifest.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    /// A group commit.
-    #[error(transparent)]
-    Commit(#[from] CommitError),
-    /// What was just written cannot be read back.
-    #[error("a manifest cannot be read back: {0}")]
-    Unreadable(String),
-    /// The landing disk failed earlier in this run.
-    #[error("the landing disk failed: {0}")]
-    Failed(String),
-}
-
-impl ShelfError {
-    /// Full or broken?
-    pub fn reason(&self) -> Reason {
-        match self {
-            Self::Store(error) if error.disk_kind() == Some(DiskErrorKind::Full) => {
-                Reason::LandingFull
-            }
-            Self::Manifest(ManifestError::Disk(error)) if error.kind == DiskErrorKind::Full => {
-                Reason::LandingFull
-            }
-            Self::Commit(error) if error.source.kind == DiskErrorKind::Full => Reason::LandingFull,
-            _ => Reason::LandingError,
-        }
-    }
-}
-
 /// What the shelf works with.
 pub struct Shelf {
     pub store: Store,
@@ -134,6 +95,8 @@ pub struct Shelf {
     /// Who runs this, written on every event.
     pub by: String,
     manifests: BTreeMap<PassName, OpenManifest>,
+    /// Passes that turned out damaged in this run: none of them goes on.
+    damaged: BTreeSet<PassName>,
     pending: Vec<(SessionId, Box<ClosedSegment>)>,
     unsynced_bytes: u64,
     since: Option<Duration>,
@@ -166,6 +129,7 @@ impl Shelf {
             itself: channels.1,
             by,
             manifests: BTreeMap::new(),
+            damaged: BTreeSet::new(),
             pending: Vec::new(),
             unsynced_bytes: 0,
             since: None,
@@ -227,8 +191,9 @@ impl Shelf {
                 Ok(())
             }
             ToShelf::Counted(session, workload, pass, tally) => {
-                tally.and_then(|tally| self.seal(session, &workload, pass, tally))
+                self.counted(session, PassName { workload, pass }, tally)
             }
+            ToShelf::Unread(session, pass, error) => self.unread(session, pass, error),
             ToShelf::Record(event) => self.record(&event),
             ToShelf::Pulse(pulse) => self.ledger.record_pulse(&pulse).map_err(Into::into),
             ToShelf::Flush(_) => Ok(()),

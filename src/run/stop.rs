@@ -1,6 +1,38 @@
 //! How a run is asked to end: once to drain, twice to stop. A hang-up is survived.
+//!
+//! **One wish may arrive twice.** `timeout 3600 evac run` sends its signal to the command and then
+//! to its process group, so the command has it twice within a millisecond; so does a service
+//! manager that signals every process of a group. Signals within [`ONE_PRESS`] of one that counted
+//! are its echo: else the end of an allotted hour would break off what a drain would have saved.
+//! Nobody presses Ctrl-C a second time so soon for another reason.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
+
+use crate::model::Clock;
+
+/// Signals so close together are one wish.
+pub const ONE_PRESS: Duration = Duration::from_millis(300);
+
+/// Tells wishes from their echoes.
+#[derive(Debug, Default)]
+struct Presses {
+    counted: Option<Duration>,
+}
+
+impl Presses {
+    /// Does a signal that arrives `now` count? Held against the latest that did, so that somebody
+    /// who keeps pressing is heard.
+    fn counts(&mut self, now: Duration) -> bool {
+        let is_echo = self.counted.is_some_and(|at| now.saturating_sub(at) < ONE_PRESS);
+        if !is_echo {
+            self.counted = Some(now);
+        }
+        !is_echo
+    }
+}
 
 /// How far ending has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,17 +82,39 @@ impl Stop {
 
     /// Presses at every interrupt or termination; takes no notice of a hang-up, so that a closed
     /// laptop does not end a run.
-    pub async fn listen(self) -> std::io::Result<()> {
+    pub async fn listen(self, clock: Arc<dyn Clock>) -> std::io::Result<()> {
         use tokio::signal::unix::{SignalKind, signal};
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hang_up = signal(SignalKind::hangup())?;
+        let mut presses = Presses::default();
         loop {
             tokio::select! {
-                _ = interrupt.recv() => self.press(),
-                _ = terminate.recv() => self.press(),
-                _ = hang_up.recv() => {}
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hang_up.recv() => continue,
+            }
+            if presses.counts(clock.elapsed()) {
+                self.press();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_close_together_are_one_wish() {
+        let mut presses = Presses::default();
+        let mut counts = |milliseconds| presses.counts(Duration::from_millis(milliseconds));
+        assert!(counts(5_000), "the first");
+        assert!(!counts(5_000) && !counts(5_001), "`timeout` to the group as well");
+        assert!(!counts(5_299));
+        assert!(counts(5_300), "the second time");
+        assert!(!counts(5_450));
+        // Held down: one in each stretch counts.
+        assert!(counts(5_600) && !counts(5_750) && counts(5_900));
     }
 }

@@ -213,6 +213,8 @@ pub struct SegmentFault {
     pub from: Option<TreePath>,
     /// Nothing from here on is missing; `None` is its end.
     pub to: Option<TreePath>,
+    /// The disk would not give it; `None`: what it gave is not what was written.
+    pub failure: Option<DiskErrorKind>,
 }
 
 /// A record, or a stretch without any.
@@ -288,14 +290,20 @@ impl RunReader {
     }
 
     fn fault(&self, offset: u64, why: String, to: Option<TreePath>) -> SegmentFault {
-        SegmentFault { file: self.name.clone(), offset, why, from: self.last.clone(), to }
+        let (file, from) = (self.name.clone(), self.last.clone());
+        SegmentFault { file, offset, why, from, to, failure: None }
+    }
+
+    /// The disk gives nothing more of this run.
+    fn fail(&mut self, error: &DiskError) -> SegmentFault {
+        SegmentFault { failure: Some(error.kind), ..self.give_up(error.source.to_string()) }
     }
 
     /// Moves on to the next segment, or says what is wrong with it.
     fn next_segment(&mut self) -> Option<SegmentFault> {
         self.segment_at = self.at;
         match self.load() {
-            Err(error) => Some(self.give_up(error.source.to_string())),
+            Err(error) => Some(self.fail(&error)),
             Ok(None) => self.skip_damage(),
             Ok(Some((head, None))) => {
                 let fault = self.fault(self.segment_at, "its payload is damaged".into(), None);
@@ -337,7 +345,7 @@ impl RunReader {
         let offset = self.at;
         let why = || "it is damaged or cut short".to_owned();
         match self.search(offset + 1) {
-            Err(error) => Some(self.give_up(error.source.to_string())),
+            Err(error) => Some(self.fail(&error)),
             Ok(Some((at, head))) => {
                 self.at = at;
                 self.next_number = head.number;

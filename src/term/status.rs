@@ -1,6 +1,8 @@
 //! Where everything stands, for a colleague: totals, then failures by cause with what helps, then
 //! customers that need somebody, then hosts at work. Unlike the public page this names names.
 
+use std::collections::BTreeSet;
+
 use crate::ledger::snapshot::{
     CustomerStatus, Health, Hold, HostState, HostStatus, ReasonGroup, Snapshot, Window,
     WorkloadStatus,
@@ -63,7 +65,28 @@ pub fn customer(customer: &CustomerStatus, style: Style) -> String {
     if !table.is_empty() {
         out.push_str(&table.render(style));
     }
+    if customer.is_held_back() {
+        let why = format!("held back although captured: {}", held_by(&[customer]));
+        out.push_str(&wrap(&why, 2, style.columns));
+    }
     out
+}
+
+/// Which data keeps captured customers from being called so, and what ends that.
+fn held_by(customers: &[&CustomerStatus]) -> String {
+    let workloads = customers.iter().flat_map(|customer| &customer.workloads);
+    let hosts: BTreeSet<&str> = workloads
+        .filter(|workload| workload.is_held_back())
+        .map(|workload| workload.host.as_str())
+        .collect();
+    let mut names = hosts.iter().take(MAX_ROWS).copied().collect::<Vec<_>>().join(", ");
+    if hosts.len() > MAX_ROWS {
+        names.push_str(&format!(" and {} more", hosts.len() - MAX_ROWS));
+    }
+    format!(
+        "there is data in no workload on {names}. `evac survey` lists it: name it in the `paths` \
+         of a workload, or in `accept`."
+    )
 }
 
 fn head(snapshot: &Snapshot, style: Style) -> String {
@@ -88,6 +111,12 @@ fn head(snapshot: &Snapshot, style: Style) -> String {
         .map(|(state, count)| format!("{} {count}", word(*state)))
         .collect();
     out.push_str(&wrap(&states.join(", "), 0, style.columns));
+    let held: Vec<_> =
+        snapshot.customers.iter().filter(|customer| customer.is_held_back()).collect();
+    if !held.is_empty() {
+        let who = format!("{} held back although captured", counted(held.len() as u64, "customer"));
+        out.push_str(&wrap(&format!("{who}: {}", held_by(&held)), 0, style.columns));
+    }
     let mut times = format!("As of {}", snapshot.as_of);
     if let Some(window) = snapshot.window.as_ref().and_then(|w| window_line(w, snapshot.as_of)) {
         times.extend(["; ", &window]);

@@ -163,7 +163,8 @@ mod tests {
     use super::*;
     use crate::capture::{Content, Record};
     use crate::model::{ChunkId, TreePath};
-    use crate::wire::message::{RECORDS_MAX, ToAgent, ToLanding, WalkTally};
+    use crate::wire::WalkTally;
+    use crate::wire::message::{RECORDS_MAX, ToAgent, ToLanding};
 
     fn decode(bytes: &[u8]) -> Result<Option<ToLanding>, WireError> {
         let mut decoder = Decoder::default();

@@ -7,6 +7,7 @@ use crate::model::{ChunkId, Generation, Reason, RunNumber, TreePath};
 use crate::wire::order::{CaptureOrder, Levels, PlaceOrder};
 use crate::wire::records::{RECORD_BYTES, check_records, held_bytes};
 use crate::wire::survey::{SurveyAnswer, SurveyOrder};
+use crate::wire::tally::WalkTally;
 
 /// What an agent may do in this session; asked for anything else it refuses and ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,31 +64,6 @@ pub struct BaseEntry {
     pub path: TreePath,
     /// How it looked; [`Fingerprint::NEVER`] asks for a new look.
     pub fingerprint: Fingerprint,
-}
-
-/// Counts of one run, as the agent made them; the landing site compares and sums.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct WalkTally {
-    /// Offers sent in this run since the session's `Capture` or `Sweep`.
-    pub offers: u64,
-    /// Records in them.
-    pub records: u64,
-    /// Files opened.
-    pub opened_files: u64,
-    /// Bytes read.
-    pub read_bytes: u64,
-    /// Names that were gone when looked at.
-    pub vanished: u64,
-    /// Entries of the base that are gone (sweeps only).
-    pub gone: u64,
-}
-
-impl WalkTally {
-    /// No tree has so many of anything that their sums could overflow.
-    fn check(&self) -> Result<(), &'static str> {
-        let most = self.opened_files.max(self.vanished).max(self.gone);
-        if most > u64::from(u32::MAX) { Err("impossible counts") } else { Ok(()) }
-    }
 }
 
 /// Something that failed for one entry on a target.
@@ -250,9 +226,9 @@ impl Message for ToAgent {
     fn bound(kind: u8) -> Option<Bound> {
         Some(match kind {
             1 | 2 | 7 | 9 | 14 | 15 | 16 => plain(KIB),
-            3 | 10 => plain(16 * MIB),
+            3 | 10 | 11 => plain(16 * MIB),
             4 => plain(8 * KIB),
-            5 | 6 | 11 => plain(256 * KIB),
+            5 | 6 => plain(256 * KIB),
             8 | 13 => LIST,
             12 => FRAME,
             _ => return None,
@@ -275,6 +251,9 @@ impl Message for ToAgent {
                     return Err("too many paths");
                 }
                 order.levels.check()
+            }
+            Self::Place(order) if order.captured.len() > crate::wire::order::PATHS_MAX => {
+                Err("too many paths")
             }
             Self::Answer { from, count, wanted, .. } => {
                 let end = u64::from(*from) + u64::from(*count);

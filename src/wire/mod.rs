@@ -42,14 +42,14 @@ pub mod order;
 pub mod records;
 pub mod source;
 pub mod survey;
+pub mod tally;
 
 pub use check::RunChecker;
 pub use codec::{Decoder, HEAD_BYTES, WireError, encode, encode_frame};
-pub use message::{
-    AgentFacts, BaseEntry, Grant, LinkAnswer, LinkAsk, Problem, ToAgent, ToLanding, WalkTally,
-};
+pub use message::{AgentFacts, BaseEntry, Grant, LinkAnswer, LinkAsk, Problem, ToAgent, ToLanding};
 pub use order::{CaptureOrder, Levels, PlaceOrder};
 pub use survey::{SurveyAnswer, SurveyOrder, SurveyScope};
+pub use tally::WalkTally;
 
 /// What an agent says first.
 pub const MAGIC: &[u8; 8] = b"EVACAGT1";

@@ -59,6 +59,8 @@ pub const PATHS_MAX: usize = 4_096;
 pub struct PlaceOrder {
     /// The folder on the target; it and what it needs is created.
     pub root: TreePath,
+    /// What was captured, at most [`PATHS_MAX`]: the folders above only lead there.
+    pub captured: Vec<TreePath>,
     /// Replace what is there and differs.
     pub overwrite: bool,
     /// An earlier try of ours wrote everything before this path, durably; what stands at or after

@@ -1,9 +1,13 @@
 //! What is typed wrong, help, and pipes.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::fleet;
+use crate::site::fleet::files_beneath;
 use crate::site::{Outcome, Site};
 
 #[test]
@@ -31,6 +35,35 @@ fn what_cannot_be_understood_exits_2_and_says_so_on_stderr() {
 fn a_slip_in_a_command_is_answered_with_its_name() {
     let stderr = Site::new().evac(&["statsu"]).exits(2).stderr();
     assert!(stderr.contains("'status'"), "{stderr}");
+}
+
+/// At 3 am nobody wants to be sent to a command that a later release will have.
+#[test]
+fn every_command_that_a_message_names_is_there() {
+    let mut unknown = Vec::new();
+    for (command, file) in commands_named(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let is_known = Site::new().command(&[&command, "--help"]).output().unwrap().status;
+        if !is_known.success() {
+            unknown.push(format!("`evac {command}` in {}", file.display()));
+        }
+    }
+    assert_eq!(unknown, Vec::<String>::new());
+}
+
+/// Every word after "`evac " in the code beneath `folder`, with a file that has it.
+fn commands_named(folder: &Path) -> BTreeMap<String, PathBuf> {
+    let mut found = BTreeMap::new();
+    for file in files_beneath(folder) {
+        let text = fs::read_to_string(&file).unwrap();
+        for after in text.split("`evac ").skip(1) {
+            let word: String = after.chars().take_while(char::is_ascii_lowercase).collect();
+            if !word.is_empty() {
+                found.entry(word).or_insert_with(|| file.clone());
+            }
+        }
+    }
+    assert!(found.len() > 5, "{found:?}");
+    found
 }
 
 #[test]

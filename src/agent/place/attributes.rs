@@ -94,11 +94,8 @@ impl Dresser<'_> {
 
     /// Whether the owner is now the right one.
     pub fn owner(&mut self, metadata: &Metadata) -> bool {
-        let owner = (metadata.uid != u32::MAX).then(|| Uid::from_raw(metadata.uid));
-        let group = (metadata.gid != u32::MAX).then(|| Gid::from_raw(metadata.gid));
-        let done = fs::chownat(self.handle.fd(), "", owner, group, AtFlags::EMPTY_PATH);
-        match done {
-            Ok(()) => owner.is_some() && group.is_some(),
+        match self.set_owner(metadata) {
+            Ok(is_whole) => is_whole,
             Err(error @ (Errno::PERM | Errno::INVAL | Errno::OPNOTSUPP)) => {
                 let what = format!("owner {}:{}: {}", metadata.uid, metadata.gid, why(error));
                 self.problems.list_once(Class::Owner, self.path, &what);
@@ -109,6 +106,22 @@ impl Dresser<'_> {
                 false
             }
         }
+    }
+
+    /// The same; that we may not is no problem.
+    pub fn owner_if_we_may(&mut self, metadata: &Metadata) -> bool {
+        match self.set_owner(metadata) {
+            Err(Errno::PERM | Errno::INVAL) => false,
+            _ => self.owner(metadata),
+        }
+    }
+
+    /// Says whether user and group are both known.
+    fn set_owner(&self, metadata: &Metadata) -> Result<bool, Errno> {
+        let owner = (metadata.uid != u32::MAX).then(|| Uid::from_raw(metadata.uid));
+        let group = (metadata.gid != u32::MAX).then(|| Gid::from_raw(metadata.gid));
+        fs::chownat(self.handle.fd(), "", owner, group, AtFlags::EMPTY_PATH)?;
+        Ok(owner.is_some() && group.is_some())
     }
 
     /// Without set-user-id and set-group-id if the owner is another.

@@ -181,7 +181,11 @@ impl Placer {
         let Entry { path, metadata, .. } = entry;
         let handle = Handle::Open(open.as_fd());
         let mut dresser = Dresser { handle, path, problems: &mut self.problems };
-        let owned = dresser.owner(metadata);
+        let owned = if self.options.leads(path) {
+            dresser.owner_if_we_may(metadata)
+        } else {
+            dresser.owner(metadata)
+        };
         let plain = || metadata.xattrs.iter().filter(|xattr| !is_acl(xattr));
         dresser.strip(|name| plain().any(|xattr| xattr.name == name));
         dresser.xattrs(plain());

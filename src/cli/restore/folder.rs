@@ -101,6 +101,7 @@ impl ToFolder<'_> {
         let options = PlaceOptions {
             overwrite: self.args.overwrite,
             create_root: true,
+            captured: pass.head().paths.clone(),
             resume_from: resume,
             ..PlaceOptions::default()
         };

@@ -67,18 +67,26 @@ fn a_host_that_answers_again_is_forgiven_and_a_repeated_failure_keeps_its_time()
 #[test]
 fn captured_is_not_said_while_data_is_uncovered() {
     let (ledger, _) = in_memory();
-    let mut view = fleet(&["acme"]);
     let pass = begin(&ledger, "acme");
     seal(&ledger, "acme", 1);
-    let mut word = |uncovered| {
+    let look = |uncovered| {
+        let mut view = fleet(&["acme"]);
         view.hosts[0].uncovered = uncovered;
-        ledger.snapshot(&view, start()).unwrap().customers[0].state
+        ledger.snapshot(&view, start()).unwrap()
     };
+    let word = |uncovered| look(uncovered).customers[0].state;
     assert_eq!((word(false), word(true)), (Copied, Copying));
+    let held = look(true);
+    assert!(held.hosts[0].uncovered && held.customers[0].is_held_back());
+    let next = &held.customers[0].workloads[0].next;
+    for word in [held.hosts[0].id.as_str(), "`evac survey`", "`accept`"] {
+        assert!(next.contains(word), "{word} in {next}");
+    }
     let (site, home) = (workload("acme-site"), "target:rack-07:/");
     ledger.restore_begin(&site, pass, home, "jo").unwrap();
     ledger.restore_done(&site, pass, home, 0, "jo").unwrap();
     assert_eq!((word(false), word(true)), (Testing, Restoring));
+    assert!(!look(false).customers[0].is_held_back());
 }
 
 #[test]

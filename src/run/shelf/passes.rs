@@ -23,15 +23,14 @@ impl Shelf {
             return self.begin(request);
         };
         let name = PassName { workload: workload.id.clone(), pass: open.number };
+        if self.damaged.contains(&name) {
+            return self.begin(request);
+        }
         let reopened = vouched::reopen(self.store.disk(), &self.ledger, &name);
         match reopened.and_then(|is_ours| is_ours.then(|| self.go_on(request, &open)).transpose()) {
             // What is stored is evidence and stays; its chunks are not sent again.
-            Err(ShelfError::Manifest(error)) if is_damage(&error) => {
-                let what = format!("workload/{}", workload.id);
-                let why = crate::run::explain(&error);
-                let text = format!("pass {} does not go on, a new one begins: {why}", open.number);
-                let by = self.by.clone();
-                let _ = self.engine.send(ToEngine::Emit(Event::Noted { what, text, by }));
+            Err(error) if error.is_damage() => {
+                self.note_damage(&name, &crate::run::explain(&error));
                 self.begin(request)
             }
             Ok(None) => self.begin(request),
@@ -120,7 +119,45 @@ impl Shelf {
         });
     }
 
-    pub(super) fn seal(
+    /// A pass that was read back whole is sealed.
+    pub(super) fn counted(
+        &mut self,
+        session: SessionId,
+        pass: PassName,
+        tally: Result<Tally, ShelfError>,
+    ) -> Result<(), ShelfError> {
+        match tally {
+            Ok(tally) => self.seal(session, &pass.workload, pass.pass, tally),
+            Err(error) => self.unread(session, pass, error),
+        }
+    }
+
+    /// Damage costs the pass it is in: its session ends, and the workload's next begins anew. Any
+    /// other reason why it cannot be read is the landing disk's.
+    pub(super) fn unread(
+        &mut self,
+        session: SessionId,
+        pass: PassName,
+        error: ShelfError,
+    ) -> Result<(), ShelfError> {
+        if !error.is_damage() {
+            return Err(error);
+        }
+        let why = crate::run::explain(&error);
+        self.note_damage(&pass, &why);
+        self.damaged.insert(pass);
+        let _ = self.engine.send(ToEngine::Damaged(session, why));
+        Ok(())
+    }
+
+    fn note_damage(&self, pass: &PassName, why: &str) {
+        let what = format!("workload/{}", pass.workload);
+        let text = format!("pass {} does not go on, a new one begins: {why}", pass.pass);
+        let note = Event::Noted { what, text, by: self.by.clone() };
+        let _ = self.engine.send(ToEngine::Emit(note));
+    }
+
+    fn seal(
         &mut self,
         session: SessionId,
         workload: &WorkloadId,
@@ -161,7 +198,7 @@ fn count_pass(disk: &Arc<dyn Disk>, ledger: &Ledger, name: &PassName) -> Result<
                 continue;
             }
             Step::Superseded(_) => continue,
-            Step::Damaged(fault) => return Err(ShelfError::Unreadable(format!("{fault:?}"))),
+            Step::Damaged(fault) => return Err(ShelfError::Unreadable(fault)),
         };
         match record {
             Record::Node(entry) => {
@@ -177,13 +214,4 @@ fn count_pass(disk: &Arc<dyn Disk>, ledger: &Ledger, name: &PassName) -> Result<
         }
     }
     Ok(tally)
-}
-
-/// A manifest that is not what it was concerns its pass alone; a disk that fails, everybody.
-fn is_damage(error: &ManifestError) -> bool {
-    match error {
-        ManifestError::Damaged { .. } => true,
-        ManifestError::Disk(error) => error.kind == DiskErrorKind::NotFound,
-        ManifestError::Refused { .. } | ManifestError::InDoubt { .. } => false,
-    }
 }

@@ -38,12 +38,19 @@ pub(super) struct Agents {
     counts: Mutex<BTreeMap<String, Count>>,
     /// The line to this host is cut once it has said so much; once.
     cut: Mutex<Option<(String, u64)>>,
+    /// The line to this host is cut when it next says something.
+    snip: Mutex<Option<String>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Agents {
     pub(super) fn cut(host: &str, after_bytes: u64) -> Self {
         Self { cut: Mutex::new(Some((host.to_owned(), after_bytes))), ..Self::default() }
+    }
+
+    /// Cuts the line to `host` when its agent next says something.
+    pub(super) fn snip(&self, host: &str) {
+        *self.snip.lock().unwrap() = Some(host.to_owned());
     }
 
     pub(super) fn was_cut(&self) -> bool {
@@ -193,18 +200,25 @@ impl Counted {
     }
 }
 
+impl Counted {
+    /// Is the line to be cut now? Once it was, it is not any more.
+    fn is_cut_now(&self) -> bool {
+        let is_due = |cut: &mut (String, u64)| cut.0 == self.host && self.said_bytes > cut.1;
+        let is_mine = |host: &mut String| *host == self.host;
+        self.agents.cut.lock().unwrap().take_if(is_due).is_some()
+            || self.agents.snip.lock().unwrap().take_if(is_mine).is_some()
+    }
+}
+
 impl Write for Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.said_bytes += bytes.len() as u64;
-        let mut cut = self.agents.cut.lock().unwrap();
-        if cut.as_ref().is_some_and(|(host, at)| *host == self.host && self.said_bytes > *at) {
-            *cut = None;
+        if self.is_cut_now() {
             // Half of it arrives.
             (&self.stream).write_all(&bytes[..bytes.len() / 2])?;
             self.stream.shutdown(Shutdown::Both)?;
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        drop(cut);
         self.count(bytes);
         (&self.stream).write_all(bytes)?;
         Ok(bytes.len())

@@ -32,6 +32,32 @@ fn an_agent_may_die_anywhere() {
     assert!(cuts > 16, "only {cuts} lines were cut");
 }
 
+/// How often a line is cut in the test below: more often than a host is dialled without progress.
+const CUTS: usize = 12;
+
+#[test]
+fn a_line_that_is_cut_after_every_receipt_still_carries_everything() {
+    let sources = Sources::new();
+    sources.add_large("alpha", 2 * CUTS);
+    let landing = Landing::new(&sources);
+    let agents = Arc::new(Agents::default());
+    let (line, left) = (agents.clone(), Mutex::new(CUTS));
+    let cut = move |_: &Ledger, _, event: &Event| {
+        let mut left = left.lock().unwrap();
+        let is_receipt = matches!(event, Event::SegmentCommitted { .. });
+        if *left > 0 && is_receipt && event.workload() == Some(&workload("alpha")) {
+            *left -= 1;
+            line.snip("alpha");
+        }
+    };
+    let ran = landing.run_with(agents, Box::new(cut));
+    let seen = format!("{:?} {:#?}", ran.end, ran.events);
+    assert!(ran.is_whole(), "{seen}");
+    let dials = ran.agents.count("alpha").dials as usize;
+    assert!(dials > 8, "only {dials} dials: {seen}");
+    landing.assert_restores(&sources);
+}
+
 /// At most what one host may have under way comes again.
 fn assert_little_is_sent_twice(ran: &Ran, seen: &str) {
     let mut sent = BTreeSet::new();

@@ -4,6 +4,7 @@
 mod agents;
 mod crash;
 mod cut;
+mod damage;
 mod lies;
 mod tree;
 
@@ -151,7 +152,11 @@ impl Landing {
 
     /// `evac run`, once, over whatever is there.
     fn run(&self, agents: Agents, on_event: OnEvent) -> Ran {
-        let agents = Arc::new(agents);
+        self.run_with(Arc::new(agents), on_event)
+    }
+
+    /// The same over agents that the watcher meddles with.
+    fn run_with(&self, agents: Arc<Agents>, on_event: OnEvent) -> Ran {
         let (store, writer) = match self.open() {
             Ok(opened) => opened,
             Err(error) => return Ran { end: Err(error), agents, events: Vec::new() },

@@ -48,6 +48,11 @@ impl Sources {
         let _ = fs::remove_file(live.join(removed));
     }
 
+    /// A file that takes at least `offers` offers, each of them a segment.
+    pub(super) fn add_large(&self, host: &str, offers: usize) {
+        fs::write(self.path(host).join("srv/large"), text(9, offers * (4 << 20))).unwrap();
+    }
+
     /// Files of a host whose content is read: hard links once, empty ones never.
     pub(super) fn files(&self, host: &str) -> u64 {
         let files = entries(Path::new("/"), &self.path(host)).into_iter();

@@ -58,6 +58,7 @@ fn active_host(id: &str) -> HostStatus {
         lanes: 2,
         level: Some(3),
         error: None,
+        uncovered: false,
     }
 }
 
@@ -106,7 +107,8 @@ Limited by uplink ams
 
 Failing: 2 hosts
   auth (2): vps-1, vps-2
-    Set `user` or `identity` for this host, or install the key over there.
+    Set `user` or `identity` for this host or in [ssh], or install the key over
+    there.
 
 Somebody has to look: 2 customers
   customer  state            health   next
@@ -131,6 +133,41 @@ Acme BV (acme), tier gold
 ";
     let acme = one_customer("acme", PublicWord::NeedsAttention, Health::Error);
     assert_eq!(customer(&acme, Style::PLAIN), expected);
+}
+
+/// Everything is captured, and the word stays behind: without the reason, somebody waits for ever.
+#[test]
+fn data_that_nobody_listed_is_named_where_it_holds_a_customer_back() {
+    let mut held = snapshot();
+    held.reasons.clear();
+    held.hosts.clear();
+    held.customers.truncate(2);
+    for customer in &mut held.customers {
+        customer.health = Health::Ok;
+        customer.workloads[0].capture.state = CaptureState::Captured;
+    }
+    held.customers[1].workloads[0].host = "shared-1".parse().unwrap();
+    let expected = "\
+2 customers held back although captured: there is data in no workload on
+shared-1, vps-014. `evac survey` lists it: name it in the `paths` of a workload,
+or in `accept`.
+";
+    let text = status(&held, Style::PLAIN);
+    assert!(text.contains(expected), "{text}");
+    let shown = customer(&held.customers[1], Style::PLAIN);
+    let expected = "\
+  held back although captured: there is data in no workload on shared-1. `evac
+  survey` lists it: name it in the `paths` of a workload, or in `accept`.
+";
+    assert!(shown.ends_with(expected), "{shown}");
+    // One of his workloads is still being copied: that is why, and his word says so.
+    let mut other = held.customers[1].workloads[0].clone();
+    other.capture.state = CaptureState::Capturing;
+    held.customers[1].workloads.push(other);
+    let text = status(&held, Style::PLAIN);
+    assert!(text.contains("1 customer held back") && !text.contains("shared-1"), "{text}");
+    held.customers[0].workloads[0].state = PublicWord::Copied;
+    assert!(!status(&held, Style::PLAIN).contains("held back"));
 }
 
 #[test]
