@@ -18,10 +18,20 @@ use crate::term::{self, Output, Roster};
 
 /// A runtime for the async shell.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    raise_file_limit();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::internal("cannot start the runtime").because(&error))
+}
+
+/// Hundreds of hosts are a socket, a pack, a manifest and a table of links each, and the usual soft
+/// limit is 1024 files; the hard one is there to be used.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where it is forbidden all the same, fewer hosts at once go well.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// Asks for a key's passphrase on the terminal, if there is one.

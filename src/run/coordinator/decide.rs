@@ -1,116 +1,190 @@
 //! Which piece to ask of whom.
+//!
+//! **Who comes next.** A host that has no room in its own window waits for its own releases. Hosts
+//! that have no room in the budget all share stand in one queue, and whatever is released goes to
+//! the first of it, until it had [`TURN_BYTES`]; then it stands last. So every host that the
+//! budget holds up gets as many bytes as any other, however fast it offers; and what an input
+//! costs depends on whom it concerns, not on how many hosts there are.
 
 use crate::model::ChunkId;
-use crate::run::coordinator::claims::{Claim, Waiter};
-use crate::run::coordinator::{Command, Coordinator, Known, SessionId, piece_of};
+use crate::run::coordinator::claims::Waiter;
+use crate::run::coordinator::open::NextPiece;
+use crate::run::coordinator::{Command, Coordinator, Known, SessionId};
 use crate::wire::ToAgent;
 
-/// What is known of one piece when its turn comes.
-enum Verdict {
-    /// In the store: nothing crosses.
-    Known,
-    /// On its way from somebody: wait.
-    Awaited,
-    /// Nobody has it: ask for it.
-    Wanted,
-    /// It does not fit the window now.
-    Later,
+/// What a host may ask for before it is the next one's turn: the longest piece there is.
+const TURN_BYTES: u64 = 1 << 20;
+
+/// Why no more was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Halt {
+    /// Everything is, or what is missing is its own to bring about.
+    Own,
+    /// The budget is used up.
+    Budget,
+    /// It had its turn.
+    Turn,
+}
+
+/// A host that has its turn may use what others wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Turn {
+    /// Is it the first in the queue?
+    is_first: bool,
+    /// What it may still ask for.
+    left_bytes: u64,
+}
+
+/// A host that waits for room in the budget.
+#[derive(Debug)]
+pub(super) struct Queued {
+    session: SessionId,
+    /// What it had of its turn.
+    had_bytes: u64,
+}
+
+/// What of an offer is answered in one message.
+#[derive(Debug, Default)]
+struct Answer {
+    offer: u64,
+    from: usize,
+    bits: Vec<bool>,
+}
+
+impl Answer {
+    fn push(&mut self, piece: &NextPiece, is_wanted: bool) {
+        if self.bits.is_empty() {
+            (self.offer, self.from) = (piece.offer, piece.place);
+        }
+        self.bits.push(is_wanted);
+    }
+
+    fn message(&mut self) -> Option<ToAgent> {
+        let bits = std::mem::take(&mut self.bits);
+        (!bits.is_empty()).then(|| ToAgent::Answer {
+            offer: self.offer,
+            from: self.from as u32,
+            count: bits.len() as u32,
+            wanted: pack_bits(&bits),
+        })
+    }
 }
 
 impl Coordinator {
-    /// Answers as much of what `id` offered as its window allows.
+    /// Answers as much of what `id` offered as its window and the budget allow, and moves on what
+    /// is whole by that.
     pub(super) fn decide(&mut self, id: SessionId, known: &dyn Known) {
-        let Some(session) = self.sessions.get(&id) else {
-            return;
-        };
-        let waiting = session.offers.iter().filter(|offer| offer.awaited > 0).count();
-        if waiting > self.limits.offers_max || self.draining.is_some() {
-            return;
+        let turn = Turn { is_first: false, left_bytes: u64::MAX };
+        let (halt, _) = self.answer(id, turn, known);
+        if halt == Halt::Budget
+            && let Some(session) = self.sessions.get_mut(&id)
+            && !session.is_queued
+        {
+            session.is_queued = true;
+            self.queue.push_back(Queued { session: id, had_bytes: 0 });
         }
-        let undecided: Vec<u64> = session
-            .offers
-            .iter()
-            .filter(|offer| offer.decided < offer.pieces.len())
-            .map(|offer| offer.number)
-            .collect();
-        for number in undecided {
-            if !self.decide_offer(id, number, known) {
-                break;
-            }
-        }
+        self.advance(id);
     }
 
-    /// Answers one offer as far as the window goes; says whether it is answered whole.
-    fn decide_offer(&mut self, id: SessionId, number: u64, known: &dyn Known) -> bool {
-        let Some(offer) = self.sessions.get_mut(&id).and_then(|s| s.offer_mut(number)) else {
-            return true;
-        };
-        let from = offer.decided;
-        let pieces: Vec<(usize, ChunkId, u32)> = offer.pieces[from..]
-            .iter()
-            .filter_map(|at| piece_of(&offer.records[*at]).map(|(id, length)| (*at, id, length)))
-            .collect();
-        let mut bits: Vec<bool> = Vec::new();
-        for (record, chunk, length) in &pieces {
-            let waiter = Waiter { session: id, offer: number, record: *record };
-            match self.verdict(id, chunk, *length, waiter, known) {
-                Verdict::Later => break,
-                verdict => {
-                    bits.push(matches!(verdict, Verdict::Wanted));
-                    self.note_decision(id, number, *length, &verdict);
+    /// Gives room that became free to those who wait for it.
+    pub(super) fn serve_queue(&mut self, known: &dyn Known) {
+        while let Some(first) = self.queue.pop_front() {
+            let (id, had_bytes) = (first.session, first.had_bytes);
+            let turn = Turn { is_first: true, left_bytes: TURN_BYTES.saturating_sub(had_bytes) };
+            let (halt, took_bytes) = self.answer(id, turn, known);
+            match halt {
+                Halt::Budget => {
+                    let had_bytes = had_bytes + took_bytes;
+                    self.queue.push_front(Queued { session: id, had_bytes });
+                }
+                Halt::Turn => self.queue.push_back(Queued { session: id, had_bytes: 0 }),
+                Halt::Own => {
+                    if let Some(session) = self.sessions.get_mut(&id) {
+                        session.is_queued = false;
+                    }
                 }
             }
+            self.advance(id);
+            if halt == Halt::Budget {
+                return;
+            }
         }
-        if !bits.is_empty() {
-            let answer = ToAgent::Answer {
-                offer: number,
-                from: from as u32,
-                count: bits.len() as u32,
-                wanted: pack_bits(&bits),
-            };
-            self.out.push(Command::Send(id, answer));
-        }
-        bits.len() == pieces.len()
     }
 
-    fn verdict(
+    /// Answers pieces in their order until something is in the way; says what, and how much was
+    /// asked for.
+    fn answer(&mut self, id: SessionId, turn: Turn, known: &dyn Known) -> (Halt, u64) {
+        self.looks += 1;
+        let mut answer = Answer::default();
+        let mut took_bytes = 0;
+        let halt = loop {
+            if took_bytes >= turn.left_bytes {
+                break Halt::Turn;
+            }
+            let Some(piece) = self.next_piece(id) else {
+                break Halt::Own;
+            };
+            if answer.offer != piece.offer {
+                self.out.extend(answer.message().map(|message| Command::Send(id, message)));
+            }
+            match self.answer_piece(id, &piece, turn.is_first, known) {
+                Ok(is_wanted) => {
+                    took_bytes += if is_wanted { u64::from(piece.length) } else { 0 };
+                    answer.push(&piece, is_wanted);
+                }
+                Err(halt) => break halt,
+            }
+        };
+        self.out.extend(answer.message().map(|message| Command::Send(id, message)));
+        (halt, took_bytes)
+    }
+
+    /// The next piece of this host that may be answered at all.
+    fn next_piece(&self, id: SessionId) -> Option<NextPiece> {
+        let offers = &self.sessions.get(&id)?.offers;
+        let may_more = offers.awaiting() <= self.limits.offers_max && self.draining.is_none();
+        if may_more { offers.next_piece() } else { None }
+    }
+
+    /// Answers one piece: is it wanted of this host? An error says what is in the way.
+    fn answer_piece(
         &mut self,
         id: SessionId,
-        chunk: &ChunkId,
-        length: u32,
-        waiter: Waiter,
+        piece: &NextPiece,
+        is_first: bool,
         known: &dyn Known,
-    ) -> Verdict {
-        if let Some(claim) = self.claims.get_mut(chunk) {
-            claim.waiters.push(waiter);
-            return Verdict::Awaited;
+    ) -> Result<bool, Halt> {
+        let waiter = Waiter { session: id, offer: piece.offer, record: piece.record };
+        let is_awaited = self.claims.wait(&piece.id, waiter, self.limits.claim_patience);
+        let is_wanted = !is_awaited && !known.contains(&piece.id);
+        if is_wanted {
+            self.room(id, piece.length, is_first)?;
+            self.claims.begin(piece.id, waiter, self.now);
+            self.want(id, piece.id, piece.length);
         }
-        if known.contains(chunk) {
-            return Verdict::Known;
+        if let Some(session) = self.sessions.get_mut(&id) {
+            let reused = if is_wanted { 0 } else { piece.length };
+            session.offers.answer(is_awaited || is_wanted, reused);
         }
-        if !self.has_room(id, length) {
-            return Verdict::Later;
-        }
-        let claim = Claim {
-            holder: Some(id),
-            asked_at: self.now,
-            has_arrived: false,
-            waiters: vec![waiter],
-        };
-        self.claims.insert(*chunk, claim);
-        self.want(id, *chunk, length);
-        Verdict::Wanted
+        Ok(is_wanted)
     }
 
-    /// May so much more be wanted of this host? One piece always may, or nothing would ever move.
-    fn has_room(&self, id: SessionId, length: u32) -> bool {
-        let Some(session) = self.sessions.get(&id) else {
-            return false;
-        };
+    /// May so much more be wanted of this host? One piece always may, or a few hosts that stand
+    /// still could keep all others from moving.
+    fn room(&self, id: SessionId, length: u32, is_first: bool) -> Result<(), Halt> {
         let length = u64::from(length);
-        session.wanted_bytes == 0
-            || (session.wanted_bytes + length <= session.window_bytes(&self.limits)
-                && self.wanted_bytes + length <= self.limits.budget_bytes)
+        let Some(session) = self.sessions.get(&id).filter(|session| session.wanted_bytes > 0)
+        else {
+            return Ok(());
+        };
+        if session.wanted_bytes + length > session.window_bytes(&self.limits) {
+            return Err(Halt::Own);
+        }
+        let is_behind = !is_first && !self.queue.is_empty();
+        if is_behind || self.wanted_bytes + length > self.limits.budget_bytes {
+            return Err(Halt::Budget);
+        }
+        Ok(())
     }
 
     /// Books a piece that is asked of a host.
@@ -120,30 +194,7 @@ impl Coordinator {
         {
             session.wanted_bytes += u64::from(length);
             self.wanted_bytes += u64::from(length);
-        }
-    }
-
-    fn note_decision(&mut self, id: SessionId, number: u64, length: u32, verdict: &Verdict) {
-        let Some(offer) = self.sessions.get_mut(&id).and_then(|s| s.offer_mut(number)) else {
-            return;
-        };
-        offer.decided += 1;
-        match verdict {
-            Verdict::Known | Verdict::Later => offer.reused_bytes += u64::from(length),
-            Verdict::Awaited => {
-                offer.reused_bytes += u64::from(length);
-                offer.awaited += 1;
-            }
-            Verdict::Wanted => offer.awaited += 1,
-        }
-    }
-
-    /// Answers whatever else fits now, for every host.
-    pub(super) fn decide_all(&mut self, known: &dyn Known) {
-        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
-        for id in ids {
-            self.decide(id, known);
-            self.advance(id);
+            self.touched.push(id);
         }
     }
 }

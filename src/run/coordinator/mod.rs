@@ -12,6 +12,8 @@
 //!   [`Limits::held_bytes`] of a host's records wait to be durable, it is not listened to.
 //! - A host that owes something and says nothing but that it lives is ended after
 //!   [`Limits::progress_patience`].
+//! - Hosts that the budget holds up get as much as each other, in turn.
+//! - An input costs what it concerns; only the passing of time looks at every host.
 //!
 //! **Claims.** The first host that offers a piece which nobody has is asked for it and holds the
 //! claim; later offerers wait. A waiter is asked as well after max(2 s, 4 × the holder's expected
@@ -22,13 +24,14 @@
 mod claims;
 mod decide;
 mod offers;
+mod open;
 mod segment;
 mod session;
 mod settle;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::capture::{Cursor, Record};
@@ -39,6 +42,7 @@ use crate::model::{
 use crate::wire::{ToAgent, ToLanding, WireError};
 
 use claims::Claims;
+use decide::Queued;
 pub use segment::ClosedSegment;
 use session::Session;
 
@@ -205,6 +209,13 @@ pub struct Coordinator {
     wanted_bytes: u64,
     /// Since when no new work is begun.
     draining: Option<Duration>,
+    /// Hosts that wait for room in the budget, the longest waiting first.
+    queue: VecDeque<Queued>,
+    /// Hosts about whom something changed by this input.
+    touched: Vec<SessionId>,
+    /// Hosts that lost pieces by this input.
+    losers: BTreeSet<SessionId>,
+    looks: u64,
     now: Duration,
     out: Vec<Command>,
 }
@@ -218,6 +229,10 @@ impl Coordinator {
             claims: Claims::default(),
             wanted_bytes: 0,
             draining: None,
+            queue: VecDeque::new(),
+            touched: Vec::new(),
+            losers: BTreeSet::new(),
+            looks: 0,
             now: Duration::ZERO,
             out: Vec::new(),
         }
@@ -236,9 +251,12 @@ impl Coordinator {
             Input::Ended(id) => self.ended(id, known),
             Input::Drain => {
                 self.draining.get_or_insert(now);
-                self.decide_all(known);
+                self.decide_each(known);
             }
             Input::Tick => self.tick(known),
+        }
+        while let Some(id) = self.losers.pop_first() {
+            self.decide(id, known);
         }
         self.listen_or_not();
         std::mem::take(&mut self.out)
@@ -247,6 +265,11 @@ impl Coordinator {
     /// Raw bytes wanted and not yet in the store.
     pub fn wanted_bytes(&self) -> u64 {
         self.wanted_bytes
+    }
+
+    /// How often a host was looked at: what inputs cost, whoever they concern.
+    pub fn looks(&self) -> u64 {
+        self.looks
     }
 
     fn begin(&mut self, assignment: Assignment) {
@@ -288,7 +311,6 @@ impl Coordinator {
             Ok(()) => {
                 session.progress_at = self.now;
                 self.decide(id, known);
-                self.advance(id);
             }
             Err(error) => self.end(id, Reason::Protocol, error.to_string(), known),
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::{Bytes, Event, Reason, RunNumber};
-use crate::run::coordinator::session::{Offer, Session};
+use crate::run::coordinator::session::Session;
 use crate::run::coordinator::{Command, Coordinator, Frame, Known, SessionId};
 
 /// How long a draining run waits for what it asked of a host.
@@ -32,6 +32,7 @@ impl Coordinator {
                 claim.has_arrived = true;
             }
         }
+        self.touched.push(id);
         session.progress_at = self.now;
         session.arrived(raw_bytes);
         session.tally_mut().sent_bytes += Bytes(frame.bytes.len() as u64);
@@ -48,12 +49,12 @@ impl Coordinator {
 
     /// Moves what is whole into the segment, closes it when it is due, ends the run when it is.
     pub(super) fn advance(&mut self, id: SessionId) {
+        self.looks += 1;
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let is_whole = |offer: &Offer| offer.decided == offer.pieces.len() && offer.awaited == 0;
-        while session.offers.front().is_some_and(is_whole) {
-            let offer = session.offers.pop_front().expect("a front was just seen");
+        self.touched.push(id);
+        while let Some(offer) = session.offers.pop_whole() {
             session.count(&offer.tally);
             session.segment.take(offer, self.now);
             let is_full = session.segment.raw_bytes() >= self.limits.segment_bytes
@@ -76,7 +77,7 @@ impl Coordinator {
 
     fn close_segment(session: &mut Session, id: SessionId, out: &mut Vec<Command>) {
         let (workload, pass) = (session.workload().clone(), session.pass());
-        session.committing.push_back(session.segment.held_bytes());
+        session.begin_commit(session.segment.held_bytes());
         let closed = session.segment.close(workload, pass);
         out.push(Command::Commit(id, closed));
     }
@@ -88,7 +89,7 @@ impl Coordinator {
             return;
         };
         let is_idle = session.wanted_bytes == 0 || self.now.saturating_sub(since) > DRAIN_PATIENCE;
-        if is_idle && session.committing.is_empty() && !session.is_sealing {
+        if is_idle && !session.is_committing() && !session.is_sealing {
             let detail = "the run was asked to stop".to_owned();
             self.out.push(Command::End(id, Reason::Stopped, detail));
             self.drop_session(id);
@@ -105,7 +106,7 @@ impl Coordinator {
         };
         let is_settled = session.offers.is_empty()
             && session.segment.is_empty()
-            && session.committing.is_empty()
+            && !session.is_committing()
             // What another host sent in its stead still comes: it must find its session.
             && session.wanted_bytes == 0
             && !session.is_sealing;
@@ -129,10 +130,9 @@ impl Coordinator {
     /// A segment is durable.
     pub(super) fn committed(&mut self, id: SessionId, known: &dyn Known) {
         if let Some(session) = self.sessions.get_mut(&id) {
-            session.committing.pop_front();
+            session.end_commit();
             session.progress_at = self.now;
         }
         self.decide(id, known);
-        self.advance(id);
     }
 }

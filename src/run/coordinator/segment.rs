@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::capture::{Cursor, Kind, Record};
 use crate::model::{Bytes, PassNumber, RunNumber, Tally, TreePath, WorkloadId};
-use crate::run::coordinator::session::Offer;
+use crate::run::coordinator::open::Offer;
 
 /// A segment that is being filled.
 #[derive(Debug)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::capture::{Cursor, Record};
 use crate::model::{Bytes, ChunkId, Event, PassNumber, RunNumber, Tally, WorkloadId};
+use crate::run::coordinator::open::{Offer, OpenOffers};
 use crate::run::coordinator::segment::OpenSegment;
-use crate::run::coordinator::{Assignment, Limits, piece_of};
-use crate::wire::records::held_bytes;
+use crate::run::coordinator::{Assignment, Limits};
 use crate::wire::{RunChecker, WalkTally, WireError};
 
 /// An honest agent holds 32 MiB of unanswered content, at least a byte in each offer that counts
@@ -16,31 +16,12 @@ const OFFERS_UNANSWERED_MAX: usize = 16_384;
 /// Offers that wait for pieces of other hosts; they hold records, no content.
 const OFFERS_OPEN_MAX: usize = 32_768;
 
-/// An offer whose pieces are not all in the store.
-#[derive(Debug)]
-pub(super) struct Offer {
-    pub(super) number: u64,
-    pub(super) records: Vec<Record>,
-    pub(super) cursor: Option<Cursor>,
-    pub(super) tally: WalkTally,
-    /// Indices of the records that name a piece.
-    pub(super) pieces: Vec<usize>,
-    /// How many of them are answered.
-    pub(super) decided: usize,
-    /// How many of those are not in the store yet.
-    pub(super) awaited: usize,
-    /// Bytes that need not cross.
-    pub(super) reused_bytes: u64,
-    /// What its records take in memory.
-    pub(super) held_bytes: u64,
-}
-
 /// One agent's work on one workload.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) assignment: Assignment,
     pub(super) checker: RunChecker,
-    pub(super) offers: VecDeque<Offer>,
+    pub(super) offers: OpenOffers,
     pub(super) segment: OpenSegment,
     /// Pieces wanted of this agent and not yet received.
     pub(super) wanted: HashMap<ChunkId, u32>,
@@ -54,12 +35,15 @@ pub(super) struct Session {
     pub(super) lost_pieces: u64,
     pub(super) sweeps: u32,
     pub(super) is_sealing: bool,
-    /// What the records of segments take that were handed over and are not yet durable.
-    pub(super) committing: VecDeque<u64>,
+    /// What the records of each segment take that was handed over and is not yet durable.
+    committing: VecDeque<u64>,
+    committing_bytes: u64,
     /// When it last did what it should.
     pub(super) progress_at: Duration,
     /// Is it listened to?
     pub(super) is_heard: bool,
+    /// Does it stand among those who wait for room in the budget?
+    pub(super) is_queued: bool,
     pub(super) arrived_bytes: u64,
     rate: RateMeter,
 }
@@ -70,7 +54,7 @@ impl Session {
         Self {
             checker: RunChecker::new(paths, assignment.run, cursor),
             segment: OpenSegment::new(assignment.run, assignment.segment),
-            offers: VecDeque::new(),
+            offers: OpenOffers::default(),
             wanted: HashMap::new(),
             arriving: HashMap::new(),
             wanted_bytes: 0,
@@ -81,8 +65,10 @@ impl Session {
             sweeps: u32::from(assignment.run > RunNumber(0)),
             is_sealing: false,
             committing: VecDeque::new(),
+            committing_bytes: 0,
             progress_at: now,
             is_heard: true,
+            is_queued: false,
             arrived_bytes: 0,
             rate: RateMeter { bytes_per_second: 0.0, since: now, bytes: 0 },
             assignment,
@@ -110,11 +96,10 @@ impl Session {
             return Err(WireError::Unexpected("an offer after the end of a run"));
         }
         self.checker.offer(number, &records)?;
-        let undecided = self.offers.iter().filter(|offer| offer.decided < offer.pieces.len());
-        let offer_bytes = records.iter().map(held_bytes).sum::<usize>() as u64;
-        let is_too_much = undecided.count() > OFFERS_UNANSWERED_MAX
+        let offer = Offer::new(number, records, cursor, tally);
+        let is_too_much = self.offers.unanswered() > OFFERS_UNANSWERED_MAX
             || self.offers.len() > OFFERS_OPEN_MAX
-            || self.held_bytes() + offer_bytes > limits.held_bytes_max;
+            || self.held_bytes() + offer.held_bytes > limits.held_bytes_max;
         if is_too_much {
             return Err(WireError::Unexpected("more offers than an agent may have open"));
         }
@@ -126,20 +111,8 @@ impl Session {
             }),
             _ => None,
         };
-        let events = records.iter().filter_map(left_out).collect();
-        let names_piece = |(at, record): (usize, &Record)| piece_of(record).map(|_| at);
-        let pieces = records.iter().enumerate().filter_map(names_piece).collect();
-        self.offers.push_back(Offer {
-            number,
-            records,
-            cursor,
-            tally,
-            pieces,
-            decided: 0,
-            awaited: 0,
-            reused_bytes: 0,
-            held_bytes: offer_bytes,
-        });
+        let events = offer.records.iter().filter_map(left_out).collect();
+        self.offers.push(offer);
         Ok(events)
     }
 
@@ -157,14 +130,29 @@ impl Session {
 
     /// What its records take that are not yet durable.
     pub(super) fn held_bytes(&self) -> u64 {
-        let offers = self.offers.iter().map(|offer| offer.held_bytes).sum::<u64>();
-        offers + self.segment.held_bytes() + self.committing.iter().sum::<u64>()
+        self.offers.held_bytes() + self.segment.held_bytes() + self.committing_bytes
+    }
+
+    /// A segment was handed over, to be made durable.
+    pub(super) fn begin_commit(&mut self, held_bytes: u64) {
+        self.committing.push_back(held_bytes);
+        self.committing_bytes += held_bytes;
+    }
+
+    /// The oldest of them is.
+    pub(super) fn end_commit(&mut self) {
+        self.committing_bytes -= self.committing.pop_front().unwrap_or(0);
+    }
+
+    /// Is any of them not?
+    pub(super) fn is_committing(&self) -> bool {
+        !self.committing.is_empty()
     }
 
     /// Does the agent owe something, and the landing site nothing?
     pub(super) fn owes(&self) -> bool {
-        let is_answered = self.offers.iter().all(|offer| offer.decided == offer.pieces.len());
-        let is_ours_to_act = !is_answered || !self.committing.is_empty() || self.is_sealing;
+        let is_ours_to_act =
+            self.offers.unanswered() > 0 || self.is_committing() || self.is_sealing;
         !self.wanted.is_empty() || (!is_ours_to_act && self.arriving.is_empty())
     }
 
@@ -179,9 +167,10 @@ impl Session {
         run
     }
 
-    /// The offer with this number, if it still waits.
-    pub(super) fn offer_mut(&mut self, number: u64) -> Option<&mut Offer> {
-        self.offers.iter_mut().find(|offer| offer.number == number)
+    /// Every piece that it was asked for or waits for.
+    pub(super) fn concerns(&self) -> Vec<ChunkId> {
+        let asked = self.wanted.keys().chain(self.arriving.keys()).copied();
+        asked.chain(self.offers.answered_pieces()).collect()
     }
 
     /// What may be wanted at once: twice what passes in a round trip, within bounds.

@@ -1,5 +1,6 @@
 //! When pieces arrive, when they do not, and when a host ends.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::capture::Record;
@@ -18,7 +19,7 @@ impl Coordinator {
         stored: Bytes,
         known: &dyn Known,
     ) {
-        let mut touched = vec![id];
+        let mut touched = BTreeSet::from([id]);
         for chunk in pieces {
             let arrived = self.sessions.get_mut(&id).and_then(|s| s.arriving.remove(chunk));
             if let Some(length) = arrived {
@@ -28,8 +29,9 @@ impl Coordinator {
                 continue;
             };
             for waiter in claim.waiters {
-                if self.satisfy(waiter) && !touched.contains(&waiter.session) {
-                    touched.push(waiter.session);
+                let session = self.sessions.get_mut(&waiter.session);
+                if session.is_some_and(|session| session.offers.satisfy(waiter.offer)) {
+                    touched.insert(waiter.session);
                 }
             }
         }
@@ -37,10 +39,11 @@ impl Coordinator {
             session.tally_mut().stored_bytes += stored;
             session.progress_at = self.now;
         }
+        // Those who waited longer than the sender take what it gives back.
+        self.serve_queue(known);
         for session in touched {
-            self.advance(session);
+            self.decide(session, known);
         }
-        self.decide_all(known);
     }
 
     /// Gives credit back.
@@ -50,16 +53,6 @@ impl Coordinator {
             let freed = length.min(session.wanted_bytes);
             session.wanted_bytes -= freed;
             self.wanted_bytes = self.wanted_bytes.saturating_sub(freed);
-        }
-    }
-
-    fn satisfy(&mut self, waiter: Waiter) -> bool {
-        let offer = self.sessions.get_mut(&waiter.session).and_then(|s| s.offer_mut(waiter.offer));
-        if let Some(offer) = offer {
-            offer.awaited = offer.awaited.saturating_sub(1);
-            true
-        } else {
-            false
         }
     }
 
@@ -83,25 +76,23 @@ impl Coordinator {
     /// Which file, where in it and how long: what a waiter has to read.
     fn place_of(&self, waiter: Waiter) -> Option<(TreePath, u64, u32)> {
         let session = self.sessions.get(&waiter.session)?;
-        let at = session.offers.iter().position(|offer| offer.number == waiter.offer)?;
         let Record::Data { offset, length, .. } =
-            session.offers[at].records.get(waiter.record)?.clone()
+            session.offers.record(waiter.offer, waiter.record)?
         else {
             return None;
         };
         // The file's node stands before it, in this offer or an earlier one.
-        let before = session.offers[at].records[..waiter.record].iter().rev();
-        let earlier = session.offers.iter().take(at).rev().flat_map(|o| o.records.iter().rev());
+        let mut before = session.offers.before(waiter.offer, waiter.record);
         let open = session.segment.latest_path();
-        let path = before.chain(earlier).find_map(Record::path).or(open).cloned();
+        let path = before.find_map(Record::path).or(open).cloned();
         let resumed = || session.assignment.cursor.as_ref().map(|cursor| cursor.path.clone());
-        Some((path.or_else(resumed)?, offset, length))
+        Some((path.or_else(resumed)?, *offset, *length))
     }
 
     /// A host ended: whoever waited for its pieces is asked itself.
     pub(super) fn ended(&mut self, id: SessionId, known: &dyn Known) {
         if self.drop_session(id) {
-            self.decide_all(known);
+            self.serve_queue(known);
         }
     }
 
@@ -111,7 +102,7 @@ impl Coordinator {
             return false;
         };
         self.wanted_bytes = self.wanted_bytes.saturating_sub(session.wanted_bytes);
-        for chunk in self.claims.forget_session(id) {
+        for chunk in self.claims.forget_session(id, session.concerns()) {
             self.inherit(chunk);
         }
         true
@@ -131,6 +122,7 @@ impl Coordinator {
             claim.asked_at = self.now;
             let is_asked = self.is_asked(heir.session, &chunk);
             if is_asked || self.ask_again(chunk, heir) {
+                self.claims.watch(chunk, self.limits.claim_patience);
                 return;
             }
             self.give_up(chunk, heir);
@@ -150,13 +142,8 @@ impl Coordinator {
             return;
         };
         session.lost_pieces += 1;
-        if let Some(offer) = session.offer_mut(waiter.offer)
-            && let Some(record) = offer.records.get_mut(waiter.record)
-            && let Record::Data { offset, length, .. } = *record
-        {
-            *record = Record::Lost { offset, length };
-            offer.awaited = offer.awaited.saturating_sub(1);
-        }
+        session.offers.lose(waiter.offer, waiter.record);
+        self.losers.insert(waiter.session);
     }
 
     /// The bytes changed before they could be read again.
@@ -172,23 +159,25 @@ impl Coordinator {
         if let Some(length) = session.wanted.remove(&chunk) {
             self.release(id, length);
         }
-        let Some(claim) = self.claims.get_mut(&chunk) else {
-            return;
-        };
-        let mine: Vec<Waiter> =
-            claim.waiters.iter().filter(|waiter| waiter.session == id).copied().collect();
-        let holds = claim.holder == Some(id);
-        for waiter in mine {
-            self.give_up(chunk, waiter);
+        if let Some(claim) = self.claims.get_mut(&chunk) {
+            let of = |waiter: &&Waiter| waiter.session == id;
+            let mine: Vec<Waiter> = claim.waiters.iter().filter(of).copied().collect();
+            let holds = claim.holder == Some(id);
+            for waiter in mine {
+                self.give_up(chunk, waiter);
+            }
+            if holds {
+                self.inherit(chunk);
+            }
         }
-        if holds {
-            self.inherit(chunk);
-        }
-        self.advance(id);
-        self.decide_all(known);
+        self.serve_queue(known);
+        self.decide(id, known);
     }
 
     /// Time passed: old segments close, slow holders get company.
+    ///
+    /// The only input that looks at every host: its cost is bounded by the clock, not by what
+    /// arrives.
     pub(super) fn tick(&mut self, known: &dyn Known) {
         let now = self.now;
         for session in self.sessions.values_mut() {
@@ -205,7 +194,16 @@ impl Coordinator {
             self.ask_somebody_else(chunk);
         }
         self.end_idle(known);
-        self.decide_all(known);
+        self.serve_queue(known);
+        self.decide_each(known);
+    }
+
+    /// Looks at every host, for what is new by the time or by the end of the run.
+    pub(super) fn decide_each(&mut self, known: &dyn Known) {
+        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
+        for id in ids {
+            self.decide(id, known);
+        }
     }
 
     /// Ends hosts that owe something and only say that they live.
@@ -227,12 +225,19 @@ impl Coordinator {
     /// is while the run drains. One that owes content must be, or the records in front of that
     /// content would wait for ever.
     pub(super) fn listen_or_not(&mut self) {
-        for (id, session) in &mut self.sessions {
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort_unstable();
+        touched.dedup();
+        for id in touched {
+            self.looks += 1;
+            let Some(session) = self.sessions.get_mut(&id) else {
+                continue;
+            };
             let is_full = session.held_bytes() > self.limits.held_bytes || self.draining.is_some();
             let is_heard = !is_full || !session.wanted.is_empty();
             if is_heard != session.is_heard {
                 session.is_heard = is_heard;
-                self.out.push(Command::Listen(*id, is_heard));
+                self.out.push(Command::Listen(id, is_heard));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The coordinator against simulated agents: no runtime, no clock, no sockets.
 
+mod share;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -179,14 +181,22 @@ impl World {
 
     /// Sends what was asked of hosts that are not stopped, until nothing is left to send.
     fn deliver(&mut self) {
-        while let Some(at) = self.queue.iter().position(|(id, ..)| !self.hosts[id].is_stopped) {
-            let (id, piece, length) = self.queue.remove(at);
-            if self.hosts[&id].ended.is_none() {
-                self.hosts.get_mut(&id).unwrap().sent.push(piece);
-                let frame = frame(piece, length);
-                self.input(Input::Frame(id, frame));
-            }
+        while self.deliver_one() {}
+    }
+
+    /// Sends the first piece that was asked of a host that is not stopped.
+    fn deliver_one(&mut self) -> bool {
+        let first = self.queue.iter().position(|(id, ..)| !self.hosts[id].is_stopped);
+        let Some(at) = first else {
+            return false;
+        };
+        let (id, piece, length) = self.queue.remove(at);
+        if self.hosts[&id].ended.is_none() {
+            self.hosts.get_mut(&id).unwrap().sent.push(piece);
+            let frame = frame(piece, length);
+            self.input(Input::Frame(id, frame));
         }
+        true
     }
 
     fn pass(&mut self, seconds: u64) {
@@ -204,6 +214,16 @@ impl World {
 }
 
 const FILES: [(&str, u8); 3] = [("/a", 1), ("/b", 2), ("/c", 3)];
+const NAMES: [&str; 30] = [
+    "/a0", "/a1", "/a2", "/a3", "/a4", "/a5", "/a6", "/a7", "/a8", "/a9", "/b0", "/b1", "/b2",
+    "/b3", "/b4", "/b5", "/b6", "/b7", "/b8", "/b9", "/c0", "/c1", "/c2", "/c3", "/c4", "/c5",
+    "/c6", "/c7", "/c8", "/c9",
+];
+
+/// Thirty files with pieces numbered from `first`.
+fn many(first: u8) -> Vec<(&'static str, u8)> {
+    NAMES.into_iter().zip(first..).collect()
+}
 
 #[test]
 fn a_walk_is_swept_and_sealed() {
@@ -312,23 +332,9 @@ fn wrong_lengths_and_counts_end_the_host() {
 
 #[test]
 fn wants_never_exceed_window_and_budget() {
-    const MANY: [(&str, u8); 30] = {
-        let mut files = [("/x", 0); 30];
-        let names = [
-            "/a0", "/a1", "/a2", "/a3", "/a4", "/a5", "/a6", "/a7", "/a8", "/a9", "/b0", "/b1",
-            "/b2", "/b3", "/b4", "/b5", "/b6", "/b7", "/b8", "/b9", "/c0", "/c1", "/c2", "/c3",
-            "/c4", "/c5", "/c6", "/c7", "/c8", "/c9",
-        ];
-        let mut at = 0;
-        while at < 30 {
-            files[at] = (names[at], at as u8);
-            at += 1;
-        }
-        files
-    };
     let limits = Limits { budget_bytes: 10 << 20, ..Limits::default() };
     let mut world = World::new(limits);
-    let host = world.host(1, &MANY);
+    let host = world.host(1, &many(0));
     world.walk(host);
     assert_eq!(world.queue.len(), 8);
     let second = world.host(2, &[("/z", 100), ("/z1", 101), ("/z2", 102)]);

@@ -12,6 +12,7 @@
 //! session into a buffer that holds more than one window.
 
 mod command;
+mod doors;
 mod pump;
 mod session;
 
@@ -27,6 +28,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+pub use doors::Doors;
 use pump::pump;
 use session::Session;
 
@@ -50,6 +52,8 @@ struct Faults {
     /// Bytes that may still be sent to clients before the connection is cut.
     cut_in_bytes: AtomicU64,
     sent_bytes: AtomicU64,
+    /// What a connection may send a second; 0: as much as it can.
+    rate: AtomicU64,
     stalled: watch::Sender<bool>,
     refuses: watch::Sender<bool>,
     noise: Mutex<Vec<u8>>,
@@ -70,6 +74,14 @@ pub struct EmbeddedHost {
 impl EmbeddedHost {
     /// Starts listening on a free port.
     pub async fn start(options: EmbeddedOptions) -> std::io::Result<Self> {
+        Self::start_behind(options, Arc::default()).await
+    }
+
+    /// The same, counting who comes together with other hosts.
+    pub async fn start_behind(
+        options: EmbeddedOptions,
+        doors: Arc<Doors>,
+    ) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let mut random = russh::keys::key::safe_rng();
@@ -79,13 +91,14 @@ impl EmbeddedHost {
         let faults = Arc::new(Faults {
             cut_in_bytes: AtomicU64::new(u64::MAX),
             sent_bytes: AtomicU64::new(0),
+            rate: AtomicU64::new(0),
             stalled: watch::Sender::new(false),
             refuses: watch::Sender::new(false),
             noise: Mutex::new(Vec::new()),
             commands: watch::Sender::new(0),
             logins: AtomicU64::new(0),
         });
-        let host = Arc::new(Host { options, config: Arc::new(config(key)), faults });
+        let host = Arc::new(Host { options, config: Arc::new(config(key)), faults, doors });
         let faults = Arc::clone(&host.faults);
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(host.listen(listener, stopped));
@@ -120,6 +133,11 @@ impl EmbeddedHost {
     /// Cuts the connection over which the last of the next `bytes` is sent to a client; once.
     pub fn cut_after(&self, bytes: u64) {
         self.faults.cut_in_bytes.store(bytes, Ordering::Release);
+    }
+
+    /// Sends at most so many bytes a second over each connection from now on; 0: no bound.
+    pub fn slow_down(&self, bytes_per_second: u64) {
+        self.faults.rate.store(bytes_per_second, Ordering::Release);
     }
 
     /// Refuses logins from now on, or no more.
@@ -158,6 +176,7 @@ struct Host {
     options: EmbeddedOptions,
     config: Arc<russh::server::Config>,
     faults: Arc<Faults>,
+    doors: Arc<Doors>,
 }
 
 impl Host {
@@ -185,7 +204,7 @@ impl Host {
         let (near, far) = tokio::io::duplex(4 * WINDOW_BYTES as usize);
         // Dropped with the connection.
         let (_here, gone) = watch::channel(());
-        let session = Session::new(Arc::clone(&self), gone);
+        let session = Session::new(Arc::clone(&self), gone, self.doors.arrive());
         let serve = async {
             if let Ok(running) =
                 russh::server::run_stream(Arc::clone(&self.config), far, session).await

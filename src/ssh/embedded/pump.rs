@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
@@ -44,6 +45,11 @@ async fn outgoing(
         faults.sent_bytes.fetch_add(piece.len() as u64, Ordering::AcqRel);
         if piece.len() < length || allowed == 0 {
             return;
+        }
+        let rate = faults.rate.load(Ordering::Acquire);
+        if rate > 0 {
+            let pause = Duration::from_secs_f64(piece.len() as f64 / rate as f64);
+            tokio::time::sleep(pause).await;
         }
     }
 }

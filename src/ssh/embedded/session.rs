@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::Host;
 use super::command::run;
+use super::doors::AtTheDoor;
 
 /// Channels of one client; more than any of ours opens.
 const CHANNELS_MAX: usize = 64;
@@ -20,11 +21,13 @@ pub(super) struct Session {
     waiting: HashMap<ChannelId, Channel<Msg>>,
     /// Fails when the connection is over, even while a command takes nothing.
     gone: watch::Receiver<()>,
+    /// As long as it is not logged in.
+    at_the_door: Option<AtTheDoor>,
 }
 
 impl Session {
-    pub(super) fn new(host: Arc<Host>, gone: watch::Receiver<()>) -> Self {
-        Self { host, waiting: HashMap::new(), gone }
+    pub(super) fn new(host: Arc<Host>, gone: watch::Receiver<()>, at_the_door: AtTheDoor) -> Self {
+        Self { host, waiting: HashMap::new(), gone, at_the_door: Some(at_the_door) }
     }
 
     fn judge(&self, key: &russh::keys::PublicKey) -> Auth {
@@ -56,6 +59,7 @@ impl Handler for Session {
         &mut self,
         _session: &mut russh::server::Session,
     ) -> Result<(), Self::Error> {
+        self.at_the_door = None;
         self.host.faults.logins.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
