@@ -228,7 +228,8 @@ async fn capture(
     line: &mut Line,
 ) -> Result<Ended, TalkError> {
     let key = shared.domain_key(workload)?;
-    let opened = open_pass(shared, workload, &key).await?;
+    let session = shared.new_session();
+    let opened = open_pass(shared, session, workload, &key).await?;
     let links = links::table(shared, workload, &opened).await?;
     let order = CaptureOrder {
         paths: workload.paths.clone(),
@@ -241,7 +242,6 @@ async fn capture(
         skip: shared.own_folders.clone(),
     };
     line.talk.send(&ToAgent::Capture(Box::new(order)));
-    let session = shared.new_session();
     let assignment = Assignment {
         session,
         host: host.id.clone(),
@@ -266,11 +266,12 @@ async fn capture(
 
 async fn open_pass(
     shared: &Shared,
+    session: SessionId,
     workload: &Workload,
     key: &DomainKey,
 ) -> Result<OpenedPass, TalkError> {
     let (answer, opened) = oneshot::channel();
-    let request = PassRequest { workload: workload.clone(), domain: key.domain() };
+    let request = PassRequest { session, workload: workload.clone(), domain: key.domain() };
     shared.order(ToShelf::Open(Box::new(request), answer));
     let gone = |_| TalkError::new(Reason::Internal, "the writing thread is gone");
     let opened = opened.await.map_err(gone)?;

@@ -4,6 +4,9 @@
 //! - Everything that must be durable before a receipt is durable before that receipt is begun.
 //! - One group commit serves all hosts: at most every [`Pace::commit_age`](crate::run::Pace) or
 //!   [`COMMIT_BYTES`], and only when something waits for it.
+//! - One session at a time writes to the passes of a workload. What an earlier one said before the
+//!   next was opened counts, and what comes of it later does not: a host that lost its line is
+//!   dialled again while the engine may still work on what it had sent.
 //! - A pass that cannot be read back is noted and never gone on with: its workload begins another.
 //! - When the landing disk fails or is full, nothing is believed and everybody is told once;
 //!   what has a receipt stands.
@@ -61,6 +64,8 @@ pub enum ToShelf {
 /// A workload whose capture begins or goes on.
 #[derive(Debug, Clone)]
 pub struct PassRequest {
+    /// For whom; from now on nobody else writes to the workload's passes.
+    pub session: SessionId,
     /// Which, with its paths and excludes.
     pub workload: Workload,
     /// Who may share its chunks.
@@ -95,6 +100,8 @@ pub struct Shelf {
     /// Who runs this, written on every event.
     pub by: String,
     manifests: BTreeMap<PassName, OpenManifest>,
+    /// Who writes to the passes of a workload: the session that opened one last.
+    writers: BTreeMap<WorkloadId, SessionId>,
     /// Passes that turned out damaged in this run: none of them goes on.
     damaged: BTreeSet<PassName>,
     pending: Vec<(SessionId, Box<ClosedSegment>)>,
@@ -129,6 +136,7 @@ impl Shelf {
             itself: channels.1,
             by,
             manifests: BTreeMap::new(),
+            writers: BTreeMap::new(),
             damaged: BTreeSet::new(),
             pending: Vec::new(),
             unsynced_bytes: 0,
@@ -172,6 +180,7 @@ impl Shelf {
     fn take(&mut self, order: ToShelf) {
         let outcome = match order {
             ToShelf::Open(request, answer) => {
+                self.hand_over(&request);
                 let opened = match &self.failed {
                     Some((_, detail)) => Err(ShelfError::Failed(detail.clone())),
                     None => self.open(&request),
@@ -180,6 +189,7 @@ impl Shelf {
                 Ok(())
             }
             _ if self.failed.is_some() => Ok(()),
+            order if self.is_late(&order) => Ok(()),
             ToShelf::Append(session, workload, frame) => self.append(session, &workload, &frame),
             ToShelf::Commit(session, segment) => {
                 self.pending.push((session, segment));

@@ -17,6 +17,28 @@ use crate::store::{
 };
 
 impl Shelf {
+    /// What an earlier session of the workload has pending becomes durable, and it is heard no more.
+    pub(super) fn hand_over(&mut self, request: &PassRequest) {
+        let id = &request.workload.id;
+        if self.pending.iter().any(|(_, segment)| segment.workload == *id) {
+            self.flush_or_fail();
+        }
+        self.writers.insert(id.clone(), request.session);
+    }
+
+    /// Does an order come of a session after which another opened a pass?
+    pub(super) fn is_late(&self, order: &ToShelf) -> bool {
+        let (session, workload) = match order {
+            ToShelf::Commit(session, segment) => (session, &segment.workload),
+            ToShelf::Seal(session, workload, _) | ToShelf::Counted(session, workload, ..) => {
+                (session, workload)
+            }
+            ToShelf::Unread(session, pass, _) => (session, &pass.workload),
+            _ => return false,
+        };
+        self.writers.get(workload).is_some_and(|writer| session < writer)
+    }
+
     pub(super) fn open(&mut self, request: &PassRequest) -> Result<OpenedPass, ShelfError> {
         let workload = &request.workload;
         let Some(open) = self.ledger.open_pass(&workload.id)? else {

@@ -5,6 +5,7 @@ mod agents;
 mod crash;
 mod cut;
 mod damage;
+mod late;
 mod lies;
 mod tree;
 
