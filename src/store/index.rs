@@ -13,7 +13,7 @@ use crate::store::pack::{PackFrame, PackName};
 use crate::store::table::Table;
 
 /// Tables grow one at a time, so memory never holds two copies of the whole.
-const SHARDS: usize = 256;
+pub(super) const SHARDS: usize = 256;
 
 /// A pack as the store knows it.
 #[derive(Debug, Clone)]
@@ -51,8 +51,13 @@ impl Default for Index {
 }
 
 impl Index {
+    /// Which shard an id belongs to.
+    pub fn shard_of(id: &ChunkId) -> usize {
+        usize::from(id.0[0]) % SHARDS
+    }
+
     fn shard(&self, id: &ChunkId) -> &RwLock<Table> {
-        &self.shards[usize::from(id.0[0]) % SHARDS]
+        &self.shards[Self::shard_of(id)]
     }
 
     fn packs(&self) -> RwLockReadGuard<'_, Packs> {
@@ -71,6 +76,29 @@ impl Index {
     /// Adds a chunk unless it is there already; says whether it was added.
     pub fn insert(&self, id: ChunkId, place: Place) -> bool {
         self.shard(&id).write().unwrap_or_else(PoisonError::into_inner).insert(id, place)
+    }
+
+    /// About so many chunks will be inserted: tables get their size at once when they are.
+    pub fn expect(&self, chunks: u64) {
+        for shard in &self.shards {
+            let mut table = shard.write().unwrap_or_else(PoisonError::into_inner);
+            table.expect((chunks / SHARDS as u64) as usize);
+        }
+    }
+
+    /// Adds chunks of one shard that are not there already.
+    pub fn insert_all(&self, shard: usize, chunks: &[(ChunkId, Place)]) {
+        let mut table = self.shards[shard].write().unwrap_or_else(PoisonError::into_inner);
+        for (id, place) in chunks {
+            table.insert(*id, *place);
+        }
+    }
+
+    /// Gives back what was expected and did not come.
+    pub fn fit(&self) {
+        for shard in &self.shards {
+            shard.write().unwrap_or_else(PoisonError::into_inner).fit();
+        }
     }
 
     /// Forgets `id` if it lies in `place`; says whether it did.

@@ -19,15 +19,17 @@
 //! Frames of a pack are logged in order; `first_frame` says how many earlier files have logged,
 //! and `Sealed` how many there are in all, so that a gap left by a damaged file is noticed.
 
+mod read;
+
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chunk::fields::Fields;
-use crate::chunk::{CHECKSUM_BYTES, checksum};
+use crate::chunk::checksum;
 use crate::model::{ChunkId, Domain, PackId, WorkloadId};
 use crate::store::disk::{Append, Disk, DiskError};
 use crate::store::pack::PackFrame;
+pub use read::{Batches, Entries, Entry, replay, split_batch};
 
 /// Every log's name begins with this.
 pub const PREFIX: &str = "index/";
@@ -35,7 +37,6 @@ pub const PREFIX: &str = "index/";
 const MAGIC: [u8; 8] = *b"EVACINDX";
 const VERSION: u8 = 1;
 const HEADER_BYTES: u64 = 16;
-const BATCH_HEAD_BYTES: usize = 4 + CHECKSUM_BYTES;
 /// A batch is closed at this length; a record is at most half a MiB.
 const BATCH_BYTES: usize = 1 << 20;
 const BATCH_BYTES_MAX: usize = 4 << 20;
@@ -193,46 +194,6 @@ fn records(numbers: &mut HashMap<u32, u32>, pack: &PackNews) -> Vec<LogRecord> {
         PackEnd::Condemned(length) => LogRecord::Condemned { pack: number, length },
     }));
     records
-}
-
-/// Hands every record of `file` to `take`, up to the first damage; says how many bytes were whole.
-pub fn replay(
-    disk: &dyn Disk,
-    file: &str,
-    mut take: impl FnMut(LogRecord),
-) -> Result<u64, DiskError> {
-    let header = disk.read(file, 0, HEADER_BYTES as usize)?;
-    if header.get(..9) != Some(&[MAGIC.as_slice(), &[VERSION]].concat()) {
-        return Ok(0);
-    }
-    let mut offset = HEADER_BYTES;
-    while let Some(body) = read_batch(disk, file, offset)? {
-        offset += (BATCH_HEAD_BYTES + body.len()) as u64;
-        let mut rest = body.as_slice();
-        while !rest.is_empty() {
-            // What its checksum vouches for and this code cannot read comes from a later version.
-            let Ok((record, after)) = postcard::take_from_bytes(rest) else { return Ok(offset) };
-            take(record);
-            rest = after;
-        }
-    }
-    Ok(offset)
-}
-
-fn read_batch(disk: &dyn Disk, file: &str, offset: u64) -> Result<Option<Vec<u8>>, DiskError> {
-    let head = disk.read(file, offset, BATCH_HEAD_BYTES)?;
-    let mut fields = Fields(&head);
-    let (Some(length), Some(stated)) = (fields.array::<4>(), fields.array::<CHECKSUM_BYTES>())
-    else {
-        return Ok(None);
-    };
-    let body_bytes = u32::from_le_bytes(length) as usize;
-    if body_bytes == 0 || body_bytes > BATCH_BYTES_MAX {
-        return Ok(None);
-    }
-    let body = disk.read(file, offset + head.len() as u64, body_bytes)?;
-    let is_whole = body.len() == body_bytes && checksum(&[&length, &body]) == stated;
-    Ok(is_whole.then_some(body))
 }
 
 /// The number of a log file.

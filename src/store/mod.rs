@@ -55,6 +55,7 @@ pub mod segment;
 pub mod site;
 pub mod verify;
 mod index;
+mod load;
 mod merge;
 mod open;
 mod rebuild;

@@ -5,14 +5,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::{ChunkId, Domain, PackId};
+use crate::model::{Domain, PackId};
 use crate::store::disk::{Disk, DiskError, DiskErrorKind};
 use crate::store::index::{Index, PackState, insert_frames};
 use crate::store::keys::{KeyError, KeyRing};
-use crate::store::log::{self, LogRecord, LogWriter, PackEnd, PackNews};
+use crate::store::load::{Logs, Target};
+use crate::store::log::{self, LogWriter, PackEnd, PackNews};
 use crate::store::pack::{Footer, PackName};
 use crate::store::scan::{PackContents, read_pack};
-use crate::store::{LostPack, Place, Shared, StoreError};
+use crate::store::{LostPack, Shared, StoreError};
 
 /// Packs whose news are collected before they are logged.
 const NEWS_MAX: usize = 64;
@@ -51,26 +52,14 @@ pub struct DamagedPack {
     pub why: String,
 }
 
-/// What the logs say of a pack.
-struct Known {
-    name: PackName,
-    domain: Domain,
-    /// The log that lists it from its first frame; what older ones say is superseded.
-    first_log: usize,
-    seen_frames: u32,
-    is_gapless: bool,
-    sealed_bytes: Option<u32>,
-    condemned_at: Option<u32>,
-}
-
 struct Opening {
     disk: Arc<dyn Disk>,
     keys: Arc<KeyRing>,
     is_read_only: bool,
     index: Index,
-    known: HashMap<PackId, Known>,
+    logs: Logs,
     /// Packs on the disk.
-    listed: HashMap<PackId, u64>,
+    listed: Vec<(PackName, u64)>,
     /// Trusted packs by id.
     trusted: HashMap<PackId, u32>,
     /// Packs that are gone or cut short, by their number in `lost_packs`.
@@ -88,13 +77,14 @@ pub(super) fn open(
 ) -> Result<(Shared, OpenReport, u32), StoreError> {
     let logs: Vec<String> = disk.list(log::PREFIX)?.into_iter().map(|file| file.name).collect();
     let next_log = logs.iter().filter_map(|file| log::number_of(file)).max().unwrap_or(0) + 1;
+    let read = Logs::read(&*disk, &logs);
     let mut opening = Opening {
         disk,
         keys,
         is_read_only,
         index: Index::default(),
-        known: HashMap::new(),
-        listed: HashMap::new(),
+        logs: read,
+        listed: Vec::new(),
         trusted: HashMap::new(),
         missing: HashMap::new(),
         lost_packs: Vec::new(),
@@ -102,38 +92,28 @@ pub(super) fn open(
         log: LogWriter::new(next_log),
         report: OpenReport::default(),
     };
-    opening.read_logs(&logs);
+    opening.report.damaged_logs.append(&mut opening.logs.damaged);
     opening.take_trusted()?;
-    opening.insert_logged(&logs)?;
+    opening.insert_logged()?;
     opening.read_packs()?;
     opening.write_news(1)?;
     Ok(opening.finish(next_log))
 }
 
 impl Opening {
-    /// First reading: what the logs say of packs.
-    fn read_logs(&mut self, logs: &[String]) {
-        for (log, file) in logs.iter().enumerate() {
-            let mut ids: Vec<PackId> = Vec::new();
-            let known = &mut self.known;
-            if log::replay(&*self.disk, file, |record| note(known, log, &mut ids, record)).is_err()
-            {
-                self.report.damaged_logs.push(file.clone());
-            }
-        }
-    }
-
     /// Lists the packs and takes in those that need not be read.
     fn take_trusted(&mut self) -> Result<(), StoreError> {
         for file in self.disk.list(PackName::PREFIX)? {
             if let Some(name) = PackName::of_file(&file.name) {
-                self.listed.insert(name.id, file.length);
+                self.listed.push((name, file.length));
             }
         }
-        let mut known: Vec<_> = self.known.iter().collect();
+        let lengths: HashMap<PackId, u64> =
+            self.listed.iter().map(|(name, length)| (name.id, *length)).collect();
+        let mut known: Vec<_> = self.logs.known.iter().collect();
         known.sort_unstable_by(|a, b| (&a.1.name.workload, a.0).cmp(&(&b.1.name.workload, b.0)));
         for (id, known) in known {
-            let length = self.listed.get(id).copied();
+            let length = lengths.get(id).copied();
             if let Some(sealed) = known.sealed_bytes.filter(|s| Some(u64::from(*s)) == length) {
                 let number = self.index.set_pack(PackState {
                     name: known.name.clone(),
@@ -152,44 +132,22 @@ impl Opening {
             }
         }
         let domains: BTreeSet<Domain> =
-            self.trusted.keys().filter_map(|id| Some(self.known.get(id)?.domain)).collect();
+            self.trusted.keys().filter_map(|id| Some(self.logs.known.get(id)?.domain)).collect();
         Ok(domains.into_iter().try_for_each(|domain| self.check_key(domain))?)
     }
 
-    /// Second reading: the chunks of trusted packs, and of those that are gone.
-    fn insert_logged(&mut self, logs: &[String]) -> Result<(), DiskError> {
-        for (log, file) in logs.iter().enumerate() {
-            if self.report.damaged_logs.contains(file) {
-                continue;
-            }
-            let mut ids: Vec<PackId> = Vec::new();
-            let Self { disk, index, known, trusted, missing, .. } = self;
-            let is_current = |id: &PackId| known.get(id).is_some_and(|pack| pack.first_log <= log);
-            log::replay(&**disk, file, |record| match record {
-                LogRecord::Pack { number, id, .. } if number as usize == ids.len() => ids.push(id),
-                LogRecord::Frame { pack, offset, length, chunks } => {
-                    let Some(id) = ids.get(pack as usize).filter(|id| is_current(id)) else {
-                        return;
-                    };
-                    if let Some(pack) = trusted.get(id) {
-                        insert(index, Place { pack: *pack, offset, length }, &chunks);
-                    } else if let Some(number) = missing.get(id) {
-                        for chunk in &chunks {
-                            index.set_lost(*chunk, *number);
-                        }
-                    }
-                }
-                _ => {}
-            })?;
-        }
-        Ok(())
+    /// The chunks of trusted packs, and of those that are gone.
+    fn insert_logged(&self) -> Result<(), DiskError> {
+        self.logs.insert(&*self.disk, &self.index, |id| {
+            let trusted = self.trusted.get(id).map(|number| Target::Pack(*number));
+            trusted.or_else(|| self.missing.get(id).map(|number| Target::Missing(*number)))
+        })
     }
 
     fn read_packs(&mut self) -> Result<(), StoreError> {
-        for file in self.disk.list(PackName::PREFIX)? {
-            let Some(name) = PackName::of_file(&file.name) else { continue };
+        for (name, length) in std::mem::take(&mut self.listed) {
             if !self.trusted.contains_key(&name.id) {
-                self.read_pack(&name, file.length)?;
+                self.read_pack(&name, length)?;
                 self.write_news(NEWS_MAX)?;
             }
         }
@@ -198,7 +156,7 @@ impl Opening {
 
     fn read_pack(&mut self, name: &PackName, length: u64) -> Result<(), StoreError> {
         let file = name.file();
-        let known = self.known.get(&name.id);
+        let known = self.logs.known.get(&name.id);
         let (sealed, condemned) =
             known.map_or((None, None), |known| (known.sealed_bytes, known.condemned_at));
         let contents = match read_pack(&*self.disk, name, length, condemned) {
@@ -324,59 +282,5 @@ impl Opening {
         };
         let next_log = next_log + u32::from(self.log.is_begun());
         (shared, self.report, next_log)
-    }
-}
-
-fn insert(index: &Index, place: Place, chunks: &[ChunkId]) {
-    if place.length > 0 && place.offset.checked_add(place.length).is_some() {
-        for chunk in chunks {
-            index.insert(*chunk, place);
-        }
-    }
-}
-
-/// Takes one record of one log into what is known.
-fn note(known: &mut HashMap<PackId, Known>, log: usize, ids: &mut Vec<PackId>, record: LogRecord) {
-    let of = |ids: &[PackId], pack: u32| ids.get(pack as usize).copied();
-    match record {
-        LogRecord::Pack { number, id, workload, domain, first_frame } => {
-            if number as usize != ids.len() {
-                return;
-            }
-            ids.push(id);
-            let pack = known.entry(id).or_insert_with(|| Known {
-                name: PackName { id, workload },
-                domain,
-                first_log: log,
-                seen_frames: 0,
-                is_gapless: true,
-                sealed_bytes: None,
-                condemned_at: None,
-            });
-            pack.is_gapless =
-                first_frame == 0 || pack.is_gapless && first_frame <= pack.seen_frames;
-            pack.seen_frames = first_frame;
-            if first_frame == 0 {
-                pack.first_log = log;
-            }
-        }
-        LogRecord::Frame { pack, .. } => {
-            if let Some(pack) = of(ids, pack).and_then(|id| known.get_mut(&id)) {
-                pack.seen_frames += 1;
-            }
-        }
-        LogRecord::Sealed { pack, length, frames } => {
-            if let Some(pack) = of(ids, pack).and_then(|id| known.get_mut(&id))
-                && pack.is_gapless
-                && pack.seen_frames == frames
-            {
-                pack.sealed_bytes = Some(length);
-            }
-        }
-        LogRecord::Condemned { pack, length } => {
-            if let Some(pack) = of(ids, pack).and_then(|id| known.get_mut(&id)) {
-                pack.condemned_at = Some(length);
-            }
-        }
     }
 }

@@ -28,6 +28,13 @@ pub struct Table {
     /// Ids hash to a home below this; beyond it lie only slots that were pushed over the end.
     capacity: usize,
     used: usize,
+    /// How many ids the next growth makes room for, if that is more than it would anyway.
+    expected: usize,
+}
+
+/// The least capacity that takes `count` ids.
+fn capacity_for(count: usize) -> usize {
+    (count * 100).div_ceil(LOAD_PERCENT_MAX)
 }
 
 impl Slot {
@@ -67,13 +74,15 @@ impl Table {
     /// Adds `id` unless it is there already; says whether it was added.
     pub fn insert(&mut self, id: ChunkId, place: Place) -> bool {
         debug_assert!(place.length > 0, "length 0 marks a free slot");
-        if self.get(&id).is_some() {
+        let mut at = self.seek(&id);
+        if self.slots.get(at).is_some_and(|slot| !slot.is_free() && slot.id == id) {
             return false;
         }
         if (self.used + 1) * 100 > self.capacity * LOAD_PERCENT_MAX {
-            self.grow();
+            let step = (self.capacity / 8).max(CAPACITY_MIN);
+            self.resize((self.capacity + step).max(capacity_for(self.expected)));
+            at = self.seek(&id);
         }
-        let at = self.seek(&id);
         let free = self.slots[at..].iter().position(Slot::is_free);
         let end = free.map_or(self.slots.len(), |distance| at + distance);
         if end == self.slots.len() {
@@ -115,8 +124,22 @@ impl Table {
         self.slots[home..].iter().position(after).map_or(self.slots.len(), |step| home + step)
     }
 
-    fn grow(&mut self) {
-        let capacity = (self.capacity + self.capacity / 8).max(self.capacity + CAPACITY_MIN);
+    /// About `count` ids will be inserted: room for them is made when the first one is.
+    pub fn expect(&mut self, count: usize) {
+        // Shards differ by chance; a growth by an eighth for a few more would cost a copy.
+        self.expected = count + 4 * count.isqrt();
+    }
+
+    /// Gives back room for ids that were expected and did not come.
+    pub fn fit(&mut self) {
+        self.expected = 0;
+        let needed = capacity_for(self.used);
+        if self.capacity > needed + needed / 8 + CAPACITY_MIN {
+            self.resize(needed);
+        }
+    }
+
+    fn resize(&mut self, capacity: usize) {
         // The few that are pushed over the end must not double the memory.
         let mut slots = Vec::with_capacity(capacity + 32);
         slots.resize(capacity, FREE);
@@ -162,6 +185,24 @@ mod tests {
         }
         assert!((0..100_000).all(|number| table.get(&id(number)) == Some(place(number))));
         assert!((100_000..200_000).all(|number| table.get(&id(number)).is_none()));
+    }
+
+    #[test]
+    fn a_table_that_knows_what_comes_is_copied_never_and_holds_nothing_back() {
+        let mut table = Table::default();
+        table.expect(10_000);
+        table.insert(id(0), place(0));
+        let capacity = table.capacity;
+        assert!((1..10_000).all(|number| table.insert(id(number), place(number))));
+        assert_eq!(table.capacity, capacity);
+        assert!(table.memory_bytes() / table.len() <= 64);
+        let mut table = Table::default();
+        table.expect(10_000);
+        assert!((0..1_000).all(|number| table.insert(id(number), place(number))));
+        table.fit();
+        assert!(table.memory_bytes() / table.len() <= 64);
+        assert!((0..1_000).all(|number| table.get(&id(number)) == Some(place(number))));
+        assert!(table.insert(id(1_000), place(1_000)));
     }
 
     proptest! {
