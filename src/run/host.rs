@@ -140,7 +140,7 @@ async fn after_failure(
             }
             false
         }
-        Reason::SourceError => {
+        Reason::SourceError | Reason::SetAside => {
             shared.emit(Event::CaptureFailed {
                 workload: workload.clone(),
                 reason: error.reason,
@@ -249,6 +249,7 @@ async fn capture(
         pass: opened.pass,
         is_resumed: opened.is_resumed,
         run: opened.run,
+        is_delta: opened.is_delta,
         segment: opened.segment,
         paths: workload.paths.clone(),
         cursor: opened.cursor,
@@ -270,7 +271,8 @@ async fn open_pass(
     key: &DomainKey,
 ) -> Result<OpenedPass, TalkError> {
     let (answer, opened) = oneshot::channel();
-    let request = PassRequest { workload: workload.clone(), domain: key.domain() };
+    let (workload, domain) = (workload.clone(), key.domain());
+    let request = PassRequest { workload, domain, accept_losses: shared.accept_losses };
     shared.order(ToShelf::Open(Box::new(request), answer));
     let gone = |_| TalkError::new(Reason::Internal, "the writing thread is gone");
     let opened = opened.await.map_err(gone)?;

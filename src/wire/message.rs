@@ -131,8 +131,9 @@ pub enum ToLanding {
     RereadGone { ticket: u64 },
     /// The agent is ready for another block of the base.
     BaseMore,
-    /// A run begins; its roots with links above them resolved, disjoint and sorted.
-    WalkBegan { roots: Vec<TreePath> },
+    /// A run begins; its roots with links above them resolved, disjoint and sorted, and what the
+    /// clock over there shows, in seconds since 1970.
+    WalkBegan { roots: Vec<TreePath>, clock_s: i64 },
     /// A run is complete.
     WalkDone { tally: WalkTally },
     /// Frames are compressed with this level from now on.
@@ -343,7 +344,7 @@ impl ToLanding {
             Self::LinkAsks(asks) => {
                 asks.iter().map(|ask| RECORD_BYTES + ask.path.as_bytes().len()).sum()
             }
-            Self::WalkBegan { roots } => {
+            Self::WalkBegan { roots, .. } => {
                 roots.iter().map(|root| RECORD_BYTES + root.as_bytes().len()).sum()
             }
             _ => RECORD_BYTES,
