@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capture::{Cursor, Fingerprint, Record};
 use crate::model::{ChunkId, Generation, Reason, RunNumber, TreePath};
+use crate::wire::former::{self, Former};
 use crate::wire::order::{CaptureOrder, Levels, PlaceOrder};
 use crate::wire::records::{RECORD_BYTES, check_records, held_bytes};
 use crate::wire::survey::{SurveyAnswer, SurveyOrder};
@@ -102,8 +103,9 @@ pub enum ToAgent {
     Place(Box<PlaceOrder>),
     /// A frame of pieces for the next batch.
     Frame(serde_bytes::ByteBuf),
-    /// Records to write, with the domain key's id in the order's frames.
-    Batch { number: u64, records: Vec<Record> },
+    /// Records to write, with the domain key's id in the order's frames; what an earlier restore
+    /// wrote in place of some; and the numbers of pieces that stand there already.
+    Batch { number: u64, records: Vec<Record>, formers: Vec<Former>, kept: Vec<u32> },
     /// The tree is complete: finish directories, sync, report.
     PlaceEnd,
     /// The key that names the pieces of the following frames.
@@ -265,7 +267,10 @@ impl Message for ToAgent {
             Self::Base { entries, .. } if entries.len() > BASE_ENTRIES_MAX => {
                 Err("a base block too large")
             }
-            Self::Batch { records, .. } => check_records(records),
+            Self::Batch { records, formers, kept, .. } => {
+                former::check(records, formers, kept)?;
+                check_records(records, kept)
+            }
             Self::Survey(order) => order.check(),
             _ => Ok(()),
         }
@@ -323,7 +328,7 @@ impl Message for ToLanding {
         match self {
             Self::Offer { records, tally, .. } => {
                 tally.check()?;
-                check_records(records)
+                check_records(records, &[])
             }
             Self::WalkDone { tally } => tally.check(),
             Self::Level(level) if !Levels::ALL.holds(*level) => Err("an impossible level"),

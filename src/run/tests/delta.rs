@@ -14,7 +14,7 @@ use crate::store::{Disk, read_aside};
 const HOST: &str = HOSTS[0];
 
 /// Every host once more, as `evac run --again` has it.
-fn again(_: &Ledger) -> Options {
+pub(super) fn again(_: &Ledger) -> Options {
     let order = HOSTS.map(|host| (HostId::new(host).unwrap(), workload(host)));
     Options { order: order.to_vec(), ..Options::default() }
 }
@@ -24,7 +24,7 @@ fn accepting(ledger: &Ledger) -> Options {
 }
 
 /// A first pass of both hosts, long after anything in them changed.
-fn captured(sources: &Sources) -> Landing {
+pub(super) fn captured(sources: &Sources) -> Landing {
     let landing = Landing::new(sources);
     let ran = landing.run(Agents::default(), unwatched());
     assert!(ran.is_whole(), "{:?} {:?}", ran.end, ran.events);
@@ -34,7 +34,7 @@ fn captured(sources: &Sources) -> Landing {
 
 /// As if everything sealed so far had been read a minute later: what changes from now on is no
 /// longer too close to the reading.
-fn read_later(landing: &Landing) {
+pub(super) fn read_later(landing: &Landing) {
     let later = SystemClock::default().now().as_second() + 60;
     for file in landing.disk.list("manifests/").unwrap() {
         let Some((name, inside)) = PassName::of_file(&file.name) else { continue };

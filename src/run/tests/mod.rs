@@ -6,6 +6,7 @@ mod crash;
 mod cut;
 mod damage;
 mod delta;
+mod incremental;
 mod lies;
 mod tree;
 
