@@ -2,6 +2,7 @@
 //! what only seems gone is no loss.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -162,6 +163,90 @@ fn a_loss_that_may_be_a_mistake_is_said_with_what_to_do() {
     let meant = report(&fleet, &["--again", "--accept-losses", "workload/many"], 0);
     assert_eq!(meant["captured"], 2, "{meant}");
     check_restored(&fleet, &[], &|workload: &str| fleet.tree(workload));
+}
+
+/// The newest copy onto the folder that the older one was restored into.
+#[test]
+fn a_newer_copy_onto_an_older_one_writes_the_difference_and_leaves_what_people_did() {
+    const LARGE: usize = 16 << 20;
+    let fleet = fleet();
+    let many = fleet.tree("many");
+    fs::write(many.join("large"), noise(77, LARGE)).unwrap();
+    settle();
+    report(&fleet, &[], 0);
+    let place = tempfile::tempdir().unwrap();
+    let restore = |exit| {
+        let lines = fleet.restore(place.path(), &[]).exits(exit).json();
+        lines.into_iter().find(|line| line["workload"] == "many").unwrap()
+    };
+    let bytes = |line: &Value| line["bytes"].as_u64().unwrap();
+    assert!(bytes(&restore(0)) >= LARGE as u64);
+    let large = fs::OpenOptions::new().write(true).open(many.join("large")).unwrap();
+    large.write_all_at(&noise(78, LARGE / 100), LARGE as u64 / 2).unwrap();
+    fs::write(many.join("03/0003"), noise(9_999, FILE_BYTES)).unwrap();
+    fs::remove_dir_all(many.join("04")).unwrap();
+    settle();
+    let second = report(&fleet, &["--again"], 0);
+    let sent = second["sent_bytes"].as_u64().unwrap();
+    let written = bytes(&restore(0));
+    assert!(written <= sent * 12 / 10, "{written} bytes written, {sent} changed");
+    for workload in ["odd", "many"] {
+        let restored = fleet.restored(place.path(), workload);
+        assert_eq!(differences(&fleet.tree(workload), &restored), "");
+    }
+    // Somebody looks into it and changes something, and so does its owner over there.
+    let there = fleet.restored(place.path(), "many");
+    fs::write(there.join("05/note"), "by a colleague").unwrap();
+    fs::write(there.join("06/0006"), "by a colleague").unwrap();
+    fs::remove_dir_all(many.join("05")).unwrap();
+    fs::write(many.join("06/0006"), "by its owner").unwrap();
+    settle();
+    report(&fleet, &["--again"], 0);
+    let line = restore(1);
+    let listed = line["problems"].to_string();
+    assert_eq!(line["problem_count"], 2, "{listed}");
+    assert!(listed.contains("05") && listed.contains("06/0006"), "{listed}");
+    assert_eq!(fs::read_to_string(there.join("05/note")).unwrap(), "by a colleague");
+    assert_eq!(fs::read_to_string(there.join("06/0006")).unwrap(), "by a colleague");
+    // With that said, the copy counts; what was only added stays.
+    fleet.restore(place.path(), &["--overwrite"]).exits(0);
+    assert_eq!(fs::read_to_string(there.join("06/0006")).unwrap(), "by its owner");
+}
+
+/// The same over SSH, with one of everything.
+#[test]
+fn a_newer_copy_goes_to_the_target_of_the_older_one() {
+    let fleet = Fleet::new(vec![Source { host: "one", id: "odd", class: "identity" }]);
+    let (tree, place) = (fleet.tree("odd"), tempfile::tempdir().unwrap());
+    plant(&tree);
+    fs::write(tree.join("large"), noise(5, 2 << 20)).unwrap();
+    let inventory = fs::read_to_string(fleet.site.path("inventory.toml")).unwrap();
+    let user = inventory.lines().find(|line| line.starts_with("user = ")).unwrap();
+    let port = fleet.sshd.port();
+    let target =
+        format!("[[target]]\nid = \"rack\"\naddress = \"127.0.0.1\"\nport = {port}\n{user}\n");
+    let settings = fs::read_to_string(fleet.site.path("evac.toml")).unwrap();
+    fleet.site.write("evac.toml", &(settings + &target));
+    let root = place.path().display();
+    let aimed = format!("target = \"rack\"\nrestore = {{ root = \"{root}\" }}\n");
+    fleet.site.write("inventory.toml", &(inventory + &aimed));
+    settle();
+    report(&fleet, &[], 0);
+    let restore = || fleet.evac(&["--json", "restore"]).exits(0).json().pop().unwrap();
+    assert!(restore()["bytes"].as_u64().unwrap() > 2 << 20);
+    let restored = place.path().join(tree.strip_prefix("/").unwrap());
+    assert_eq!(differences(&tree, &restored), "");
+    let large = fs::OpenOptions::new().write(true).open(tree.join("large")).unwrap();
+    large.write_all_at(b"changed", 1 << 20).unwrap();
+    fs::rename(tree.join("large"), tree.join("a-large")).unwrap();
+    fs::rename(tree.join("a-large"), tree.join("large")).unwrap();
+    fs::create_dir(tree.join("new")).unwrap();
+    fs::write(tree.join("new/file"), "new").unwrap();
+    settle();
+    report(&fleet, &["--again"], 0);
+    let written = restore()["bytes"].as_u64().unwrap();
+    assert!(written <= 1 << 20, "{written} bytes: one piece is at most that long");
+    assert_eq!(differences(&tree, &restored), "");
 }
 
 #[test]

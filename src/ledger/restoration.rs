@@ -168,17 +168,19 @@ impl Ledger {
         self.read(|tx| {
             let latest = tx
                 .prepare_cached(
-                    "SELECT pass, state = 'done' AND whole FROM restoration
+                    "SELECT pass, state = 'done' AND whole, at FROM restoration
                      WHERE workload = ?1 AND pass <> ?2 AND place = ?3 ORDER BY at DESC LIMIT 1",
                 )?
                 .query_row(params![workload.as_str(), pass.0, place], |row| {
-                    Ok((PassNumber(row.get(0)?), row.get::<_, bool>(1)?))
+                    let at = rows::time(row.get(2)?);
+                    Ok((PassNumber(row.get(0)?), row.get::<_, bool>(1)?, at))
                 })
                 .optional()?;
             // If this very pass was finished there later, it stands there, and not the other.
             let own = load(tx, workload, pass, place)?;
-            let is_later = own.is_some_and(|own| own.state == RestorationState::Done);
-            Ok(latest.filter(|(_, is_whole)| *is_whole && !is_later).map(|(pass, _)| pass))
+            let own_at = own.filter(|own| own.state == RestorationState::Done).map(|own| own.at);
+            let stands = latest.filter(|(_, is_whole, at)| *is_whole && own_at < Some(*at));
+            Ok(stands.map(|(pass, ..)| pass))
         })
     }
 
