@@ -219,7 +219,7 @@ fn a_newer_copy_goes_to_the_target_of_the_older_one() {
     let fleet = Fleet::new(vec![Source { host: "one", id: "odd", class: "identity" }]);
     let (tree, place) = (fleet.tree("odd"), tempfile::tempdir().unwrap());
     plant(&tree);
-    fs::write(tree.join("large"), noise(5, 2 << 20)).unwrap();
+    fs::write(tree.join("large"), noise(5, 20 << 20)).unwrap();
     let inventory = fs::read_to_string(fleet.site.path("inventory.toml")).unwrap();
     let user = inventory.lines().find(|line| line.starts_with("user = ")).unwrap();
     let port = fleet.sshd.port();
@@ -233,11 +233,11 @@ fn a_newer_copy_goes_to_the_target_of_the_older_one() {
     settle();
     report(&fleet, &[], 0);
     let restore = || fleet.evac(&["--json", "restore"]).exits(0).json().pop().unwrap();
-    assert!(restore()["bytes"].as_u64().unwrap() > 2 << 20);
+    assert!(restore()["bytes"].as_u64().unwrap() > 20 << 20);
     let restored = place.path().join(tree.strip_prefix("/").unwrap());
     assert_eq!(differences(&tree, &restored), "");
     let large = fs::OpenOptions::new().write(true).open(tree.join("large")).unwrap();
-    large.write_all_at(b"changed", 1 << 20).unwrap();
+    large.write_all_at(b"changed", 9 << 20).unwrap();
     fs::rename(tree.join("large"), tree.join("a-large")).unwrap();
     fs::rename(tree.join("a-large"), tree.join("large")).unwrap();
     fs::create_dir(tree.join("new")).unwrap();

@@ -184,6 +184,10 @@ impl Shelf {
     fn take(&mut self, order: ToShelf) {
         let outcome = match order {
             ToShelf::Open(request, answer) => {
+                // What an earlier session of it has handed over counts, and comes first.
+                if self.pending.iter().any(|(_, segment)| segment.workload == request.workload.id) {
+                    self.flush_or_fail();
+                }
                 let opened = match &self.failed {
                     Some((_, detail)) => Err(ShelfError::Failed(detail.clone())),
                     None => self.open(&request),
