@@ -1,9 +1,11 @@
-//! A file that an earlier restore wrote, changed in place: only pieces that differ are written.
+//! A file that an earlier restore wrote, changed in place: only blocks that differ are written.
 //!
 //! **Invariants.**
 //! - A file is written into only if it still looks as it was written (kind, size, time of change,
 //!   owner, mode) and has no other name; one with several names is copied first, so that nothing
 //!   else changes with it.
+//! - A piece crosses when any of it changed; what stands there is read, and only blocks that differ
+//!   are written.
 //! - It is opened only when something of it differs. What is right is not touched.
 //! - Whoever resumes gives all pieces of a changed file: half of a patch cannot be told from what a
 //!   person did.
@@ -12,6 +14,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 
 use rustix::fs::{self, FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -23,6 +26,8 @@ use super::{Fault, PlaceError, Placer};
 use crate::capture::{Entry, Kind, metadata};
 use crate::model::Bytes;
 
+/// What is compared and written at a time: a page, and a block of most file systems.
+const BLOCK_BYTES: usize = 4_096;
 /// Holes that are remembered while a file is not opened.
 const HOLES_MAX: usize = 65_536;
 
@@ -59,6 +64,25 @@ pub(super) fn looks_alike(former: &Entry, entry: &Entry) -> bool {
         && (old.mode, old.uid, old.gid, old.flags) == (new.mode, new.uid, new.gid, new.flags)
         && old.mtime == new.mtime
         && old.xattrs == new.xattrs
+}
+
+/// Writes the blocks of `piece` that differ from what stands at `offset`; gives how many bytes.
+pub(super) fn write_differing(file: &File, piece: &[u8], offset: u64) -> std::io::Result<u64> {
+    let mut old = [0; BLOCK_BYTES];
+    let (mut at, mut written) = (0, 0);
+    while at < piece.len() {
+        // The file's own blocks, or each would be written for the sake of its neighbours.
+        let place = offset + at as u64;
+        let room = BLOCK_BYTES - (place % BLOCK_BYTES as u64) as usize;
+        let new = &piece[at..piece.len().min(at + room)];
+        let stands = &mut old[..new.len()];
+        if file.read_exact_at(stands, place).is_err() || *stands != *new {
+            file.write_all_at(new, place)?;
+            written += new.len() as u64;
+        }
+        at += new.len();
+    }
+    Ok(written)
 }
 
 impl Placer {
@@ -158,7 +182,7 @@ impl Placer {
         let text = OsStr::from_bytes(name);
         let failed = |error| Fault::of(path, "cannot open it", error);
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let open = || fs::openat(folder, text, OFlags::WRONLY | flags, Mode::empty());
+        let open = || fs::openat(folder, text, OFlags::RDWR | flags, Mode::empty());
         let opened = match open() {
             Err(Errno::PERM) => {
                 loosen(folder.as_fd(), name);
@@ -181,7 +205,7 @@ impl Placer {
         let old = fs::openat(folder, text, OFlags::RDONLY | flags, Mode::empty());
         let mut old = File::from(old.map_err(failed)?);
         remove(folder.as_fd(), name, path)?;
-        let anew = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | flags;
+        let anew = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | flags;
         let new = fs::openat(folder, text, anew, Mode::RUSR | Mode::WUSR).map_err(failed)?;
         let mut new = File::from(new);
         let copied = std::io::copy(&mut old, &mut new)

@@ -136,12 +136,21 @@ impl Placer {
             self.spoil(format!("the piece at {offset} has another length than stated"));
             return Ok(());
         }
-        if let Err(error) = open.file.write_all_at(&chunk, offset) {
-            let error = Errno::from_io_error(&error).unwrap_or(Errno::IO);
-            return self.spoil_or_stop("cannot write", error);
+        let written = if open.is_patched {
+            patch::write_differing(&open.file, &chunk, offset)
+        } else {
+            open.file.write_all_at(&chunk, offset).map(|()| u64::from(length))
+        };
+        match written {
+            Ok(written) => {
+                self.placed.bytes += Bytes(written);
+                Ok(())
+            }
+            Err(error) => {
+                let error = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+                self.spoil_or_stop("cannot write", error)
+            }
         }
-        self.placed.bytes += Bytes(u64::from(length));
-        Ok(())
     }
 
     /// Lists the first fault of the file being written; the others tell nothing new.
