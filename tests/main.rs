@@ -1,6 +1,8 @@
 //! All integration tests, as one binary: it is linked once, and its modules share `site`.
 
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod damage;

@@ -118,10 +118,7 @@ impl Offers {
         self.total.offers += 1;
         self.total.records += records.len() as u64;
         let tally = std::mem::take(&mut self.tally);
-        self.total.opened_files += tally.opened_files;
-        self.total.read_bytes += tally.read_bytes;
-        self.total.vanished += tally.vanished;
-        self.total.gone += tally.gone;
+        self.total.count(&tally);
         let number = self.source.lock().expect("no holder of this lock panics").offer(pieces);
         let cursor = self.cursor.clone();
         self.outbox.send(&ToLanding::Offer { number, records, cursor, tally })
@@ -131,10 +128,7 @@ impl Offers {
     pub fn finish(mut self) -> Result<(), Disconnected> {
         self.flush()?;
         // Counts since the last offer belong to no offer: the end carries them.
-        self.total.opened_files += self.tally.opened_files;
-        self.total.read_bytes += self.tally.read_bytes;
-        self.total.vanished += self.tally.vanished;
-        self.total.gone += self.tally.gone;
+        self.total.count(&self.tally);
         self.outbox.send(&ToLanding::WalkDone { tally: self.total })
     }
 }

@@ -4,8 +4,8 @@
 //! - Nothing outside the root is created, changed or removed, whatever the records say and whoever
 //!   plants links meanwhile: every name is used relative to an open directory that was reached
 //!   beneath the root without a link ([`Beneath`]), existing files are never written into (they
-//!   are removed and made anew, so hard links to elsewhere stay untouched), and attributes go to
-//!   an open descriptor.
+//!   are removed and made anew, so hard links to elsewhere stay untouched; see `patch` for the one
+//!   exception), and attributes go to an open descriptor.
 //! - What stands there and differs is a refusal ([`PlaceError::Exists`]) unless `overwrite`; a
 //!   directory that is not empty is never replaced.
 //! - One bad entry fails that entry and is listed; a full disk, a refusal and a source of chunks
@@ -33,6 +33,8 @@ mod attributes;
 mod attacks;
 mod existing;
 mod folders;
+mod incremental;
+mod patch;
 mod problems;
 #[cfg(test)]
 mod tests;
@@ -71,6 +73,8 @@ pub struct PlaceOptions {
     /// From this path on, an earlier try of ours may have left things half-written: the last entry
     /// it surely began, or one before that. The records are placed from the first one again.
     pub resume_from: Option<TreePath>,
+    /// Another pass was restored here before; see `incremental`.
+    pub incremental: bool,
     /// Resolve paths component by component, as on systems without `openat2`.
     pub without_openat2: bool,
 }
@@ -170,6 +174,8 @@ pub struct Placed {
     pub files: u64,
     /// Entries that stood there already.
     pub kept: u64,
+    /// Entries removed because the new pass has them not.
+    pub removed: u64,
     /// Bytes of content written.
     pub bytes: Bytes,
     /// Entries whose owner could not be set for want of privilege.
@@ -218,6 +224,10 @@ pub struct Placer {
     path: Vec<u8>,
     writing: Writing,
     last: Option<TreePath>,
+    /// What an earlier restore wrote in place of the entry at hand.
+    former: Option<Entry>,
+    /// Directories that go once what was in them is gone.
+    going: Vec<TreePath>,
     /// Flags to be set when all links are made.
     frozen: Vec<(TreePath, u32)>,
     frozen_bytes: usize,
@@ -249,6 +259,8 @@ impl Placer {
             path: Vec::new(),
             writing: Writing::Nothing,
             last: None,
+            former: None,
+            going: Vec::new(),
             frozen: Vec::new(),
             frozen_bytes: 0,
             late_bytes: 0,
@@ -278,7 +290,8 @@ impl Placer {
                 Ok(())
             }
             Record::End { size, .. } => self.end_file(*size),
-            Record::Gone { .. } | Record::LeftOut { .. } => Ok(()),
+            Record::Gone { path } => self.place_gone(path),
+            Record::LeftOut { .. } => Ok(()),
         }
     }
 
@@ -286,6 +299,7 @@ impl Placer {
     /// written to, once.
     pub fn finish(mut self) -> Result<Placed, PlaceError> {
         self.abandon_file();
+        self.remove_going(None)?;
         while !self.folders.is_empty() {
             self.leave_folder()?;
         }
@@ -322,6 +336,7 @@ impl Placer {
             return Ok(());
         }
         self.last = Some(path.clone());
+        self.remove_going(Some(path))?;
         self.leave_folders_until(path)?;
         let done = match record {
             Record::HardLink { of, .. } => self.place_link(entry, of),
@@ -333,8 +348,13 @@ impl Placer {
                 self.writing = Writing::Skipped;
                 self.problems.list(path, &why);
             }
+            Err(Fault::Stop(PlaceError::Exists { what, .. })) if self.options.incremental => {
+                self.writing = Writing::Skipped;
+                self.problems.list(path, &format!("what stands here is {what}: left as it is"));
+            }
             Err(Fault::Stop(error)) => return Err(error),
         }
+        self.former = None;
         Ok(())
     }
 

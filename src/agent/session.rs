@@ -262,6 +262,6 @@ fn facts() -> AgentFacts {
         cores: std::thread::available_parallelism().map_or(1, |count| count.get() as u32),
         hostname: crate::model::text::bounded(&uname.nodename().to_string_lossy(), 255),
         boot_id: boot_id.trim().chars().take(64).collect(),
-        clock_s: rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec,
+        clock_s: crate::agent::walk_job::clock_s(),
     }
 }

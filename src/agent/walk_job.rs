@@ -16,7 +16,7 @@ use crate::agent::reader::{Naming, Readers, SMALL_BYTES_MAX, Small};
 use crate::agent::session::Budget;
 use crate::agent::sweep::{Base, Compared, place};
 use crate::capture::content::OpenError;
-use crate::capture::walk::{Found, Step, Walk, WalkOptions};
+use crate::capture::walk::{Found, Step, Walk, WalkCounts, WalkOptions};
 use crate::capture::{Beneath, Cursor, Entry, Fingerprint, Kind};
 use crate::model::{Reason, TreePath};
 use crate::wire::source::Source;
@@ -63,8 +63,8 @@ enum Slot {
     Gone(TreePath),
     /// The first thing of a resumed walk: the rest of a file.
     Rest(TreePath, u64, Fingerprint),
-    /// Gone while it was looked at; nothing but a count.
-    Vanished(u64),
+    /// Nothing but what the walk counted since the last time.
+    Counted(WalkCounts),
 }
 
 impl WalkJob {
@@ -118,9 +118,10 @@ impl WalkJob {
             ..WalkOptions::new(self.order.paths.clone())
         })
         .map_err(|error| WalkFailure::Failed(error.to_string()))?;
-        self.outbox.send(&ToLanding::WalkBegan { roots: walk.roots().to_vec() })?;
+        let (roots, clock_s) = (walk.roots().to_vec(), clock_s());
+        self.outbox.send(&ToLanding::WalkBegan { roots, clock_s })?;
         let readers = Readers::start(READERS, &self.tree, &self.naming);
-        let mut vanished = 0;
+        let mut counted = WalkCounts::default();
         while let Some(step) = walk.next() {
             if let Some(base) = &mut base {
                 while let Some(path) =
@@ -133,12 +134,9 @@ impl WalkJob {
                 }
             }
             self.step(step, base.is_some(), &readers, slots)?;
-            let now = walk.counts().vanished;
-            if now > vanished {
-                send(slots, Slot::Vanished(now - vanished))?;
-                vanished = now;
-            }
+            send_counts(walk.counts(), &mut counted, slots)?;
         }
+        send_counts(walk.counts(), &mut counted, slots)?;
         if let Some(mut base) = base {
             while let Some(path) = base.next_gone(None)? {
                 self.forget(path, keep_gone, slots)?;
@@ -180,7 +178,11 @@ impl WalkJob {
             // The sweep looks without attributes; what differs is looked at again in full.
             match crate::capture::look_at(&self.tree, &entry.path) {
                 Ok(full) => entry = full,
-                Err(_) => return send(slots, Slot::Vanished(1)),
+                Err(error) => {
+                    let failing = u64::from(crate::capture::metadata::is_failing(error));
+                    let counts = WalkCounts { vanished: 1, failing, ..WalkCounts::default() };
+                    return send(slots, Slot::Counted(counts));
+                }
             }
         }
         let path = entry.path.clone();
@@ -231,6 +233,27 @@ impl From<Disconnected> for WalkFailure {
     fn from(_: Disconnected) -> Self {
         Self::Disconnected
     }
+}
+
+/// Seconds since 1970.
+pub(super) fn clock_s() -> i64 {
+    rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec
+}
+
+/// Tells what was counted since `told`.
+fn send_counts(
+    now: WalkCounts,
+    told: &mut WalkCounts,
+    slots: &SyncSender<Slot>,
+) -> Result<(), Disconnected> {
+    let news = WalkCounts {
+        vanished: now.vanished - told.vanished,
+        failing: now.failing - told.failing,
+        missing_roots: now.missing_roots - told.missing_roots,
+        ..WalkCounts::default()
+    };
+    *told = now;
+    if news == WalkCounts::default() { Ok(()) } else { send(slots, Slot::Counted(news)) }
 }
 
 fn send(slots: &SyncSender<Slot>, slot: Slot) -> Result<(), Disconnected> {

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use crate::agent::outbox::{Disconnected, Outbox};
 use crate::agent::place::{ChunkFault, Chunks, PlaceError, PlaceOptions, Placer};
 use crate::agent::session::Stop;
-use crate::capture::Record;
 use crate::chunk::DomainKey;
 use crate::chunk::frame::{FrameError, OpenFrame, open};
 use crate::model::{ChunkId, Reason};
@@ -134,6 +133,7 @@ fn place(order: &PlaceOrder, queue: &Receiver<ToAgent>, outbox: &Outbox) -> Resu
         overwrite: order.overwrite,
         captured: order.captured.clone(),
         resume_from: order.resume.clone(),
+        incremental: order.incremental,
         create_root: true,
         ..PlaceOptions::default()
     };
@@ -150,10 +150,11 @@ fn place(order: &PlaceOrder, queue: &Receiver<ToAgent>, outbox: &Outbox) -> Resu
                 let key = key.as_ref().ok_or(Failure::Failed(Reason::Protocol, what))?;
                 larder.add(open(&bytes, key)?);
             }
-            ToAgent::Batch { number, records } => {
-                write_batch(&mut placer, &records, &mut larder)?;
+            ToAgent::Batch { number, records, formers, kept } => {
+                let bytes = placer.written().0;
+                placer.place_batch(&records, &formers, &kept, &mut larder)?;
                 larder.clear();
-                let bytes = data_bytes(&records);
+                let bytes = placer.written().0 - bytes;
                 unsynced_bytes += bytes;
                 let durable = unsynced_bytes >= SYNC_BYTES;
                 if durable {
@@ -169,22 +170,6 @@ fn place(order: &PlaceOrder, queue: &Receiver<ToAgent>, outbox: &Outbox) -> Resu
         }
     }
     Ok(())
-}
-
-fn write_batch(
-    placer: &mut Placer,
-    records: &[Record],
-    larder: &mut Larder,
-) -> Result<(), PlaceError> {
-    records.iter().try_for_each(|record| placer.place(record, larder))
-}
-
-fn data_bytes(records: &[Record]) -> u64 {
-    let length = |record: &Record| match record {
-        Record::Data { length, .. } => u64::from(*length),
-        _ => 0,
-    };
-    records.iter().map(length).sum()
 }
 
 fn finish(placer: Placer, outbox: &Outbox) -> Result<(), Failure> {

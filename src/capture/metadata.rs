@@ -250,6 +250,21 @@ fn cut(text: &str) -> String {
     text[..end].to_owned()
 }
 
+/// Does `error` speak of a disk or file system that fails, rather than of one entry?
+pub fn is_failing(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::IO
+            | Errno::UCLEAN
+            | Errno::BADMSG
+            | Errno::NXIO
+            | Errno::NODEV
+            | Errno::STALE
+            | Errno::NOTCONN
+            | Errno::REMOTEIO
+    )
+}
+
 /// What the system says about `error`, as text for people.
 pub fn why(error: Errno) -> String {
     let text = std::io::Error::from(error).to_string();

@@ -141,6 +141,10 @@ pub struct WalkCounts {
     pub excluded: u64,
     /// Gone between listing and looking: counted, not an error.
     pub vanished: u64,
+    /// Names and listings that could not be had because a disk or file system fails.
+    pub failing: u64,
+    /// Roots that are not there, or cannot be reached.
+    pub missing_roots: u64,
 }
 
 /// A directory on the way to where the walk is.
@@ -261,6 +265,7 @@ impl Walk {
             return;
         };
         if let Err(error) = level.names.list(open.as_fd(), self.limits) {
+            self.counts.failing += u64::from(metadata::is_failing(error));
             self.unlistable(why(error));
         }
         self.forget_beyond_budget();

@@ -138,11 +138,21 @@ pub struct PlanArgs {
     after_help = "Finished work is never done twice. The first Ctrl-C finishes what is on its \
 way and ends (exit 3), the second ends at once (130); what has arrived counts either way.\n\n\
 Examples:\n  evac run                      plan, and go\n  \
-evac run plans/night.toml     follow this plan"
+evac run plans/night.toml     follow this plan\n  \
+evac run --again              take what changed since it was copied\n  \
+evac run --again acme         only of this customer"
 )]
 pub struct RunArgs {
-    /// A plan of `evac plan`; without: one is made, after a look at hosts nobody described
-    pub plan: Option<PathBuf>,
+    /// A plan of `evac plan`; without: one is made, after a look at hosts nobody described. With
+    /// --again also WHAT: only these
+    #[arg(value_name = "PLAN|WHAT")]
+    pub words: Vec<String>,
+    /// Take what changed of what is copied already; unchanged files are not opened
+    #[arg(long)]
+    pub again: bool,
+    /// What is gone over there is meant to be: set no pass aside for it
+    #[arg(long, requires = "again")]
+    pub accept_losses: bool,
 }
 
 /// Show where everything stands

@@ -20,7 +20,7 @@ use crate::ledger::{Ledger, LeftOut, PassDescription, RebuiltPass, Receipt, Seal
 use crate::model::{Bytes, CustomerId, RunNumber, SiteId, TreePath};
 use crate::store::verify::{PassRef, verify as verify_passes};
 use crate::store::{
-    Pass, PassSeal, ProvenRun, ProvenSegment, RunEnd, Store, list_passes, read_site,
+    Pass, PassSeal, ProvenRun, ProvenSegment, RunEnd, Store, list_passes, read_aside, read_site,
 };
 
 /// What is told one by one to people.
@@ -123,7 +123,9 @@ fn read_passes(
         };
         let rebuilt = Pass::open(store.disk(), &name).and_then(|pass| {
             let proven = pass.proven(store)?;
-            Ok(rebuilt(&pass, workload.customer.clone(), &proven))
+            let set_aside = read_aside(&**store.disk(), &name)?;
+            let rebuilt = rebuilt(&pass, workload.customer.clone(), &proven);
+            Ok(RebuiltPass { set_aside, ..rebuilt })
         });
         match rebuilt {
             Ok(pass) => passes.push(pass),
@@ -156,6 +158,7 @@ fn rebuilt(pass: &Pass, customer: CustomerId, proven: &[ProvenRun]) -> RebuiltPa
         number: head.pass,
         started_at: head.started_at,
         sealed: pass.seal().map(sealing),
+        set_aside: None,
         run: pass.runs().map(|end| end.run).max().unwrap_or_default(),
         receipts,
     }

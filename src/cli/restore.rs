@@ -2,7 +2,8 @@
 //!
 //! **Guard rails.** A root of `/` needs `--in-place`. What stands there and differs is a refusal
 //! unless `--overwrite`. A target that is also a source is refused unless the root lies outside
-//! every captured path of that machine. Nothing is written before all of them were asked.
+//! every captured path of that machine. Nothing is written before all of them were asked. Onto an
+//! earlier restore only the difference is written; what differs there by somebody's hand is left.
 
 mod folder;
 mod home;

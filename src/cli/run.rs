@@ -1,4 +1,8 @@
 //! `evac run`: carries out the plan; the same command resumes.
+//!
+//! `--again` takes a further pass of what is captured, too. Workloads with fewer passes come first,
+//! else in the order of the plan: when such a run is cut off, the same command begins with those
+//! that it had not reached.
 
 mod guard;
 
@@ -11,7 +15,7 @@ use crate::cli::site::Loaded;
 use crate::cli::{Exit, Failure, Global, engine, fleet, print};
 use crate::inventory::document::SourceFile;
 use crate::ledger::Ledger;
-use crate::ledger::snapshot::{CaptureState, Snapshot};
+use crate::ledger::snapshot::{CaptureState, CaptureStatus, Snapshot};
 use crate::model::{HostId, RunReport, Span, WorkloadId};
 use crate::plan::{self, Plan};
 use crate::run::stop::Stop;
@@ -22,8 +26,10 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     let loaded = global.load()?;
     let writing = global.open_for_writing()?;
     let (_, snapshot) = fleet::look(&writing.ledger, &loaded, true, global.now())?;
-    let plan = make_plan(global, &loaded, (&writing.ledger, &snapshot), args.plan.as_deref())?;
-    let mut options = work(&loaded, &snapshot, &plan);
+    let (file, chosen) = chosen(args, &loaded, &snapshot)?;
+    let plan = make_plan(global, &loaded, (&writing.ledger, &snapshot), file)?;
+    let mut options = work(&loaded, &snapshot, &plan, chosen.as_ref());
+    options.accept_losses = args.accept_losses;
     options.refuse(guard::refusals(global, &loaded, &writing)?);
     let site = engine::site(global, &loaded, &writing)?;
     let reach = engine::reach(global, &loaded, &writing)?;
@@ -45,6 +51,33 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
         tell(&end.report);
     }
     Ok(exit(&end))
+}
+
+/// The plan's file, if one is named; and of which workloads a further pass is wanted, if it is.
+fn chosen<'a>(
+    args: &'a RunArgs,
+    loaded: &Loaded,
+    snapshot: &Snapshot,
+) -> Result<(Option<&'a Path>, Option<BTreeSet<WorkloadId>>), Failure> {
+    let is_plan = |word: &String| Path::new(word).extension().is_some_and(|end| end == "toml");
+    let (file, what) = match args.words.as_slice() {
+        [] => (None, [].as_slice()),
+        [plan] if !args.again || is_plan(plan) => (Some(Path::new(plan)), [].as_slice()),
+        what if args.again => (None, what),
+        _ => {
+            let hint = "`evac run --again WHAT…` takes what changed of some workloads.";
+            return Err(Failure::usage("a run follows one plan").hint(hint));
+        }
+    };
+    if !args.again {
+        return Ok((file, None));
+    }
+    let everything = || loaded.inventory.workloads().map(|workload| workload.id.clone()).collect();
+    let chosen = match what {
+        [] => everything(),
+        what => loaded.select(what, snapshot)?.workloads.into_keys().collect(),
+    };
+    Ok((file, Some(chosen)))
 }
 
 /// The order of work: a plan's file, or one made now.
@@ -86,21 +119,40 @@ fn is_captured(state: CaptureState) -> bool {
     matches!(state, CaptureState::Captured | CaptureState::Verified)
 }
 
-/// What the run has to do: the plan without what is done.
-fn work(loaded: &Loaded, snapshot: &Snapshot, plan: &Plan) -> Options {
-    let states: BTreeMap<&WorkloadId, CaptureState> = snapshot
+/// What the run has to do: the plan without what is done, and all that is chosen for a further
+/// pass.
+fn work(
+    loaded: &Loaded,
+    snapshot: &Snapshot,
+    plan: &Plan,
+    again: Option<&BTreeSet<WorkloadId>>,
+) -> Options {
+    let states: BTreeMap<&WorkloadId, &CaptureStatus> = snapshot
         .customers
         .iter()
         .flat_map(|customer| &customer.workloads)
-        .map(|workload| (&workload.id, workload.capture.state))
+        .map(|workload| (&workload.id, &workload.capture))
         .collect();
-    let captured = states.values().filter(|state| is_captured(**state)).count();
+    let is_done = |id: &WorkloadId| {
+        let is_captured = states.get(id).is_some_and(|capture| is_captured(capture.state));
+        is_captured && again.is_none_or(|again| !again.contains(id))
+    };
+    let is_wanted = |id: &WorkloadId| again.is_none_or(|again| again.contains(id));
+    let captured = states.keys().filter(|id| is_done(id)).count();
     let mut order: Vec<(HostId, WorkloadId)> = plan
         .workloads
         .iter()
-        .filter(|planned| !states.get(&planned.id).is_some_and(|state| is_captured(*state)))
+        .filter(|planned| is_wanted(&planned.id) && !is_done(&planned.id))
         .map(|planned| (planned.host.clone(), planned.id.clone()))
         .collect();
+    if again.is_some() {
+        let sealed = |id: &WorkloadId| {
+            let capture = states.get(id)?;
+            let pass = capture.pass?.0;
+            Some(if is_captured(capture.state) { pass } else { pass.saturating_sub(1) })
+        };
+        order.sort_by_key(|(_, workload)| sealed(workload));
+    }
     let captures = |id: &HostId| loaded.inventory.host(id).is_some_and(|host| host.capture);
     order.retain(|(host, _)| captures(host));
     let ids: BTreeSet<&WorkloadId> = order.iter().map(|(_, workload)| workload).collect();
@@ -122,6 +174,7 @@ fn work(loaded: &Loaded, snapshot: &Snapshot, plan: &Plan) -> Options {
         expected,
         customers: customers.len() as u64,
         order,
+        accept_losses: false,
         refused: Vec::new(),
     }
 }

@@ -102,8 +102,10 @@ fn fold_workload(
         .and_then(|host: &HostLook| host.error.as_ref())
         .filter(|_| !is_whole && state.capture != CaptureState::Skipped);
     let health = health(state, host_error, view.running);
-    let bytes_done = seen.newest.as_ref().map_or(Bytes::ZERO, |pass| pass.tally.raw_bytes);
     let measured = seen.sealed.as_ref().map(|pass| pass.tally.raw_bytes);
+    // While a further pass is under way, what the sealed one holds is still there.
+    let newest = seen.newest.as_ref().map_or(Bytes::ZERO, |pass| pass.tally.raw_bytes);
+    let bytes_done = newest.max(measured.unwrap_or_default());
     let bytes = measured.or(workload.estimate).unwrap_or_default().max(bytes_done);
     let is_known = measured.is_some() || workload.estimate.is_some();
     let left = match state.capture {

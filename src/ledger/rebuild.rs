@@ -24,6 +24,8 @@ pub struct RebuiltPass {
     pub started_at: Timestamp,
     /// `None`: it was never sealed, and can be gone on with.
     pub sealed: Option<Sealing>,
+    /// Why it is not to be used, if it was set aside.
+    pub set_aside: Option<String>,
     /// The newest run of which there is a file, whether or not a segment of it is proven: the next
     /// one must have a number of its own.
     pub run: RunNumber,
@@ -95,7 +97,7 @@ impl Ledger {
 }
 
 fn take(tx: &rusqlite::Transaction<'_>, rebuilt: &RebuiltPass) -> Result<(), LedgerError> {
-    let RebuiltPass { description, number, started_at, sealed, run, receipts } = rebuilt;
+    let RebuiltPass { description, number, started_at, sealed, set_aside, run, receipts } = rebuilt;
     pass::begin(tx, description, *number, *started_at, BY)?;
     receipt::commit(tx, receipts, *started_at)?;
     let workload = &description.workload;
@@ -105,6 +107,12 @@ fn take(tx: &rusqlite::Transaction<'_>, rebuilt: &RebuiltPass) -> Result<(), Led
     }
     if let Some(Sealing { at, tally, consistency }) = sealed {
         return pass::seal(tx, workload, *number, tally, *consistency, *at, BY);
+    }
+    if let Some(why) = set_aside {
+        let (workload, reason) = (workload.clone(), Reason::SetAside);
+        let detail = format!("pass {number} is set aside: {why}");
+        let failed = Event::CaptureFailed { workload, reason, detail };
+        return event::record(tx, &failed, BY, *started_at);
     }
     let stopped = Event::CaptureStopped {
         workload: workload.clone(),

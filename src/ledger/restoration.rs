@@ -63,7 +63,7 @@ impl Ledger {
                 "INSERT INTO restoration (workload, pass, place, state, started_at, at)
                  VALUES (?1, ?2, ?3, 'writing', ?4, ?4)
                  ON CONFLICT (workload, pass, place) DO UPDATE SET
-                     state = 'writing', missing = 0, at = ?4,
+                     state = 'writing', missing = 0, whole = 0, at = ?4,
                      position = CASE state WHEN 'done' THEN NULL ELSE position END,
                      entries = CASE state WHEN 'done' THEN 0 ELSE entries END,
                      bytes = CASE state WHEN 'done' THEN 0 ELSE bytes END,
@@ -137,6 +137,50 @@ impl Ledger {
                 missing: missing_entries,
             };
             event::record(tx, &done, by, now)
+        })
+    }
+
+    /// Says of a restore that is done that it was of everything, not of some paths.
+    pub fn restored_whole(
+        &self,
+        workload: &WorkloadId,
+        pass: PassNumber,
+        place: &str,
+    ) -> Result<(), LedgerError> {
+        self.write(|tx| {
+            tx.execute(
+                "UPDATE restoration SET whole = 1
+                 WHERE workload = ?1 AND pass = ?2 AND place = ?3 AND state = 'done'",
+                params![workload.as_str(), pass.0, place],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// The pass that stands at `place`, if all of another than `pass` was restored there and nothing
+    /// since.
+    pub fn restored_before(
+        &self,
+        workload: &WorkloadId,
+        pass: PassNumber,
+        place: &str,
+    ) -> Result<Option<PassNumber>, LedgerError> {
+        self.read(|tx| {
+            let latest = tx
+                .prepare_cached(
+                    "SELECT pass, state = 'done' AND whole, at FROM restoration
+                     WHERE workload = ?1 AND pass <> ?2 AND place = ?3 ORDER BY at DESC LIMIT 1",
+                )?
+                .query_row(params![workload.as_str(), pass.0, place], |row| {
+                    let at = rows::time(row.get(2)?);
+                    Ok((PassNumber(row.get(0)?), row.get::<_, bool>(1)?, at))
+                })
+                .optional()?;
+            // If this very pass was finished there later, it stands there, and not the other.
+            let own = load(tx, workload, pass, place)?;
+            let own_at = own.filter(|own| own.state == RestorationState::Done).map(|own| own.at);
+            let stands = latest.filter(|(_, is_whole, at)| *is_whole && own_at < Some(*at));
+            Ok(stands.map(|(pass, ..)| pass))
         })
     }
 

@@ -32,7 +32,7 @@ use crate::model::{SiteId, Timestamp};
 const APPLICATION_ID: i32 = 0x4556_4143;
 
 /// Run in order; the number of a migration is its position plus one.
-const MIGRATIONS: &[&str] = &[V1];
+const MIGRATIONS: &[&str] = &[V1, V2];
 
 const V1: &str = "
 CREATE TABLE meta (
@@ -146,6 +146,9 @@ CREATE TABLE restoration (
     FOREIGN KEY (workload, pass) REFERENCES pass (workload, number)
 ) STRICT;
 ";
+
+/// Was everything of the pass restored there, or only some paths?
+const V2: &str = "ALTER TABLE restoration ADD COLUMN whole INTEGER NOT NULL DEFAULT 0";
 
 /// Schema that this evac writes.
 pub(super) fn known() -> u32 {

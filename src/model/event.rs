@@ -46,6 +46,8 @@ pub enum Reason {
     Lost,
     /// The source could not read what it should.
     SourceError,
+    /// So much is gone from the source that it may be a mistake; the former copy stays in use.
+    SetAside,
     /// The disk over there is full.
     SourceFull,
     /// The landing disk is full.
@@ -77,6 +79,7 @@ impl Reason {
             Self::Protocol => "protocol",
             Self::Lost => "lost",
             Self::SourceError => "source-error",
+            Self::SetAside => "set-aside",
             Self::SourceFull => "source-full",
             Self::LandingFull => "landing-full",
             Self::LandingError => "landing-error",
@@ -116,6 +119,10 @@ impl Reason {
             }
             Self::Lost => "The same command resumes where it stopped.",
             Self::SourceError => "See the listed paths; `evac run` reads them again.",
+            Self::SetAside => {
+                "Is everything mounted over there? The former copy stays in use; `evac run \
+                 --again` looks anew, with --accept-losses it takes the loss for meant."
+            }
             Self::SourceFull => "Free some megabytes over there; the agent needs them to start.",
             Self::LandingFull => "Free or add space for the store; the same command resumes.",
             Self::LandingError => "Look at the landing disk (dmesg), then `evac verify`.",

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use crate::capture::{Kind, Record};
 use crate::chunk::{DomainKey, FrameBuilder};
 use crate::model::{ChunkId, TreePath};
+use crate::restore::difference::{Difference, Told};
 use crate::restore::frames::{CachedFrame, FrameCache};
 use crate::restore::{BATCH_BYTES, BATCH_RECORDS};
-use crate::store::{Merged, Pass, Place, Step};
+use crate::store::{Pass, Place, Step};
+use crate::wire::Former;
 
 /// A frame of which less than this share is needed is packed anew before it is sent.
 const WORTH_SENDING_WHOLE: f64 = 0.5;
@@ -50,6 +52,10 @@ pub struct Batch {
     pub number: u64,
     /// In the order of the tree.
     pub records: Vec<Record>,
+    /// What an earlier restore wrote in place of some of them.
+    pub formers: Vec<Former>,
+    /// Pieces among the records, by number, that stand there already.
+    pub kept: Vec<u32>,
     /// What the records name, frame by frame, in the order of the packs.
     pub frames: Vec<(Arc<CachedFrame>, HashSet<ChunkId>)>,
     /// The last path with a record; everything before it is complete once this is written.
@@ -88,7 +94,7 @@ impl Batch {
 
 /// Cuts the records of a pass into batches.
 pub struct Feed {
-    steps: Merged,
+    steps: Difference,
     selection: Selection,
     cache: FrameCache,
     next_number: u64,
@@ -101,13 +107,22 @@ impl Feed {
     /// Over the merged runs of `pass`, by way of a cache that others may share.
     pub fn new(cache: &FrameCache, pass: &Pass, selection: Selection) -> Self {
         Self {
-            steps: pass.merged(),
+            steps: Difference::new(pass.merged()),
             selection,
             cache: cache.clone(),
             next_number: 0,
             file: None,
             path: None,
         }
+    }
+
+    /// Onto a place where all of `former` was restored. `keeps_nothing`: what stands there is
+    /// written anew, even where it is right.
+    #[must_use]
+    pub fn against(mut self, former: &Pass, keeps_nothing: bool) -> Self {
+        let is_resumed = self.selection.resume.is_some();
+        self.steps = self.steps.against(former.merged(), is_resumed, keeps_nothing);
+        self
     }
 
     /// The next batch; `None` at the end.
@@ -119,12 +134,22 @@ impl Feed {
         let mut needed: BTreeMap<Place, HashSet<ChunkId>> = BTreeMap::new();
         let mut weight = 0;
         while bytes < BATCH_BYTES && batch.records.len() < BATCH_RECORDS && weight < 4 << 20 {
-            let Some(step) = self.steps.next() else {
+            let Some(Told { step, former, is_kept }) = self.steps.next() else {
                 break;
             };
             let Some(record) = self.settle(step, &mut batch) else {
                 continue;
             };
+            let number = batch.records.len() as u32;
+            if is_kept {
+                batch.kept.push(number);
+                batch.records.push(record);
+                continue;
+            }
+            if let Some(former) = former {
+                weight += 256;
+                batch.formers.push(Former::new(number, former, &record));
+            }
             if let Some(path) = record.path() {
                 weight += path.as_bytes().len() + 256;
             }
@@ -157,6 +182,8 @@ impl Feed {
                 let begins = |r: &Record| matches!(r, Record::Node(e) if e.path == path);
                 if let Some(at) = batch.records.iter().rposition(begins) {
                     batch.records.truncate(at);
+                    batch.formers.retain(|former| (former.record as usize) < at);
+                    batch.kept.retain(|number| (*number as usize) < at);
                 }
                 None
             }
@@ -181,7 +208,9 @@ impl Feed {
                 takes
             }
             Record::Data { .. } | Record::Lost { .. } | Record::End { .. } => self.file.is_some(),
-            Record::Gone { .. } | Record::LeftOut { .. } => false,
+            // Only a former pass is told of what is gone.
+            Record::Gone { path } => self.selection.takes(path),
+            Record::LeftOut { .. } => false,
         }
     }
 

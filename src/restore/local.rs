@@ -60,7 +60,8 @@ pub fn refuse_in_the_way(
     root: &Path,
     options: &PlaceOptions,
 ) -> Result<(), RestoreError> {
-    if options.overwrite || !root.exists() {
+    // Onto an earlier restore what is in the way is left and listed, each by itself.
+    if options.overwrite || options.incremental || !root.exists() {
         return Ok(());
     }
     let placer = Placer::open(root, options.clone())?;
@@ -87,8 +88,8 @@ pub fn restore_to_folder(
     let (mut entries, mut bytes) = (0, 0);
     while let Some(batch) = feed.next_batch() {
         larder.fill(&batch);
+        placer.place_batch(&batch.records, &batch.formers, &batch.kept, &mut larder)?;
         for record in &batch.records {
-            placer.place(record, &mut larder)?;
             entries += u64::from(record.path().is_some());
             if let Record::Data { length, .. } = record {
                 bytes += u64::from(*length);

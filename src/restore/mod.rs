@@ -8,9 +8,14 @@
 //! **Invariants.**
 //! - Memory does not grow with the tree: a batch names at most [`BATCH_BYTES`] of content, and
 //!   frames are kept in one cache of [`CACHE_BYTES`].
+//! - Onto a place where another pass was restored whole, and nothing since, only the difference is
+//!   written: of a changed file the pieces that are new; names that the new pass has not are
+//!   removed. The target does so only where what stands there is still what evac wrote, by kind,
+//!   size and time. What a person changed, added or removed stays as it is and is listed.
 //! - Every chunk is checked against its name when its frame is opened here, and again where it is
 //!   written. One that is missing or damaged leaves a hole, listed with its path; the rest goes on.
 
+mod difference;
 mod feed;
 mod frames;
 mod local;
@@ -19,6 +24,11 @@ pub use feed::{Batch, Feed, Selection};
 pub use frames::FrameCache;
 pub use local::{LocalReport, refuse_in_the_way, restore_to_folder};
 
+use std::sync::Arc;
+
+use crate::ledger::Ledger;
+use crate::store::{Disk, Pass, PassName};
+
 /// Content named by one batch.
 pub const BATCH_BYTES: u64 = 8 << 20;
 /// Records of one batch.
@@ -26,6 +36,20 @@ pub const BATCH_RECORDS: usize = 2_048;
 /// Opened frames kept for later batches, of all restores together: neighbours in the tree are
 /// neighbours in packs, and hosts share what they have in common.
 pub const CACHE_BYTES: usize = 256 << 20;
+
+/// The pass that an earlier restore wrote to `place`, if only the difference to it need be written.
+/// To be asked before the restore begins in the ledger.
+pub fn former_at(
+    (ledger, disk): (&Ledger, &Arc<dyn Disk>),
+    name: &PassName,
+    place: &str,
+) -> Result<Option<Pass>, RestoreError> {
+    let Some(pass) = ledger.restored_before(&name.workload, name.pass, place)? else {
+        return Ok(None);
+    };
+    let former = PassName { workload: name.workload.clone(), pass };
+    Ok(Some(Pass::open(disk, &former)?))
+}
 
 /// Why a restore cannot go on.
 #[derive(Debug, thiserror::Error)]

@@ -1,10 +1,14 @@
 //! What the runs so far hold, streamed to a sweeping agent, block by block as it asks.
+//!
+//! Files with several names are told beside, before the agent can ask about them: their first names
+//! need not be read from the manifests a second time.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
+use crate::capture::Fingerprint;
 use crate::ledger::Ledger;
-use crate::model::RunNumber;
+use crate::model::{RunNumber, TreePath};
 use crate::run::shelf::ShelfError;
 use crate::run::talk::Outbox;
 use crate::run::vouched;
@@ -22,28 +26,64 @@ pub struct BaseFeed {
 }
 
 impl BaseFeed {
-    /// Over the runs of a pass before `run`; blocks go to `outbox`, a failure to `failed`.
+    /// Over the runs of a pass before `run`; blocks go to `outbox`, first names of inodes and a
+    /// failure to `tell`.
     pub fn start(
         (disk, ledger): (Arc<dyn Disk>, Arc<Ledger>),
         name: PassName,
         run: RunNumber,
         outbox: Outbox,
-        failed: impl FnOnce(ShelfError) + Send + 'static,
+        tell: impl Fn(News) + Send + 'static,
     ) -> Self {
         let (requests, queue) = sync_channel(REQUESTS_MAX);
         std::thread::spawn(move || {
-            if let Err(error) = feed((&disk, &ledger), &name, run, &queue, &outbox) {
-                failed(error);
+            if let Err(error) = feed((&disk, &ledger), &name, run, &queue, (&outbox, &tell)) {
+                tell(News::Failed(error));
             }
         });
         Self { requests }
     }
 
-    /// The agent is ready for a block; says whether it may be, with what it asked for before.
-    pub fn more(&self) -> bool {
-        // A feed that came to its end, or failed and said so, needs no requests.
-        !matches!(self.requests.try_send(()), Err(TrySendError::Full(())))
+    /// The agent is ready for a block.
+    pub fn more(&self) -> More {
+        match self.requests.try_send(()) {
+            Ok(()) => More::Coming,
+            // A feed that came to its end, or failed and said so, needs no requests.
+            Err(TrySendError::Disconnected(())) => More::Over,
+            Err(TrySendError::Full(())) => More::TooMany,
+        }
     }
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum More {
+    /// A block, as soon as it is read.
+    Coming,
+    /// Nothing: all blocks were sent.
+    Over,
+    /// It may not be, with what was asked for before.
+    TooMany,
+}
+
+/// What a feed says to others than the agent.
+#[derive(Debug)]
+pub enum News {
+    /// First names of files with several, before the block that holds them.
+    Links(Vec<Link>),
+    /// It cannot go on.
+    Failed(ShelfError),
+}
+
+/// The first name of an inode, in the state it was read in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Device and inode.
+    pub inode: (u64, u64),
+    /// Size, times and the rest.
+    pub fingerprint: Fingerprint,
+    /// Its first name.
+    pub path: TreePath,
 }
 
 fn feed(
@@ -51,18 +91,25 @@ fn feed(
     name: &PassName,
     run: RunNumber,
     queue: &Receiver<()>,
-    outbox: &Outbox,
+    (outbox, tell): (&Outbox, &impl Fn(News)),
 ) -> Result<(), ShelfError> {
     let mut entries = vouched::open(disk, ledger, name)?.base_entries(run);
     while queue.recv().is_ok() {
-        let mut block = Vec::new();
+        let (mut block, mut links) = (Vec::new(), Vec::new());
         let mut weight = 0;
         while block.len() < BASE_ENTRIES_MAX && weight < 1 << 20 {
             let Some(entry) = entries.next() else {
                 break;
             };
             weight += entry.path.as_bytes().len();
+            if let Some(inode) = entry.link.filter(|_| !entry.needs_reread) {
+                let (fingerprint, path) = (entry.fingerprint, entry.path.clone());
+                links.push(Link { inode, fingerprint, path });
+            }
             block.push(BaseEntry { path: entry.path, fingerprint: entry.fingerprint });
+        }
+        if !links.is_empty() {
+            tell(News::Links(links));
         }
         let last = block.len() < BASE_ENTRIES_MAX && weight < 1 << 20;
         if !outbox.send(encode(&ToAgent::Base { entries: block, last })) || last {

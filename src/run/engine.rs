@@ -12,7 +12,7 @@ use crate::ledger::{HostPulse, Ledger, LinkTable, Pulse};
 use crate::model::{
     ChunkId, Clock, Event, EventSink, HostId, PassNumber, Reason, RunNumber, TreePath, WorkloadId,
 };
-use crate::run::base::BaseFeed;
+use crate::run::base::{BaseFeed, Link, More, News};
 use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, SessionId};
 use crate::run::shelf::ToShelf;
 use crate::run::talk::Outbox;
@@ -39,6 +39,12 @@ pub enum ToEngine {
     Said(SessionId, ToLanding, OwnedSemaphorePermit),
     /// An agent sent what is not what it says.
     Lied(SessionId, String),
+    /// First names of inodes, as an agent's base has them.
+    Links(SessionId, Vec<Link>),
+    /// A pass lost too much to be used.
+    SetAside(SessionId, String),
+    /// Tell the shelf, after everything that was said before.
+    HandOn(Box<ToShelf>),
     /// Tell the readers.
     Emit(Event),
     /// The pass that a session works on cannot be read: the session ends, another pass begins.
@@ -97,6 +103,7 @@ pub struct Engine {
     ledger: Arc<Ledger>,
     clock: Arc<dyn Clock>,
     shelf: Sender<ToShelf>,
+    itself: Sender<ToEngine>,
     events: Arc<dyn EventSink>,
     last_tick: Duration,
     last_pulse: Duration,
@@ -109,7 +116,7 @@ impl Engine {
         limits: Limits,
         (store, ledger): (Store, Arc<Ledger>),
         clock: Arc<dyn Clock>,
-        shelf: Sender<ToShelf>,
+        (itself, shelf): (Sender<ToEngine>, Sender<ToShelf>),
         events: Arc<dyn EventSink>,
     ) -> Self {
         Self {
@@ -119,6 +126,7 @@ impl Engine {
             ledger,
             clock,
             shelf,
+            itself,
             events,
             last_tick: Duration::ZERO,
             last_pulse: Duration::ZERO,
@@ -170,6 +178,11 @@ impl Engine {
             ToEngine::Damaged(id, detail) => {
                 self.finish(id, SessionEnd::Damaged(detail));
                 self.input(Input::Ended(id));
+            }
+            ToEngine::Links(id, links) => self.know_links(id, links),
+            ToEngine::SetAside(id, detail) => self.end(id, Reason::SetAside, detail),
+            ToEngine::HandOn(order) => {
+                let _ = self.shelf.send(*order);
             }
             ToEngine::Emit(event) => self.emit(event),
             ToEngine::LandingFailed(reason, detail) => self.landing_failed(reason, &detail),
@@ -227,8 +240,9 @@ impl Engine {
             ToLanding::BaseMore => {
                 let base = self.sessions.get(&id).and_then(|s| s.base.as_ref());
                 let lie = match base.map(BaseFeed::more) {
-                    Some(true) => return,
-                    Some(false) => "it asked for more of the base than it can hold",
+                    Some(More::Coming) => return self.input(Input::Compared(id)),
+                    Some(More::Over) => return,
+                    Some(More::TooMany) => "it asked for more of the base than it can hold",
                     None => "it asked for a base outside a sweep",
                 };
                 self.end(id, Reason::Protocol, lie.to_owned());
@@ -251,6 +265,18 @@ impl Engine {
                 self.send(id, &ToAgent::Link { ticket: ask.ticket, answer });
             }
             Err(error) => self.end(id, Reason::LandingError, crate::run::explain(&error)),
+        }
+    }
+
+    /// They come before the block that holds them, so nobody has asked about them yet.
+    fn know_links(&mut self, id: SessionId, links: Vec<Link>) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        for Link { inode: (dev, ino), fingerprint, path } in links {
+            if let Err(error) = session.links.first_or(dev, ino, fingerprint.0, &path) {
+                return self.end(id, Reason::LandingError, crate::run::explain(&error));
+            }
         }
     }
 
@@ -288,10 +314,10 @@ impl Engine {
                 self.feed(session, run);
                 self.send(session, &ToAgent::Sweep { run, keep_gone });
             }
-            Command::Seal(id) => {
+            Command::Seal(id, doubts) => {
                 if let Some(session) = self.sessions.get(&id) {
                     let (workload, pass) = (session.workload.clone(), session.pass);
-                    let _ = self.shelf.send(ToShelf::Seal(id, workload, pass));
+                    let _ = self.shelf.send(ToShelf::Seal(id, PassName { workload, pass }, doubts));
                 }
             }
             Command::Finished(id) => self.finish(id, SessionEnd::Sealed),
@@ -311,15 +337,20 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let shelf = self.shelf.clone();
+        let (shelf, itself) = (self.shelf.clone(), self.itself.clone());
         let name = PassName { workload: session.workload.clone(), pass: session.pass };
         session.base = Some(BaseFeed::start(
             (self.store.disk().clone(), self.ledger.clone()),
             name.clone(),
             run,
             session.outbox.clone(),
-            move |error| {
-                let _ = shelf.send(ToShelf::Unread(id, name, error));
+            move |news| match news {
+                News::Links(links) => {
+                    let _ = itself.send(ToEngine::Links(id, links));
+                }
+                News::Failed(error) => {
+                    let _ = shelf.send(ToShelf::Unread(id, name.clone(), error));
+                }
             },
         ));
     }

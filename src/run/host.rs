@@ -140,7 +140,7 @@ async fn after_failure(
             }
             false
         }
-        Reason::SourceError => {
+        Reason::SourceError | Reason::SetAside => {
             shared.emit(Event::CaptureFailed {
                 workload: workload.clone(),
                 reason: error.reason,
@@ -249,6 +249,7 @@ async fn capture(
         pass: opened.pass,
         is_resumed: opened.is_resumed,
         run: opened.run,
+        is_delta: opened.is_delta,
         segment: opened.segment,
         paths: workload.paths.clone(),
         cursor: opened.cursor,
@@ -271,8 +272,11 @@ async fn open_pass(
     key: &DomainKey,
 ) -> Result<OpenedPass, TalkError> {
     let (answer, opened) = oneshot::channel();
-    let request = PassRequest { session, workload: workload.clone(), domain: key.domain() };
-    shared.order(ToShelf::Open(Box::new(request), answer));
+    let (workload, domain) = (workload.clone(), key.domain());
+    let request = PassRequest { session, workload, domain, accept_losses: shared.accept_losses };
+    // Behind what an earlier session of this workload may still have in the engine's queue.
+    let open = ToShelf::Open(Box::new(request), answer);
+    shared.tell(ToEngine::HandOn(Box::new(open)));
     let gone = |_| TalkError::new(Reason::Internal, "the writing thread is gone");
     let opened = opened.await.map_err(gone)?;
     opened.map_err(|error| TalkError::new(error.reason(), crate::run::explain(&error)))

@@ -18,12 +18,13 @@ pub async fn table(
     opened: &OpenedPass,
 ) -> Result<LinkTable, TalkError> {
     let path = shared.scratch.join(format!("links-{}.db", workload.id));
-    let is_new = opened.segment == 0 && opened.run == RunNumber(0);
+    // What a delta pass builds on is told as its agent gets it.
+    let is_filled = !opened.is_delta && (opened.segment > 0 || opened.run > RunNumber(0));
     let (disk, ledger) = (shared.store.disk().clone(), shared.ledger.clone());
     let name = PassName { workload: workload.id.clone(), pass: opened.pass };
     let build = move || -> Result<LinkTable, String> {
         let mut table = LinkTable::open(&path).map_err(|error| crate::run::explain(&error))?;
-        if !is_new {
+        if is_filled {
             fill(&mut table, (&disk, &ledger), &name)?;
         }
         Ok(table)

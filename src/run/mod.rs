@@ -82,6 +82,8 @@ pub struct Options {
     pub expected: Bytes,
     /// Customers with work in this run.
     pub customers: u64,
+    /// What is gone from sources is meant to be: no pass is set aside for it.
+    pub accept_losses: bool,
     /// Hosts that a guard rail keeps out, with what would have been taken from them.
     pub refused: Vec<(Refusal, Vec<WorkloadId>)>,
 }
@@ -184,7 +186,7 @@ pub async fn run_at(
         pace.limits,
         (site.store.clone(), site.ledger.clone()),
         site.clock.clone(),
-        to_shelf.clone(),
+        (to_engine.clone(), to_shelf.clone()),
         tally.clone(),
     );
     let threads = [

@@ -14,12 +14,12 @@ use crate::ledger::{Ledger, Place};
 use crate::model::{
     Bytes, Event, EventSink, Generation, HostId, PassNumber, Reason, TreePath, WorkloadId,
 };
-use crate::restore::{Batch, Feed, FrameCache, Selection};
+use crate::restore::{Batch, Feed, FrameCache, Selection, former_at};
 use crate::run::host::Line;
 use crate::run::reach::Reach;
 use crate::run::talk::TalkError;
 use crate::store::{Pass, PassName, Store};
-use crate::wire::{Grant, PlaceOrder, Problem, ToAgent, ToLanding};
+use crate::wire::{Former, Grant, PlaceOrder, Problem, ToAgent, ToLanding};
 
 /// Problems kept one by one: what an honest target tells. The rest is a count.
 const PROBLEMS_MAX: usize = 2_000;
@@ -152,6 +152,9 @@ impl Restorer {
     }
 
     async fn write(&self, job: &Job, place: &str, line: &mut Line) -> Result<Restored, TalkError> {
+        let name = PassName { workload: job.workload.clone(), pass: job.pass };
+        let former =
+            former_at((&self.ledger, self.store.disk()), &name, place).map_err(|e| landing(&e))?;
         let begun = self
             .ledger
             .restore_begin(&job.workload, job.pass, place, &self.by)
@@ -168,15 +171,21 @@ impl Restorer {
             captured: pass.head().paths.clone(),
             overwrite: job.overwrite,
             resume: resume.clone(),
+            incremental: former.is_some(),
         };
         let selection = Selection { include: job.include.clone(), resume };
-        let (key, batches) = self.feed(&pass, selection)?;
+        let former = former.as_ref().map(|former| (former, job.overwrite));
+        let (key, batches) = self.feed(&pass, selection, former)?;
         line.talk.send(&ToAgent::Place(Box::new(order)));
         line.talk.send(&ToAgent::Key(Box::new(key)));
         let restored = self.converse(job, place, line, batches).await?;
         self.ledger
             .restore_done(&job.workload, job.pass, place, restored.problem_count, &self.by)
             .map_err(|error| landing(&error))?;
+        if job.include.is_empty() {
+            let whole = self.ledger.restored_whole(&job.workload, job.pass, place);
+            whole.map_err(|error| landing(&error))?;
+        }
         self.events.emit(&Event::RestoreDone {
             workload: job.workload.clone(),
             pass: job.pass,
@@ -196,9 +205,13 @@ impl Restorer {
         &self,
         pass: &Pass,
         selection: Selection,
+        former: Option<(&Pass, bool)>,
     ) -> Result<(DomainKey, Receiver<Encoded>), TalkError> {
         let key = self.store.key(pass.head().domain).map_err(|error| landing(&error))?;
         let mut feed = Feed::new(&self.frames, pass, selection);
+        if let Some((former, keeps_nothing)) = former {
+            feed = feed.against(former, keeps_nothing);
+        }
         let (sender, receiver) = channel(1);
         let sealing = key.clone();
         tokio::task::spawn_blocking(move || {
@@ -351,6 +364,8 @@ struct Encoded {
     number: u64,
     frames: Vec<Vec<u8>>,
     records: Vec<crate::capture::Record>,
+    formers: Vec<Former>,
+    kept: Vec<u32>,
     last: Option<TreePath>,
     damaged: Vec<(TreePath, String)>,
 }
@@ -361,6 +376,8 @@ impl Encoded {
             number: batch.number,
             frames: batch.encode_frames(key),
             records: batch.records,
+            formers: batch.formers,
+            kept: batch.kept,
             last: batch.last,
             damaged: batch.damaged,
         }
@@ -370,7 +387,8 @@ impl Encoded {
         for frame in self.frames {
             line.talk.send(&ToAgent::Frame(serde_bytes::ByteBuf::from(frame)));
         }
-        line.talk.send(&ToAgent::Batch { number: self.number, records: self.records });
+        let Self { number, records, formers, kept, .. } = self;
+        line.talk.send(&ToAgent::Batch { number, records, formers, kept });
     }
 }
 

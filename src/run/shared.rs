@@ -52,6 +52,8 @@ pub struct Shared {
     pub site: SiteId,
     /// What happened.
     pub ledger: Arc<Ledger>,
+    /// What is gone from sources is meant to be.
+    pub accept_losses: bool,
     dedup: Dedup,
     stop: Stop,
     engine: Sender<ToEngine>,
@@ -101,6 +103,7 @@ impl Shared {
             site: site.id,
             dedup: site.settings.dedup,
             ledger: site.ledger.clone(),
+            accept_losses: options.accept_losses,
             stop,
             engine: channels.0,
             shelf: channels.1,

@@ -11,6 +11,7 @@
 //! - When the landing disk fails or is full, nothing is believed and everybody is told once;
 //!   what has a receipt stands.
 
+mod count;
 mod fault;
 mod passes;
 
@@ -25,13 +26,15 @@ use crate::capture::{Cursor, Record};
 use crate::chunk::Cutting;
 use crate::inventory::Workload;
 use crate::ledger::{Ledger, LedgerError, LeftOut, Pulse, Receipt};
-use crate::model::{
-    Clock, Domain, Event, PassNumber, Reason, RunNumber, Tally, TreePath, WorkloadId,
-};
-use crate::run::coordinator::{ClosedSegment, Frame, Input, SessionId};
+use crate::model::Reason;
+use crate::model::{Clock, Domain, Event, PassNumber, RunNumber, TreePath, WorkloadId};
+use crate::run::coordinator::{ClosedSegment, Frame, Input, SessionId, SourceDoubts};
 use crate::run::engine::ToEngine;
-use crate::store::{ManifestError, ManifestWriter, PassName, SegmentHead, Store, Writer};
+use crate::store::{
+    ManifestError, ManifestWriter, PassName, SegmentHead, Store, Writer, put_clock,
+};
 
+pub use count::Counted;
 pub use fault::ShelfError;
 
 /// A group commit waits for at most this much.
@@ -47,10 +50,10 @@ pub enum ToShelf {
     Append(SessionId, WorkloadId, Frame),
     /// Make a segment durable.
     Commit(SessionId, Box<ClosedSegment>),
-    /// All segments are durable: count and seal.
-    Seal(SessionId, WorkloadId, PassNumber),
+    /// All segments are durable: count and seal, unless too much is gone.
+    Seal(SessionId, PassName, SourceDoubts),
     /// The counting for a seal is done.
-    Counted(SessionId, WorkloadId, PassNumber, Result<Tally, ShelfError>),
+    Counted(SessionId, PassName, Result<Counted, ShelfError>),
     /// What receipts vouch for of a pass could not be read while it was swept.
     Unread(SessionId, PassName, ShelfError),
     /// Remember.
@@ -70,6 +73,8 @@ pub struct PassRequest {
     pub workload: Workload,
     /// Who may share its chunks.
     pub domain: Domain,
+    /// What is gone is meant to be.
+    pub accept_losses: bool,
 }
 
 /// Where a pass stands.
@@ -81,6 +86,8 @@ pub struct OpenedPass {
     pub is_resumed: bool,
     /// The run to order: 0 goes on with the walk, others begin a sweep.
     pub run: RunNumber,
+    /// Does it build on a former pass? It has no run 0 then: its first run is compared already.
+    pub is_delta: bool,
     /// The next segment of that run.
     pub segment: u64,
     /// Where the walk goes on.
@@ -104,6 +111,8 @@ pub struct Shelf {
     writers: BTreeMap<WorkloadId, SessionId>,
     /// Passes that turned out damaged in this run: none of them goes on.
     damaged: BTreeSet<PassName>,
+    /// Passes that may lose what they like.
+    accepting: BTreeSet<PassName>,
     pending: Vec<(SessionId, Box<ClosedSegment>)>,
     unsynced_bytes: u64,
     since: Option<Duration>,
@@ -114,6 +123,8 @@ pub struct Shelf {
 struct OpenManifest {
     writer: ManifestWriter,
     run: RunNumber,
+    /// Is the source's clock at the beginning of the run known to be kept?
+    has_clock: bool,
 }
 
 impl Shelf {
@@ -138,6 +149,7 @@ impl Shelf {
             manifests: BTreeMap::new(),
             writers: BTreeMap::new(),
             damaged: BTreeSet::new(),
+            accepting: BTreeSet::new(),
             pending: Vec::new(),
             unsynced_bytes: 0,
             since: None,
@@ -196,13 +208,14 @@ impl Shelf {
                 self.since.get_or_insert(self.clock.elapsed());
                 Ok(())
             }
-            ToShelf::Seal(session, workload, pass) => {
-                self.count(session, workload, pass);
+            ToShelf::Seal(session, name, doubts) => {
+                self.count(session, name, doubts);
                 Ok(())
             }
-            ToShelf::Counted(session, workload, pass, tally) => {
-                self.counted(session, PassName { workload, pass }, tally)
-            }
+            ToShelf::Counted(session, name, counted) => match counted {
+                Ok(counted) => self.end_pass(session, &name, &counted),
+                Err(error) => self.unread(session, name, error),
+            },
             ToShelf::Unread(session, pass, error) => self.unread(session, pass, error),
             ToShelf::Record(event) => self.record(&event),
             ToShelf::Pulse(pulse) => self.ledger.record_pulse(&pulse).map_err(Into::into),
@@ -302,9 +315,14 @@ impl Shelf {
             // Only the walk is ever gone on with, and then it was reopened; a sweep is a new run,
             // and what an earlier try left under its number has no receipt.
             let (writer, _) = ManifestWriter::reopen(disk, &name, segment.run, Some(0))?;
-            self.manifests.insert(name.clone(), OpenManifest { writer, run: segment.run });
+            let open = OpenManifest { writer, run: segment.run, has_clock: false };
+            self.manifests.insert(name.clone(), open);
         }
         let manifest = self.manifests.get_mut(&name).expect("it was just made sure of");
+        if let Some(seconds) = segment.read_from_s.filter(|_| !manifest.has_clock) {
+            put_clock(&**self.store.disk(), &name, segment.run, seconds)?;
+            manifest.has_clock = true;
+        }
         let cursor = segment
             .cursor
             .clone()

@@ -2,23 +2,26 @@
 //!
 //! | file | written | what |
 //! |---|---|---|
-//! | `head` | once, first | [`PassHead`]: of what, how it was cut, when begun |
+//! | `head` | once, first | [`PassHead`]: of what, how it was cut, when begun, what it builds on |
 //! | `owners` | once, perhaps | [`Owners`]: names of users and groups, as the source has them |
 //! | `run-NUMBER` (five digits) | appended to | segments, see [`crate::store::segment`] |
+//! | `clock-NUMBER` | once, before the first segment of that run | see [`crate::store::lineage`] |
+//! | `aside` | once, perhaps | why the pass is not to be used, see [`crate::store::lineage`] |
 //! | `sealed` | once, last | [`PassSeal`]: what belongs to the pass, so a loss is noticed |
 //!
-//! A pass describes itself: with packs and keys it can be restored without the ledger.
+//! A pass describes itself: with packs and keys it can be restored without the ledger. A delta pass
+//! names in its head the runs of former passes that it builds on.
 //!
-//! # Layout of `head`, `owners` and `sealed`, version 1
+//! # Layout of these files, but for runs
 //!
 //! | offset | bytes | field | bounds |
 //! |---|---|---|---|
-//! | 0 | 8 | magic `EVACPASS`, `EVACOWNR` or `EVACDONE` | |
-//! | 8 | 1 | version | 1 |
+//! | 0 | 8 | magic: `EVACPASS`, `EVACOWNR`, `EVACTIME`, `EVACASID` or `EVACDONE` | |
+//! | 8 | 1 | version | 1; of the head of a delta pass 2, so that an older evac refuses it |
 //! | 9 | 3 | reserved | 0 |
 //! | 12 | 4 | body length | 16 MiB at most |
 //! | 16 | 16 | checksum over all before it, then the body | |
-//! | 32 | | body: the type in postcard | |
+//! | 32 | | body: the type in postcard; of a head of version 2 followed by its [`PassBase`] | |
 
 use std::sync::Arc;
 
@@ -29,11 +32,14 @@ use crate::chunk::fields::Fields;
 use crate::chunk::{CHECKSUM_BYTES, Cutting, checksum};
 use crate::model::{Domain, HostId, PassNumber, RunNumber, Tally, Timestamp, TreePath, WorkloadId};
 use crate::store::disk::{Disk, DiskError, DiskErrorKind};
+use crate::store::lineage::PassBase;
 
 /// Every manifest's name begins with this.
 pub const PREFIX: &str = "manifests/";
 
 const VERSION: u8 = 1;
+/// Of the head of a pass that builds on another.
+const DELTA_VERSION: u8 = 2;
 const FIXED_BYTES: usize = 16;
 const BODY_BYTES_MAX: usize = 16 << 20;
 const HEAD_MAGIC: [u8; 8] = *b"EVACPASS";
@@ -127,6 +133,9 @@ pub struct PassHead {
     pub paths: Vec<TreePath>,
     /// What is left out of them, in gitignore syntax.
     pub excludes: Vec<String>,
+    /// What it builds on; `None` for a pass that holds everything itself.
+    #[serde(skip)]
+    pub base: Option<PassBase>,
 }
 
 impl PassHead {
@@ -167,7 +176,11 @@ pub struct Owners {
 
 /// Begins a pass; refused if it was begun before.
 pub fn create_pass(disk: &dyn Disk, head: &PassHead) -> Result<(), ManifestError> {
-    put_once(disk, &head.name().file("head"), HEAD_MAGIC, head)
+    let file = head.name().file("head");
+    match &head.base {
+        None => put_once(disk, &file, (HEAD_MAGIC, VERSION), head),
+        Some(base) => put_once(disk, &file, (HEAD_MAGIC, DELTA_VERSION), &(head, base)),
+    }
 }
 
 /// Keeps the names of owners beside a pass.
@@ -178,7 +191,7 @@ pub fn put_owners(disk: &dyn Disk, name: &PassName, owners: &Owners) -> Result<(
 
 /// Ends a pass; refused if it was ended before.
 pub fn seal_pass(disk: &dyn Disk, name: &PassName, seal: &PassSeal) -> Result<(), ManifestError> {
-    put_once(disk, &name.file("sealed"), SEAL_MAGIC, seal)
+    put_once(disk, &name.file("sealed"), (SEAL_MAGIC, VERSION), seal)
 }
 
 /// Opens a sealed pass again: the ledger alone decides what is done, and it has not heard of this.
@@ -210,13 +223,23 @@ pub fn newest_pass(
 
 pub(super) fn read_head(disk: &Arc<dyn Disk>, name: &PassName) -> Result<PassHead, ManifestError> {
     let file = name.file("head");
-    let head: PassHead = read(&**disk, &file, HEAD_MAGIC)?;
-    let why = match head.cutting.check() {
-        Err(why) => why,
-        Ok(()) if head.name() != *name => "it belongs to another pass",
-        Ok(()) => return Ok(head),
+    let damaged = |why| ManifestError::Damaged { file: file.clone(), why };
+    let bytes = read_bytes(&**disk, &file)?;
+    let (version, body) = body_of(&bytes, HEAD_MAGIC).map_err(damaged)?;
+    let head = if version == DELTA_VERSION {
+        postcard::from_bytes(body).map(|(head, base)| PassHead { base: Some(base), ..head })
+    } else {
+        postcard::from_bytes(body)
     };
-    Err(ManifestError::Damaged { file, why })
+    let head: PassHead = head.map_err(|_| damaged(NONSENSE))?;
+    head.cutting.check().map_err(damaged)?;
+    if head.name() != *name {
+        return Err(damaged("it belongs to another pass"));
+    }
+    if let Some(base) = &head.base {
+        base.check(head.pass).map_err(damaged)?;
+    }
+    Ok(head)
 }
 
 pub(super) fn read_owners(
@@ -243,7 +266,7 @@ pub(super) fn optional<T>(result: Result<T, ManifestError>) -> Result<Option<T>,
 fn put_once<T: Serialize>(
     disk: &dyn Disk,
     file: &str,
-    magic: [u8; 8],
+    kind: ([u8; 8], u8),
     body: &T,
 ) -> Result<(), ManifestError> {
     match disk.length(file) {
@@ -253,12 +276,20 @@ fn put_once<T: Serialize>(
             return Err(ManifestError::Refused { file: file.into(), what: "it twice" });
         }
     }
-    Ok(disk.put(file, &encode(file, magic, body)?)?)
+    Ok(disk.put(file, &encode_as(file, kind, body)?)?)
 }
 
 pub(super) fn encode<T: Serialize>(
     file: &str,
     magic: [u8; 8],
+    body: &T,
+) -> Result<Vec<u8>, ManifestError> {
+    encode_as(file, (magic, VERSION), body)
+}
+
+fn encode_as<T: Serialize>(
+    file: &str,
+    (magic, version): ([u8; 8], u8),
     body: &T,
 ) -> Result<Vec<u8>, ManifestError> {
     let refused = |what| ManifestError::Refused { file: file.into(), what };
@@ -267,7 +298,7 @@ pub(super) fn encode<T: Serialize>(
         return Err(refused("so much"));
     }
     let mut bytes = magic.to_vec();
-    bytes.extend_from_slice(&[VERSION, 0, 0, 0]);
+    bytes.extend_from_slice(&[version, 0, 0, 0]);
     bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
     let sum = checksum(&[&bytes, &body]);
     bytes.extend_from_slice(&sum);
@@ -280,26 +311,36 @@ pub(super) fn read<T: DeserializeOwned>(
     file: &str,
     magic: [u8; 8],
 ) -> Result<T, ManifestError> {
-    let bytes = disk.read(file, 0, FIXED_BYTES + CHECKSUM_BYTES + BODY_BYTES_MAX + 1)?;
+    let bytes = read_bytes(disk, file)?;
     let damaged = |why| ManifestError::Damaged { file: file.into(), why };
-    let body = body_of(&bytes, magic).map_err(damaged)?;
-    postcard::from_bytes(body).map_err(|_| damaged("its content makes no sense"))
+    match body_of(&bytes, magic).map_err(damaged)? {
+        (VERSION, body) => postcard::from_bytes(body).map_err(|_| damaged(NONSENSE)),
+        _ => Err(damaged(UNKNOWN_VERSION)),
+    }
 }
 
-fn body_of(bytes: &[u8], magic: [u8; 8]) -> Result<&[u8], &'static str> {
+const NONSENSE: &str = "its content makes no sense";
+const UNKNOWN_VERSION: &str = "it is of an unknown version";
+
+fn read_bytes(disk: &dyn Disk, file: &str) -> Result<Vec<u8>, DiskError> {
+    disk.read(file, 0, FIXED_BYTES + CHECKSUM_BYTES + BODY_BYTES_MAX + 1)
+}
+
+/// Version and body of a whole file.
+fn body_of(bytes: &[u8], magic: [u8; 8]) -> Result<(u8, &[u8]), &'static str> {
     let mut fields = Fields(bytes);
     let short = "it is cut short";
     if fields.array().ok_or(short)? != magic {
         return Err("it is another kind of file");
     }
-    if fields.array().ok_or(short)? != [VERSION, 0, 0, 0] {
-        return Err("it is of an unknown version");
-    }
+    let [version @ VERSION..=DELTA_VERSION, 0, 0, 0] = fields.array().ok_or(short)? else {
+        return Err(UNKNOWN_VERSION);
+    };
     let length = fields.length().ok_or(short)?;
     let stated: [u8; CHECKSUM_BYTES] = fields.array().ok_or(short)?;
     if fields.0.len() != length {
         return Err("its length is wrong");
     }
     let is_right = checksum(&[&bytes[..FIXED_BYTES], fields.0]) == stated;
-    if is_right { Ok(fields.0) } else { Err("its checksum differs") }
+    if is_right { Ok((version, fields.0)) } else { Err("its checksum differs") }
 }

@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-use crate::capture::entry::{Kind, Record};
+use crate::capture::entry::{Entry, Kind, Record};
 use crate::model::TreePath;
 use crate::store::run_file::{RunReader, RunStep, SegmentFault};
 
@@ -74,6 +74,11 @@ impl Stream {
         }
     }
 
+    /// What is said of an entry after it does not begin it again.
+    fn is_left_out(&self) -> bool {
+        matches!(self.peeked, Some(RunStep::Record(Record::LeftOut { .. })))
+    }
+
     fn has_fault(&self) -> bool {
         matches!(self.peeked, Some(RunStep::Fault(_)))
     }
@@ -89,11 +94,16 @@ impl Stream {
     }
 
     /// Passes over all that stands here at `path`; faults on the way are not to be lost.
-    fn skip(&mut self, path: &TreePath, faults: &mut VecDeque<Step>) {
+    /// Gives the entry it had.
+    fn skip(&mut self, path: &TreePath, faults: &mut VecDeque<Step>) -> Option<Entry> {
+        let mut skipped = None;
         loop {
             if self.path() == Some(path) {
                 let record = self.take_record();
                 self.cover_by(record.as_ref());
+                if let Some(Record::Node(entry) | Record::HardLink { entry, .. }) = record {
+                    skipped = Some(entry);
+                }
             } else if self.piece().is_some() {
                 self.advance();
             } else if self.has_fault() {
@@ -101,7 +111,7 @@ impl Stream {
                     faults.push_back(Step::Damaged(fault));
                 }
             } else {
-                return;
+                return skipped;
             }
         }
     }
@@ -138,6 +148,8 @@ pub struct Merged {
     streams: Vec<Stream>,
     active: Option<Active>,
     queue: VecDeque<Step>,
+    latest_run: usize,
+    replaced: Option<Entry>,
 }
 
 impl Iterator for Merged {
@@ -172,7 +184,17 @@ impl Merged {
     /// Merges runs; older ones first.
     pub(super) fn new(readers: impl Iterator<Item = RunReader>) -> Self {
         let streams = readers.map(Stream::new).collect();
-        Self { streams, active: None, queue: VecDeque::new() }
+        Self { streams, active: None, queue: VecDeque::new(), latest_run: 0, replaced: None }
+    }
+
+    /// From which run, counted from the oldest, the latest entry is.
+    pub(super) fn latest_run(&self) -> usize {
+        self.latest_run
+    }
+
+    /// What an older run had in place of the latest entry.
+    pub fn replaced(&self) -> Option<&Entry> {
+        self.replaced.as_ref()
     }
 
     /// The next piece of the active group, or how it ends.
@@ -186,7 +208,7 @@ impl Merged {
             }
             return Some(Step::Record(record));
         }
-        let is_again = stream.path() == Some(&active.path);
+        let is_again = stream.path() == Some(&active.path) && !stream.is_left_out();
         let Active { path, is_unfinished, .. } = self.active.take()?;
         if is_again {
             Some(Step::Superseded(path))
@@ -208,9 +230,10 @@ impl Merged {
             return Some(Step::Record(record));
         }
         self.streams[newest].cover_by(Some(&record));
+        (self.latest_run, self.replaced) = (newest, None);
         for older in &mut self.streams[..newest] {
             if older.path() == Some(&path) {
-                older.skip(&path, &mut self.queue);
+                self.replaced = older.skip(&path, &mut self.queue);
             }
         }
         let is_unfinished = match &record {

@@ -45,6 +45,7 @@
 pub mod disk;
 pub mod faulty;
 pub mod keys;
+pub mod lineage;
 pub mod local;
 pub mod log;
 pub mod manifest;
@@ -73,6 +74,7 @@ use std::sync::Arc;
 pub use disk::{Append, Disk, DiskError, DiskErrorKind};
 pub use faulty::{Fault, FaultyDisk};
 pub use keys::{DomainName, KeyError, KeyRing};
+pub use lineage::{Layer, PassBase, put_clock, read_aside, set_aside};
 pub use local::LocalDisk;
 pub use manifest::{
     ManifestError, Owners, PassHead, PassName, PassSeal, RunEnd, create_pass, list_passes,

@@ -1,12 +1,15 @@
 //! A pass as it is read: what it is of, its tree, and what a sweep compares the source with.
 //!
+//! A delta pass is read as the runs it builds on, then its own.
+//!
 //! **Invariant.** Memory holds one segment of each run, however large the tree.
 
 use std::sync::Arc;
 
-use crate::capture::entry::{Content, Fingerprint, Record};
+use crate::capture::entry::{Content, Fingerprint, Kind, Record};
 use crate::model::{RunNumber, TreePath};
 use crate::store::disk::Disk;
+use crate::store::lineage::{self, LAYERS_MAX, Layer, PassBase};
 use crate::store::manifest::{
     self, ManifestError, Owners, PassHead, PassName, PassSeal, RunEnd, run_of,
 };
@@ -44,6 +47,8 @@ pub struct BaseEntry {
     pub fingerprint: Fingerprint,
     /// Its content is not had, or not had well.
     pub needs_reread: bool,
+    /// Device and inode of a file with several names.
+    pub link: Option<(u64, u64)>,
 }
 
 impl Pass {
@@ -93,9 +98,27 @@ impl Pass {
         &self.disk
     }
 
-    /// Its runs and how far they reach.
+    /// Its own runs and how far they reach.
     pub fn runs(&self) -> impl Iterator<Item = RunEnd> + '_ {
         self.runs.iter().map(|run| run.end)
+    }
+
+    /// What it builds on.
+    fn layers(&self) -> &[Layer] {
+        self.head.base.as_ref().map_or(&[], |base| &base.layers)
+    }
+
+    /// What a later pass writes down to build on this one; `None` if it is not sealed, or builds on
+    /// so much that a new pass had better stand for itself.
+    pub fn as_base(&self) -> Result<Option<PassBase>, ManifestError> {
+        let Some(seal) = &self.seal else { return Ok(None) };
+        let mut layers = self.layers().to_vec();
+        for end in &seal.runs {
+            let read_from_s = lineage::read_clock(&self.disk, &self.name, end.run)?;
+            layers.push(Layer { pass: self.name.pass, end: *end, read_from_s });
+        }
+        let is_short = layers.len() <= LAYERS_MAX;
+        Ok(is_short.then_some(PassBase { pass: self.name.pass, layers }))
     }
 
     /// Names of owners, if they were kept.
@@ -110,23 +133,30 @@ impl Pass {
 
     /// The tree as the runs before `run` have it: what run `run` sweeps against.
     pub fn merged_before(&self, run: RunNumber) -> Merged {
-        let readers = self.runs.iter().filter(|known| known.end.run < run).map(|known| {
+        let layers = self.layers().iter().map(|layer| {
+            let name = PassName { workload: self.name.workload.clone(), pass: layer.pass };
+            RunReader::new(&self.disk, name.run_file(layer.end.run), layer.end.end_bytes, true)
+        });
+        let own = self.runs.iter().filter(|known| known.end.run < run).map(|known| {
             let file = self.name.run_file(known.end.run);
             let end = known.end.end_bytes;
             RunReader::new(&self.disk, file, end, known.is_end_certain)
         });
-        Merged::new(readers)
+        Merged::new(layers.chain(own))
     }
 
-    /// What run `run` compares the living tree with, in path order.
+    /// What run `run` compares the living tree with, in path order. What former passes read too
+    /// soon after it had changed needs to be read again.
     pub fn base_entries(&self, run: RunNumber) -> BaseEntries {
-        BaseEntries { steps: self.merged_before(run), current: None, left_out: None }
+        let layers = self.layers().to_vec();
+        BaseEntries { steps: self.merged_before(run), layers, current: None, left_out: None }
     }
 }
 
 /// Turns the merged tree into what a sweep needs of it.
 pub struct BaseEntries {
     steps: Merged,
+    layers: Vec<Layer>,
     current: Option<BaseEntry>,
     left_out: Option<TreePath>,
 }
@@ -163,10 +193,14 @@ impl BaseEntries {
     fn note(&mut self, record: Record) -> Option<BaseEntry> {
         match record {
             Record::Node(entry) | Record::HardLink { entry, .. } => {
-                let needs_reread = self.left_out.as_ref() == Some(&entry.path);
+                let layer = self.layers.get(self.steps.latest_run());
+                let is_settled = layer.is_none_or(|layer| layer.is_settled(entry.metadata.ctime));
+                let needs_reread = !is_settled || self.left_out.as_ref() == Some(&entry.path);
                 let fingerprint =
                     if needs_reread { Fingerprint::NEVER } else { entry.fingerprint() };
-                return Some(BaseEntry { path: entry.path, fingerprint, needs_reread });
+                let has_names = entry.metadata.nlink > 1 && entry.kind != Kind::Directory;
+                let link = has_names.then_some((entry.metadata.dev, entry.metadata.ino));
+                return Some(BaseEntry { path: entry.path, fingerprint, needs_reread, link });
             }
             Record::Lost { .. } => self.spoil(),
             Record::End { content: Content::Changed | Content::Cut, .. } => self.spoil(),

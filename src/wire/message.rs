@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capture::{Cursor, Fingerprint, Record};
 use crate::model::{ChunkId, Generation, Reason, RunNumber, TreePath};
+use crate::wire::former::{self, Former};
 use crate::wire::order::{CaptureOrder, Levels, PlaceOrder};
 use crate::wire::records::{RECORD_BYTES, check_records, held_bytes};
 use crate::wire::survey::{SurveyAnswer, SurveyOrder};
@@ -102,8 +103,9 @@ pub enum ToAgent {
     Place(Box<PlaceOrder>),
     /// A frame of pieces for the next batch.
     Frame(serde_bytes::ByteBuf),
-    /// Records to write, with the domain key's id in the order's frames.
-    Batch { number: u64, records: Vec<Record> },
+    /// Records to write, with the domain key's id in the order's frames; what an earlier restore
+    /// wrote in place of some; and the numbers of pieces that stand there already.
+    Batch { number: u64, records: Vec<Record>, formers: Vec<Former>, kept: Vec<u32> },
     /// The tree is complete: finish directories, sync, report.
     PlaceEnd,
     /// The key that names the pieces of the following frames.
@@ -131,8 +133,9 @@ pub enum ToLanding {
     RereadGone { ticket: u64 },
     /// The agent is ready for another block of the base.
     BaseMore,
-    /// A run begins; its roots with links above them resolved, disjoint and sorted.
-    WalkBegan { roots: Vec<TreePath> },
+    /// A run begins; its roots with links above them resolved, disjoint and sorted, and what the
+    /// clock over there shows, in seconds since 1970.
+    WalkBegan { roots: Vec<TreePath>, clock_s: i64 },
     /// A run is complete.
     WalkDone { tally: WalkTally },
     /// Frames are compressed with this level from now on.
@@ -264,7 +267,10 @@ impl Message for ToAgent {
             Self::Base { entries, .. } if entries.len() > BASE_ENTRIES_MAX => {
                 Err("a base block too large")
             }
-            Self::Batch { records, .. } => check_records(records),
+            Self::Batch { records, formers, kept, .. } => {
+                former::check(records, formers, kept)?;
+                check_records(records, kept)
+            }
             Self::Survey(order) => order.check(),
             _ => Ok(()),
         }
@@ -322,7 +328,7 @@ impl Message for ToLanding {
         match self {
             Self::Offer { records, tally, .. } => {
                 tally.check()?;
-                check_records(records)
+                check_records(records, &[])
             }
             Self::WalkDone { tally } => tally.check(),
             Self::Level(level) if !Levels::ALL.holds(*level) => Err("an impossible level"),
@@ -343,7 +349,7 @@ impl ToLanding {
             Self::LinkAsks(asks) => {
                 asks.iter().map(|ask| RECORD_BYTES + ask.path.as_bytes().len()).sum()
             }
-            Self::WalkBegan { roots } => {
+            Self::WalkBegan { roots, .. } => {
                 roots.iter().map(|root| RECORD_BYTES + root.as_bytes().len()).sum()
             }
             _ => RECORD_BYTES,

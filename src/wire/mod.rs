@@ -37,6 +37,7 @@
 
 pub mod check;
 pub mod codec;
+pub mod former;
 pub mod message;
 pub mod order;
 pub mod records;
@@ -46,6 +47,7 @@ pub mod tally;
 
 pub use check::RunChecker;
 pub use codec::{Decoder, HEAD_BYTES, WireError, encode, encode_frame};
+pub use former::Former;
 pub use message::{AgentFacts, BaseEntry, Grant, LinkAnswer, LinkAsk, Problem, ToAgent, ToLanding};
 pub use order::{CaptureOrder, Levels, PlaceOrder};
 pub use survey::{SurveyAnswer, SurveyOrder, SurveyScope};

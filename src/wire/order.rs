@@ -66,4 +66,7 @@ pub struct PlaceOrder {
     /// An earlier try of ours wrote everything before this path, durably; what stands at or after
     /// it may be ours and half-written.
     pub resume: Option<TreePath>,
+    /// Another pass was restored there before: only the difference comes, and what a person did
+    /// there is left and listed.
+    pub incremental: bool,
 }

@@ -24,14 +24,19 @@ pub fn held_bytes(record: &Record) -> usize {
     RECORD_BYTES + path + more
 }
 
-/// Bounds and form of a list of records that a peer states.
-pub(super) fn check_records(records: &[Record]) -> Result<(), &'static str> {
+/// Bounds and form of a list of records that a peer states; of the pieces named by `kept`, numbers
+/// that rise, no content comes.
+pub(super) fn check_records(records: &[Record], kept: &[u32]) -> Result<(), &'static str> {
     if records.len() > RECORDS_MAX {
         return Err("too many records");
     }
     let mut raw_bytes: u64 = 0;
-    for record in records {
+    let mut kept = kept.iter().peekable();
+    for (number, record) in (0_u32..).zip(records) {
         record.check()?;
+        if kept.next_if_eq(&&number).is_some() {
+            continue;
+        }
         if let Record::Data { length, .. } = record {
             raw_bytes += u64::from(*length);
         }

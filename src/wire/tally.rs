@@ -17,12 +17,28 @@ pub struct WalkTally {
     pub vanished: u64,
     /// Entries of the base that are gone (sweeps only).
     pub gone: u64,
+    /// Names and listings that a failing disk or file system did not give.
+    pub failing: u64,
+    /// Roots that are not there.
+    pub missing_roots: u64,
 }
 
 impl WalkTally {
+    /// Adds what `other` counts; offers and records are counted where they are sent.
+    pub fn count(&mut self, other: &Self) {
+        self.opened_files += other.opened_files;
+        self.read_bytes += other.read_bytes;
+        self.vanished += other.vanished;
+        self.gone += other.gone;
+        self.failing += other.failing;
+        self.missing_roots += other.missing_roots;
+    }
+
     /// No tree has so many of anything that their sums could overflow.
     pub(super) fn check(&self) -> Result<(), &'static str> {
-        let most = self.opened_files.max(self.vanished).max(self.gone);
+        let counts =
+            [self.opened_files, self.vanished, self.gone, self.failing, self.missing_roots];
+        let most = counts.into_iter().max().unwrap_or(0);
         if most > u64::from(u32::MAX) { Err("impossible counts") } else { Ok(()) }
     }
 }

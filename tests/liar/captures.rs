@@ -66,7 +66,7 @@ fn done(offers: u64, records: u64) -> ToLanding {
 
 pub fn lie(lie: &str, far: &mut Far, order: &CaptureOrder) -> Option<()> {
     let tree = Tree { order };
-    far.say(&ToLanding::WalkBegan { roots: order.paths.clone() })?;
+    far.say(&ToLanding::WalkBegan { roots: order.paths.clone(), clock_s: 0 })?;
     let offered = |far: &mut Far, records: &[Record]| far.say(&offer(0, records.to_vec()));
     match lie {
         "an entry outside the roots" => {
@@ -112,7 +112,7 @@ pub fn lie(lie: &str, far: &mut Far, order: &CaptureOrder) -> Option<()> {
         }
         "roots in the middle of a run" => {
             offered(far, &[tree.directory("a")])?;
-            far.say(&ToLanding::WalkBegan { roots: vec![TreePath::root()] })
+            far.say(&ToLanding::WalkBegan { roots: vec![TreePath::root()], clock_s: 0 })
         }
         _ => frame_lie(lie, far, &tree),
     }

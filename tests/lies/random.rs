@@ -89,7 +89,8 @@ fn message() -> impl Strategy<Value = ToLanding> {
                 number, records, cursor, tally
             }),
         2 => tally().prop_map(|tally| ToLanding::WalkDone { tally }),
-        1 => prop::collection::vec(path(), 0..4).prop_map(|roots| ToLanding::WalkBegan { roots }),
+        1 => prop::collection::vec(path(), 0..4)
+            .prop_map(|roots| ToLanding::WalkBegan { roots, clock_s: 0 }),
         1 => (0_u64..4).prop_map(|ticket| ToLanding::RereadGone { ticket }),
         1 => Just(ToLanding::PlaceReady),
     ]
@@ -159,6 +160,7 @@ impl World {
         };
         for number in 0..SESSIONS {
             world.input(Input::Begin(Assignment {
+                is_delta: false,
                 session: SessionId(number),
                 host: HostId::new(format!("h{number}")).unwrap(),
                 workload: WorkloadId::new(format!("w{number}")).unwrap(),
@@ -245,7 +247,7 @@ impl World {
                 self.lives(session);
                 self.offers.remove(&session.0);
             }
-            Command::Seal(id) => {
+            Command::Seal(id, _) => {
                 self.lives(id);
                 self.queue.push_back(Input::Sealed(id, Tally::default()));
             }

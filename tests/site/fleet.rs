@@ -135,9 +135,14 @@ pub struct Running {
 impl Running {
     /// Starts `evac --json run`.
     pub fn start(fleet: &Fleet) -> Self {
+        Self::start_with(fleet, &[])
+    }
+
+    /// Starts `evac --json run ARGUMENTS`.
+    pub fn start_with(fleet: &Fleet, arguments: &[&str]) -> Self {
         let log = fs::File::create(fleet.site.path("stderr")).expect("a site is writable");
         // The command itself, not `timeout` around it, is to get the signals.
-        let mut command = fleet.site.bare_command(&["--json", "run"]);
+        let mut command = fleet.site.bare_command(&[&["--json", "run"], arguments].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("evac starts");
         let stdout = child.stdout.take().expect("it was just piped");
         Self { child, events: BufReader::new(stdout).lines(), seen: Vec::new() }

@@ -45,7 +45,7 @@ impl<'a> Handle<'a> {
         PathBuf::from(format!("/proc/self/fd/{}", self.fd().as_raw_fd()))
     }
 
-    fn set_mode(self, mode: u32) -> Result<(), Errno> {
+    pub(super) fn set_mode(self, mode: u32) -> Result<(), Errno> {
         let mode = Mode::from_raw_mode(mode);
         match self {
             Self::Open(fd) => fs::fchmod(fd, mode),

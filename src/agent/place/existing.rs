@@ -42,8 +42,11 @@ impl Placer {
         let unfinished = self.is_unfinished(&entry.path);
         let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         let same = self.is_same(folder, name, &stat, entry);
+        // What an earlier restore wrote is ours to replace.
+        let is_ours =
+            self.former.as_ref().is_some_and(|former| self.is_same(folder, name, &stat, former));
         if is_directory && entry.kind == Kind::Directory {
-            let may = same || self.options.overwrite || unfinished;
+            let may = same || self.options.overwrite || unfinished || is_ours;
             return if may { Ok(Verdict::Merge) } else { Err(refuse("a different directory")) };
         }
         if is_directory && !is_empty(folder, name) {
@@ -54,7 +57,7 @@ impl Placer {
         if same && !unfinished && (done || !self.options.overwrite) {
             return Ok(Verdict::Keep);
         }
-        if self.options.overwrite || unfinished {
+        if self.options.overwrite || unfinished || is_ours {
             return Ok(Verdict::Replace);
         }
         Err(refuse("different"))
@@ -65,7 +68,13 @@ impl Placer {
         self.options.resume_from.as_ref().is_some_and(|from| path >= from || from.is_within(path))
     }
 
-    fn is_same(&self, folder: BorrowedFd<'_>, name: &[u8], stat: &Stat, entry: &Entry) -> bool {
+    pub(super) fn is_same(
+        &self,
+        folder: BorrowedFd<'_>,
+        name: &[u8],
+        stat: &Stat,
+        entry: &Entry,
+    ) -> bool {
         let Ok(kind) = metadata::kind(folder, name, stat) else { return false };
         let found = metadata::from_stat(stat);
         let wanted = &entry.metadata;

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{self, AtFlags, CWD, IFlags, Mode, OFlags};
+use rustix::fs::{self, AtFlags, CWD, FileType, IFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::attributes::{Dresser, Handle, is_acl, set_flags};
@@ -144,7 +144,12 @@ impl Placer {
         let merged = match make_directory(folder.as_fd(), name) {
             Ok(()) => false,
             Err(Errno::EXIST) => {
-                let verdict = self.judge(&folder, name, entry).map_err(Fault::Stop)?;
+                let verdict = match self.judge(&folder, name, entry) {
+                    Err(_) if self.options.incremental && is_folder(folder.as_fd(), name) => {
+                        return self.enter_as_it_is(folder.as_fd(), name, path);
+                    }
+                    verdict => verdict.map_err(Fault::Stop)?,
+                };
                 if verdict == Verdict::Replace {
                     remove(folder.as_fd(), name, path)?;
                     make_directory(folder.as_fd(), name).map_err(failed)?;
@@ -160,6 +165,19 @@ impl Placer {
         }
         let late = self.dress_directory(&open, entry);
         self.enter(open, path, Some(late)).map_err(failed)
+    }
+
+    /// A person changed this directory: it stays so, and what changed in it is written.
+    fn enter_as_it_is(
+        &mut self,
+        folder: BorrowedFd<'_>,
+        name: &[u8],
+        path: &TreePath,
+    ) -> Result<(), Fault> {
+        let failed = |error| Fault::of(path, "cannot open it", error);
+        let open = open_directory(folder, name).map_err(failed)?;
+        self.problems.list(path, "changed here since it was restored: left as it is");
+        self.enter(open, path, None).map_err(failed)
     }
 
     /// The record of `/` describes the root, which is there already.
@@ -198,6 +216,11 @@ impl Placer {
         let metadata = Metadata { xattrs: Vec::new(), ..metadata.clone() };
         Late { metadata, acls, owned }
     }
+}
+
+fn is_folder(folder: BorrowedFd<'_>, name: &[u8]) -> bool {
+    let stat = crate::capture::metadata::stat(folder, name);
+    stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
 }
 
 fn acl_bytes(acls: &[Xattr]) -> usize {

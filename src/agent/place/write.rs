@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use super::attributes::{Dresser, Handle, set_flags, timestamps};
 use super::existing::{LOOK_THERE, Verdict, loosen, remove};
+use super::patch::{self, Standing};
 use super::{ChunkFault, Chunks, Fault, HINDERING, PlaceError, Placer};
 use crate::capture::{Entry, Kind, metadata};
 use crate::model::{Bytes, ChunkId, TreePath};
@@ -27,24 +28,31 @@ pub(super) enum Writing {
     Nothing,
     /// It is kept, or failed: its content is passed over.
     Skipped,
+    /// It stands there from an earlier restore, and nothing of it was found to differ so far.
+    Standing(Box<Standing>),
     /// It is being written.
     File(Box<OpenFile>),
 }
 
 #[derive(Debug)]
 pub(super) struct OpenFile {
-    entry: Entry,
-    file: File,
+    pub(super) entry: Entry,
+    pub(super) file: File,
     /// Pieces come with rising offsets.
-    next_offset: u64,
+    pub(super) next_offset: u64,
     /// Something of it is wrong and listed.
-    spoilt: bool,
+    pub(super) spoilt: bool,
+    /// It has content already: what no piece covers must become a hole.
+    pub(super) is_patched: bool,
 }
 
 impl Placer {
     pub(super) fn begin_file(&mut self, entry: &Entry) -> Result<(), Fault> {
         let path = &entry.path;
         let (folder, name) = self.folder_of(path)?;
+        if self.begin_over(&folder, name, entry)? {
+            return Ok(());
+        }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
@@ -67,6 +75,7 @@ impl Placer {
             file: File::from(file),
             next_offset: 0,
             spoilt: false,
+            is_patched: false,
         }));
         Ok(())
     }
@@ -104,6 +113,8 @@ impl Placer {
         id: &ChunkId,
         chunks: &mut impl Chunks,
     ) -> Result<(), PlaceError> {
+        self.open_standing(true)?;
+        self.punch_until(offset)?;
         let Writing::File(open) = &mut self.writing else { return Ok(()) };
         let end = offset.checked_add(u64::from(length)).filter(|_| offset >= open.next_offset);
         let Some(end) = end else {
@@ -125,12 +136,21 @@ impl Placer {
             self.spoil(format!("the piece at {offset} has another length than stated"));
             return Ok(());
         }
-        if let Err(error) = open.file.write_all_at(&chunk, offset) {
-            let error = Errno::from_io_error(&error).unwrap_or(Errno::IO);
-            return self.spoil_or_stop("cannot write", error);
+        let written = if open.is_patched {
+            patch::write_differing(&open.file, &chunk, offset)
+        } else {
+            open.file.write_all_at(&chunk, offset).map(|()| u64::from(length))
+        };
+        match written {
+            Ok(written) => {
+                self.placed.bytes += Bytes(written);
+                Ok(())
+            }
+            Err(error) => {
+                let error = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+                self.spoil_or_stop("cannot write", error)
+            }
         }
-        self.placed.bytes += Bytes(u64::from(length));
-        Ok(())
     }
 
     /// Lists the first fault of the file being written; the others tell nothing new.
@@ -142,7 +162,7 @@ impl Placer {
         }
     }
 
-    fn spoil_or_stop(&mut self, doing: &str, error: Errno) -> Result<(), PlaceError> {
+    pub(super) fn spoil_or_stop(&mut self, doing: &str, error: Errno) -> Result<(), PlaceError> {
         let Writing::File(open) = &self.writing else { return Ok(()) };
         match Fault::of(&open.entry.path, doing, error) {
             Fault::Stop(error) => Err(error),
@@ -160,6 +180,10 @@ impl Placer {
     }
 
     pub(super) fn end_file(&mut self, size: u64) -> Result<(), PlaceError> {
+        if self.ends_as_it_stands(size)? {
+            return Ok(());
+        }
+        self.punch_until(size)?;
         if let Writing::File(open) = &self.writing
             && let Err(error) = fs::ftruncate(&open.file, size)
         {
@@ -194,7 +218,7 @@ impl Placer {
     }
 
     /// The flags that can be set at once; those that would forbid further links wait.
-    fn flags_now(&mut self, path: &TreePath, flags: u32, nlink: u64) -> u32 {
+    pub(super) fn flags_now(&mut self, path: &TreePath, flags: u32, nlink: u64) -> u32 {
         if nlink < 2 || flags & HINDERING.bits() == 0 {
             return flags;
         }
@@ -227,7 +251,9 @@ impl Placer {
         let made = self.make(folder.as_fd(), name, entry, || {
             make_special(folder.as_fd(), name, &entry.kind)
         })?;
-        if made.is_none() {
+        let is_redressed =
+            self.former.as_ref().is_some_and(|former| !patch::looks_alike(former, entry));
+        if made.is_none() && !is_redressed {
             return Ok(());
         }
         self.dress_special(&folder, name, entry)
@@ -286,7 +312,8 @@ impl Placer {
             }
             Err(Errno::EXIST) => {
                 // Another inode under this name is never what was to be placed.
-                if !self.options.overwrite && !self.is_unfinished(path) {
+                let is_ours = self.is_former(folder.as_fd(), name);
+                if !self.options.overwrite && !self.is_unfinished(path) && !is_ours {
                     let what = "not the hard link it was to be";
                     return Err(Fault::Stop(PlaceError::Exists { path: path.clone(), what }));
                 }

@@ -55,8 +55,10 @@ impl WalkJob {
             Slot::Rest(path, offset, fingerprint) => {
                 self.offer_rest(&path, offset, fingerprint, offers)
             }
-            Slot::Vanished(count) => {
-                offers.tally.vanished += count;
+            Slot::Counted(counts) => {
+                offers.tally.vanished += counts.vanished;
+                offers.tally.failing += counts.failing;
+                offers.tally.missing_roots += counts.missing_roots;
                 Ok(())
             }
         }

@@ -153,6 +153,7 @@ impl Walk {
         let Some(level) = self.levels.last() else { return Ok(()) };
         let Some(above) = level.open.as_ref().map(OwnedFd::as_fd) else { return Ok(()) };
         let looked = look_at(above, name, stat, self.attributes)?;
+        self.counts.failing += u64::from(metadata::is_failing(refused));
         let through = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = openat(above, OsStr::from_bytes(name), through, Mode::empty());
         self.give_entry(looked, stat, &place.path, None);
@@ -236,6 +237,7 @@ impl Walk {
 
     /// A name that cannot be looked at.
     fn missing(&mut self, place: &Place, error: Errno) {
+        self.counts.failing += u64::from(metadata::is_failing(error));
         if place.named {
             let why = match error {
                 Errno::NOENT => "it does not exist".to_owned(),
@@ -252,6 +254,7 @@ impl Walk {
     fn roots_missing(&mut self, above: &TreePath, why: &str) {
         let missing: Vec<_> =
             self.roots.iter().filter(|root| root.is_within(above)).cloned().collect();
+        self.counts.missing_roots += missing.len() as u64;
         for root in missing {
             self.left_out(root, why);
         }

@@ -12,7 +12,8 @@ use crate::cli::site::Writing;
 use crate::ledger::{Ledger, Place};
 use crate::model::{Bytes, Event, EventSink, TreePath};
 use crate::restore::{
-    Feed, FrameCache, LocalReport, RestoreError, Selection, refuse_in_the_way, restore_to_folder,
+    Feed, FrameCache, LocalReport, RestoreError, Selection, former_at, refuse_in_the_way,
+    restore_to_folder,
 };
 use crate::run::restore::Restored;
 use crate::store::{Disk, Pass, PassName};
@@ -90,6 +91,7 @@ impl ToFolder<'_> {
         let (ledger, workload, by) = (self.ledger, &one.workload.id, &self.global.by);
         let name = PassName { workload: workload.clone(), pass: one.pass };
         let pass = Pass::open(self.disk, &name)?;
+        let former = former_at((ledger, self.disk), &name, place)?;
         let begun = ledger.restore_begin(workload, one.pass, place, by)?;
         self.events.emit(&Event::RestoreStarted {
             workload: workload.clone(),
@@ -103,10 +105,14 @@ impl ToFolder<'_> {
             create_root: true,
             captured: pass.head().paths.clone(),
             resume_from: resume,
+            incremental: former.is_some(),
             ..PlaceOptions::default()
         };
         refuse_in_the_way(&pass, &selection, root, &options)?;
         let mut feed = Feed::new(&self.frames, &pass, selection);
+        if let Some(former) = &former {
+            feed = feed.against(former, self.args.overwrite);
+        }
         let mut durable = |path: &TreePath, entries: u64, bytes: Bytes| {
             let position = path.as_bytes();
             ledger.restore_progress(workload, one.pass, place, position, entries, bytes)?;
@@ -115,6 +121,9 @@ impl ToFolder<'_> {
         let report = restore_to_folder(&mut feed, root, options, &mut durable)?;
         let restored = restored(report);
         ledger.restore_done(workload, one.pass, place, restored.problem_count, by)?;
+        if one.include.is_empty() {
+            ledger.restored_whole(workload, one.pass, place)?;
+        }
         self.events.emit(&Event::RestoreDone {
             workload: workload.clone(),
             pass: one.pass,

@@ -77,6 +77,9 @@ pub struct Assignment {
     pub is_resumed: bool,
     /// The run that was ordered.
     pub run: RunNumber,
+    /// Does the pass build on a former one? Then the ordered run takes what changed since, and a
+    /// closing sweep follows it.
+    pub is_delta: bool,
     /// Number of the run's next segment.
     pub segment: u64,
     /// The roots, for checking what is offered.
@@ -100,6 +103,8 @@ pub enum Input {
     Appended(SessionId, Vec<ChunkId>, Bytes),
     /// A segment is durable.
     Committed(SessionId),
+    /// An agent has compared a further block of a base.
+    Compared(SessionId),
     /// A pass was sealed.
     Sealed(SessionId, Tally),
     /// A connection ended, or was ended.
@@ -126,6 +131,15 @@ impl Frame {
     }
 }
 
+/// What an agent could not see of its source; it may look as if it were gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SourceDoubts {
+    /// Names and listings that a failing disk or file system did not give.
+    pub failing: u64,
+    /// Roots that are not there.
+    pub missing_roots: u64,
+}
+
 /// What the coordinator wants done.
 #[derive(Debug)]
 pub enum Command {
@@ -138,7 +152,7 @@ pub enum Command {
     /// All segments so far are durable: tell the agent to sweep and stream it what they hold.
     Sweep { session: SessionId, run: RunNumber, keep_gone: bool },
     /// All runs are durable and nothing moved: seal the pass, then tell [`Input::Sealed`].
-    Seal(SessionId),
+    Seal(SessionId, SourceDoubts),
     /// The workload is sealed; the session can take the next.
     Finished(SessionId),
     /// Listen to the agent, or stop listening until told otherwise.
@@ -247,6 +261,11 @@ impl Coordinator {
             Input::Frame(id, frame) => self.frame(id, frame, known),
             Input::Appended(id, pieces, stored) => self.appended(id, &pieces, stored, known),
             Input::Committed(id) => self.committed(id, known),
+            Input::Compared(id) => {
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.progress_at = now;
+                }
+            }
             Input::Sealed(id, tally) => self.sealed(id, tally),
             Input::Ended(id) => self.ended(id, known),
             Input::Drain => {
@@ -299,7 +318,10 @@ impl Coordinator {
                 let taken = session.take_offer(number, records, cursor, tally, &self.limits);
                 taken.map(|left_out| self.out.extend(left_out.into_iter().map(Command::Emit)))
             }
-            ToLanding::WalkBegan { roots } => session.checker.resolved(roots),
+            ToLanding::WalkBegan { roots, clock_s } => {
+                session.segment.read_from(clock_s);
+                session.checker.resolved(roots)
+            }
             ToLanding::WalkDone { tally } => session.walk_done(tally),
             ToLanding::RereadGone { ticket } => {
                 self.reread_gone(id, ticket, known);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Bytes, Event, Reason, RunNumber};
+use crate::model::{Bytes, Event, Reason};
 use crate::run::coordinator::session::Session;
 use crate::run::coordinator::{Command, Coordinator, Frame, Known, SessionId};
 
@@ -113,9 +113,8 @@ impl Coordinator {
         if !is_settled {
             return;
         }
-        let is_walk = session.segment.run() == RunNumber(0);
         let has_moved = walk.gone > 0 || session.lost_pieces > 0;
-        if is_walk || (has_moved && session.sweeps < self.limits.sweeps_max) {
+        if session.is_walk || (has_moved && session.sweeps < self.limits.sweeps_max) {
             let run = session.begin_sweep();
             let keep_gone = session.sweeps >= self.limits.sweeps_max;
             let (workload, pass) = (session.workload().clone(), session.pass());
@@ -123,7 +122,7 @@ impl Coordinator {
             self.out.push(Command::Sweep { session: id, run, keep_gone });
         } else {
             session.is_sealing = true;
-            self.out.push(Command::Seal(id));
+            self.out.push(Command::Seal(id, session.doubts));
         }
     }
 

@@ -16,6 +16,8 @@ pub(super) struct OpenSegment {
     tally: Tally,
     began: Option<Duration>,
     held_bytes: u64,
+    /// What the source's clock showed when the run, or this session of it, began.
+    read_from_s: Option<i64>,
     /// Survives the close: a file may go on in the next segment.
     latest_path: Option<TreePath>,
 }
@@ -37,6 +39,8 @@ pub struct ClosedSegment {
     pub cursor: Option<Cursor>,
     /// What it counts.
     pub tally: Tally,
+    /// What the source's clock showed before any of it was read, if that is known.
+    pub read_from_s: Option<i64>,
 }
 
 impl OpenSegment {
@@ -49,8 +53,14 @@ impl OpenSegment {
             tally: Tally::default(),
             began: None,
             held_bytes: 0,
+            read_from_s: None,
             latest_path: None,
         }
+    }
+
+    /// The source's clock before anything of the run is read.
+    pub(super) fn read_from(&mut self, clock_s: i64) {
+        self.read_from_s.get_or_insert(clock_s);
     }
 
     pub(super) fn run(&self) -> RunNumber {
@@ -111,6 +121,7 @@ impl OpenSegment {
     pub(super) fn close(&mut self, workload: WorkloadId, pass: PassNumber) -> ClosedSegment {
         let mut next = Self::new(self.run, self.number + 1);
         next.latest_path.clone_from(&self.latest_path);
+        next.read_from_s = self.read_from_s;
         let closed = std::mem::replace(self, next);
         ClosedSegment {
             workload,
@@ -120,6 +131,7 @@ impl OpenSegment {
             records: closed.records,
             cursor: closed.cursor,
             tally: closed.tally,
+            read_from_s: closed.read_from_s,
         }
     }
 }

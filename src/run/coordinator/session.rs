@@ -7,7 +7,7 @@ use crate::capture::{Cursor, Record};
 use crate::model::{Bytes, ChunkId, Event, PassNumber, RunNumber, Tally, WorkloadId};
 use crate::run::coordinator::open::{Offer, OpenOffers};
 use crate::run::coordinator::segment::OpenSegment;
-use crate::run::coordinator::{Assignment, Limits};
+use crate::run::coordinator::{Assignment, Limits, SourceDoubts};
 use crate::wire::{RunChecker, WalkTally, WireError};
 
 /// An honest agent holds 32 MiB of unanswered content, at least a byte in each offer that counts
@@ -34,6 +34,10 @@ pub(super) struct Session {
     pub(super) walk_done: Option<WalkTally>,
     pub(super) lost_pieces: u64,
     pub(super) sweeps: u32,
+    /// Does the run under way take what is new, so that a closing sweep must follow?
+    pub(super) is_walk: bool,
+    /// Of the runs of this session, the most that one of them could not see.
+    pub(super) doubts: SourceDoubts,
     pub(super) is_sealing: bool,
     /// What the records of each segment take that was handed over and is not yet durable.
     committing: VecDeque<u64>,
@@ -51,6 +55,7 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(assignment: Assignment, now: Duration) -> Self {
         let (paths, cursor) = (assignment.paths.clone(), assignment.cursor.as_ref());
+        let is_walk = assignment.run == RunNumber(0) || assignment.is_delta;
         Self {
             checker: RunChecker::new(paths, assignment.run, cursor),
             segment: OpenSegment::new(assignment.run, assignment.segment),
@@ -62,7 +67,9 @@ impl Session {
             next_ticket: 0,
             walk_done: None,
             lost_pieces: 0,
-            sweeps: u32::from(assignment.run > RunNumber(0)),
+            sweeps: u32::from(!is_walk),
+            is_walk,
+            doubts: SourceDoubts::default(),
             is_sealing: false,
             committing: VecDeque::new(),
             committing_bytes: 0,
@@ -125,6 +132,8 @@ impl Session {
             return Err(WireError::Unexpected("an end of a run whose counts do not agree"));
         }
         self.walk_done = Some(tally);
+        self.doubts.failing = self.doubts.failing.max(tally.failing);
+        self.doubts.missing_roots = self.doubts.missing_roots.max(tally.missing_roots);
         Ok(())
     }
 
@@ -164,6 +173,7 @@ impl Session {
         self.walk_done = None;
         self.lost_pieces = 0;
         self.sweeps += 1;
+        self.is_walk = false;
         run
     }
 

@@ -90,6 +90,7 @@ impl World {
         };
         self.hosts.insert(session, host);
         self.input(Input::Begin(Assignment {
+            is_delta: false,
             session,
             host: HostId::new(format!("h{number}")).unwrap(),
             workload: WorkloadId::new(format!("w{number}")).unwrap(),
@@ -169,7 +170,7 @@ impl World {
                 host.runs += 1;
                 self.walk_done(session, 0, 0, 0);
             }
-            Command::Seal(id) => self.input(Input::Sealed(id, Tally::default())),
+            Command::Seal(id, _) => self.input(Input::Sealed(id, Tally::default())),
             Command::Finished(id) => self.hosts.get_mut(&id).unwrap().is_finished = true,
             Command::End(id, reason, _) => {
                 self.hosts.get_mut(&id).unwrap().ended = Some(reason);

@@ -1,19 +1,19 @@
-//! Passes on the shelf: begun, gone on with, counted and sealed.
+//! Passes on the shelf: begun, or gone on with.
+//!
+//! **Anew or against a former one.** A workload that has a sealed pass is compared with the newest
+//! of them, and only what changed is taken. It is taken anew when that pass is damaged, when other
+//! paths are to be taken than then, or on another host; its chunks are not sent again even so.
 
-use std::sync::Arc;
-
-use crate::capture::{Content, Kind, Record};
 use crate::chunk::Cutting;
-use crate::ledger::snapshot::Consistency;
-use crate::ledger::{Ledger, OpenPass, PassDescription};
-use crate::model::{Bytes, Event, PassNumber, RunNumber, Tally, WorkloadId};
-use crate::run::coordinator::{Input, SessionId};
+use crate::ledger::{OpenPass, PassDescription};
+use crate::model::{Event, PassNumber, RunNumber};
+use crate::run::coordinator::SessionId;
 use crate::run::engine::ToEngine;
 use crate::run::shelf::{OpenManifest, OpenedPass, PassRequest, Shelf, ShelfError, ToShelf};
 use crate::run::vouched;
 use crate::store::{
-    Disk, DiskErrorKind, ManifestError, ManifestWriter, Pass, PassHead, PassName, PassSeal, Step,
-    create_pass, newest_pass, seal_pass,
+    DiskErrorKind, ManifestError, ManifestWriter, Pass, PassBase, PassHead, PassName, create_pass,
+    newest_pass, read_aside,
 };
 
 impl Shelf {
@@ -30,22 +30,31 @@ impl Shelf {
     pub(super) fn is_late(&self, order: &ToShelf) -> bool {
         let (session, workload) = match order {
             ToShelf::Commit(session, segment) => (session, &segment.workload),
-            ToShelf::Seal(session, workload, _) | ToShelf::Counted(session, workload, ..) => {
-                (session, workload)
-            }
-            ToShelf::Unread(session, pass, _) => (session, &pass.workload),
+            ToShelf::Seal(session, pass, _)
+            | ToShelf::Counted(session, pass, _)
+            | ToShelf::Unread(session, pass, _) => (session, &pass.workload),
             _ => return false,
         };
         self.writers.get(workload).is_some_and(|writer| session < writer)
     }
 
     pub(super) fn open(&mut self, request: &PassRequest) -> Result<OpenedPass, ShelfError> {
+        let opened = self.open_or_begin(request)?;
+        if request.accept_losses {
+            let workload = request.workload.id.clone();
+            self.accepting.insert(PassName { workload, pass: opened.pass });
+        }
+        Ok(opened)
+    }
+
+    fn open_or_begin(&mut self, request: &PassRequest) -> Result<OpenedPass, ShelfError> {
         let workload = &request.workload;
         let Some(open) = self.ledger.open_pass(&workload.id)? else {
             return self.begin(request);
         };
         let name = PassName { workload: workload.id.clone(), pass: open.number };
-        if self.damaged.contains(&name) {
+        let is_aside = read_aside(&**self.store.disk(), &name)?.is_some();
+        if is_aside || self.damaged.contains(&name) {
             return self.begin(request);
         }
         let reopened = vouched::reopen(self.store.disk(), &self.ledger, &name);
@@ -67,21 +76,27 @@ impl Shelf {
         let cutting =
             described.map_err(|_| ShelfError::Description(workload.id.clone(), open.number))?;
         let name = PassName { workload: workload.id.clone(), pass: open.number };
-        self.ensure_head(&self.head(request, open.number, cutting))?;
-        // A sweep that was interrupted is done anew, against everything that is durable.
-        if open.run > RunNumber(0) {
-            let run = RunNumber(open.run.0 + 1);
-            let segment = 0;
-            let (pass, is_resumed) = (open.number, true);
-            return Ok(OpenedPass { pass, is_resumed, run, segment, cursor: None, cutting });
+        let is_delta = self.ensure_head(request, open.number, cutting)?.base.is_some();
+        // What compares is done anew when it was interrupted, against everything that is durable.
+        if is_delta || open.run > RunNumber(0) {
+            return Ok(OpenedPass {
+                pass: open.number,
+                is_resumed: true,
+                run: RunNumber(open.run.0 + 1),
+                is_delta,
+                segment: 0,
+                cursor: None,
+                cutting,
+            });
         }
         let end = Some(open.manifest_end);
         let (writer, _) = ManifestWriter::reopen(self.store.disk(), &name, open.run, end)?;
-        self.manifests.insert(name, OpenManifest { writer, run: open.run });
+        self.manifests.insert(name, OpenManifest { writer, run: open.run, has_clock: false });
         Ok(OpenedPass {
             pass: open.number,
             is_resumed: true,
             run: open.run,
+            is_delta,
             segment: open.segments,
             cursor: open.cursor.clone(),
             cutting,
@@ -101,13 +116,20 @@ impl Shelf {
         };
         let stored = newest_pass(&**self.store.disk(), &workload.id)?;
         let pass = self.ledger.begin_pass(&description, stored, &self.by)?;
-        self.ensure_head(&self.head(request, pass, cutting))?;
-        let (is_resumed, run) = (false, RunNumber(0));
-        Ok(OpenedPass { pass, is_resumed, run, segment: 0, cursor: None, cutting })
+        let is_delta = self.ensure_head(request, pass, cutting)?.base.is_some();
+        let run = RunNumber(u32::from(is_delta));
+        let (is_resumed, segment, cursor) = (false, 0, None);
+        Ok(OpenedPass { pass, is_resumed, run, is_delta, segment, cursor, cutting })
     }
 
-    fn head(&self, request: &PassRequest, pass: PassNumber, cutting: Cutting) -> PassHead {
-        PassHead {
+    /// What the head of a new pass says.
+    fn head(
+        &self,
+        request: &PassRequest,
+        pass: PassNumber,
+        cutting: Cutting,
+    ) -> Result<PassHead, ShelfError> {
+        let mut head = PassHead {
             workload: request.workload.id.clone(),
             host: request.workload.host.clone(),
             pass,
@@ -116,46 +138,60 @@ impl Shelf {
             started_at: self.clock.now(),
             paths: request.workload.paths.clone(),
             excludes: request.workload.exclude.clone(),
-        }
+            base: None,
+        };
+        head.base = self.base_for(&head)?;
+        Ok(head)
+    }
+
+    /// What a pass with this head can be compared with.
+    fn base_for(&self, head: &PassHead) -> Result<Option<PassBase>, ShelfError> {
+        let passes = self.ledger.passes(&head.workload)?;
+        let newest = passes.iter().rev().find(|pass| pass.sealed_at.is_some());
+        let Some(newest) = newest.filter(|pass| pass.bad_chunks == 0) else {
+            return Ok(None);
+        };
+        let name = PassName { workload: head.workload.clone(), pass: newest.number };
+        let former = match Pass::open(self.store.disk(), &name) {
+            Ok(former) => former,
+            Err(error) => {
+                let error = ShelfError::from(error);
+                return if error.is_damage() { Ok(None) } else { Err(error) };
+            }
+        };
+        let of = |head: &PassHead| {
+            let (paths, excludes) = (head.paths.clone(), head.excludes.clone());
+            (head.host.clone(), head.domain, head.cutting, paths, excludes)
+        };
+        let is_alike = of(former.head()) == of(head);
+        let is_whole = former.seal().is_some_and(|seal| {
+            vouched::ends(&self.ledger, &name).is_ok_and(|receipts| seal.runs == receipts)
+        });
+        if is_alike && is_whole { Ok(former.as_base()?) } else { Ok(None) }
     }
 
     /// The ledger may have begun a pass just before a crash that took the manifest's head.
-    fn ensure_head(&self, head: &PassHead) -> Result<(), ShelfError> {
-        match Pass::open(self.store.disk(), &head.name()) {
-            Ok(_) => Ok(()),
+    fn ensure_head(
+        &self,
+        request: &PassRequest,
+        pass: PassNumber,
+        cutting: Cutting,
+    ) -> Result<PassHead, ShelfError> {
+        let name = PassName { workload: request.workload.id.clone(), pass };
+        match Pass::open(self.store.disk(), &name) {
+            Ok(pass) => Ok(pass.head().clone()),
             Err(ManifestError::Disk(error)) if error.kind == DiskErrorKind::NotFound => {
-                Ok(create_pass(&**self.store.disk(), head)?)
+                let head = self.head(request, pass, cutting)?;
+                create_pass(&**self.store.disk(), &head)?;
+                Ok(head)
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Reads the whole pass back on a thread of its own: what is sealed is what can be read.
-    pub(super) fn count(&self, session: SessionId, workload: WorkloadId, pass: PassNumber) {
-        let (disk, ledger) = (self.store.disk().clone(), self.ledger.clone());
-        let itself = self.itself.clone();
-        std::thread::spawn(move || {
-            let name = PassName { workload: workload.clone(), pass };
-            let tally = count_pass(&disk, &ledger, &name);
-            let _ = itself.send(ToShelf::Counted(session, workload, pass, tally));
-        });
-    }
-
-    /// A pass that was read back whole is sealed.
-    pub(super) fn counted(
-        &mut self,
-        session: SessionId,
-        pass: PassName,
-        tally: Result<Tally, ShelfError>,
-    ) -> Result<(), ShelfError> {
-        match tally {
-            Ok(tally) => self.seal(session, &pass.workload, pass.pass, tally),
-            Err(error) => self.unread(session, pass, error),
-        }
-    }
-
-    /// Damage costs the pass it is in: its session ends, and the workload's next begins anew. Any
-    /// other reason why it cannot be read is the landing disk's.
+    /// Damage costs the pass it is in, and those that build on it: the session ends, and the
+    /// workload's next pass begins anew. Any other reason why one cannot be read is the landing
+    /// disk's.
     pub(super) fn unread(
         &mut self,
         session: SessionId,
@@ -167,8 +203,23 @@ impl Shelf {
         }
         let why = crate::run::explain(&error);
         self.note_damage(&pass, &why);
+        if let ShelfError::Unreadable(fault) = &error
+            && !fault.file.starts_with(&pass.file(""))
+        {
+            self.former_is_damaged(&pass)?;
+        }
         self.damaged.insert(pass);
         let _ = self.engine.send(ToEngine::Damaged(session, why));
+        Ok(())
+    }
+
+    /// What a pass builds on is not what it was: nothing is built on it any more.
+    fn former_is_damaged(&mut self, pass: &PassName) -> Result<(), ShelfError> {
+        let passes = self.ledger.passes(&pass.workload)?;
+        if let Some(former) = passes.iter().rev().find(|pass| pass.sealed_at.is_some()) {
+            let (workload, pass, bad_chunks) = (pass.workload.clone(), former.number, 1);
+            self.record(&Event::VerifyFailed { workload, pass, bad_chunks })?;
+        }
         Ok(())
     }
 
@@ -178,62 +229,4 @@ impl Shelf {
         let note = Event::Noted { what, text, by: self.by.clone() };
         let _ = self.engine.send(ToEngine::Emit(note));
     }
-
-    fn seal(
-        &mut self,
-        session: SessionId,
-        workload: &WorkloadId,
-        pass: PassNumber,
-        counted: Tally,
-    ) -> Result<(), ShelfError> {
-        self.flush()?;
-        self.writer.close_workload(workload);
-        let name = PassName { workload: workload.clone(), pass };
-        self.manifests.remove(&name);
-        let receipts = self.ledger.passes(workload)?;
-        let receipts = receipts.iter().find(|p| p.number == pass).map(|p| p.tally);
-        let tally = Tally {
-            entries: counted.entries,
-            files: counted.files,
-            raw_bytes: counted.raw_bytes,
-            fuzzy: counted.fuzzy,
-            ..receipts.unwrap_or_default()
-        };
-        let runs = vouched::ends(&self.ledger, &name)?;
-        let seal = PassSeal { runs, tally, sealed_at: self.clock.now() };
-        seal_pass(&**self.store.disk(), &name, &seal)?;
-        let consistency = if tally.fuzzy > 0 { Consistency::Fuzzy } else { Consistency::Crash };
-        self.ledger.seal(workload, pass, &tally, consistency, &self.by)?;
-        let _ = self.engine.send(ToEngine::Input(Input::Sealed(session, tally)));
-        Ok(())
-    }
-}
-
-/// What a pass holds when all its runs are merged.
-fn count_pass(disk: &Arc<dyn Disk>, ledger: &Ledger, name: &PassName) -> Result<Tally, ShelfError> {
-    let mut tally = Tally::default();
-    for step in vouched::open(disk, ledger, name)?.merged() {
-        let record = match step {
-            Step::Record(record) => record,
-            Step::Unfinished(_) => {
-                tally.fuzzy += 1;
-                continue;
-            }
-            Step::Superseded(_) => continue,
-            Step::Damaged(fault) => return Err(ShelfError::Unreadable(fault)),
-        };
-        match record {
-            Record::Node(entry) => {
-                tally.entries += 1;
-                tally.files += u64::from(matches!(entry.kind, Kind::File { .. }));
-            }
-            Record::HardLink { .. } => tally.entries += 1,
-            Record::Data { length, .. } => tally.raw_bytes += Bytes(u64::from(length)),
-            Record::End { content, .. } => {
-                tally.fuzzy += u64::from(content != Content::Steady);
-            }
-            Record::Lost { .. } | Record::Gone { .. } | Record::LeftOut { .. } => {}
-        }
-    }
-    Ok(tally)
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use super::*;
 use crate::model::{Domain, Tally};
 use crate::run::coordinator::{ClosedSegment, Input, SessionId};
-use crate::run::shelf::{OpenedPass, PassRequest};
+use crate::run::shelf::{Counted, OpenedPass, PassRequest};
 
 /// A shelf at work that commits nothing by itself.
 struct Desk {
@@ -34,7 +34,8 @@ impl Desk {
     fn open(&self, session: u64) -> OpenedPass {
         let (answer, opened) = tokio::sync::oneshot::channel();
         let (session, workload) = (SessionId(session), self.workload.clone());
-        let request = PassRequest { session, workload, domain: Domain([0; 8]) };
+        let domain = Domain([0; 8]);
+        let request = PassRequest { session, workload, domain, accept_losses: false };
         self.orders.send(ToShelf::Open(Box::new(request), answer)).unwrap();
         opened.blocking_recv().unwrap().unwrap()
     }
@@ -48,6 +49,7 @@ impl Desk {
             records: Vec::new(),
             cursor: None,
             tally: Tally::default(),
+            read_from_s: None,
         };
         self.orders.send(ToShelf::Commit(SessionId(session), Box::new(segment))).unwrap();
     }
@@ -88,12 +90,8 @@ fn a_count_that_is_done_too_late_seals_nothing_under_the_next_session() {
     desk.open(1);
     desk.commit(1, 0);
     desk.open(2);
-    let counted = ToShelf::Counted(
-        SessionId(1),
-        desk.workload.id.clone(),
-        PassNumber(1),
-        Ok(Tally::default()),
-    );
+    let pass = PassName { workload: desk.workload.id.clone(), pass: PassNumber(1) };
+    let counted = ToShelf::Counted(SessionId(1), pass, Ok(Counted::default()));
     desk.orders.send(counted).unwrap();
     desk.commit(2, 1);
     let ledger = desk.ledger.clone();

@@ -5,6 +5,8 @@ mod agents;
 mod crash;
 mod cut;
 mod damage;
+mod delta;
+mod incremental;
 mod late;
 mod lies;
 mod tree;
@@ -158,12 +160,31 @@ impl Landing {
 
     /// The same over agents that the watcher meddles with.
     fn run_with(&self, agents: Arc<Agents>, on_event: OnEvent) -> Ran {
+        self.run_all(agents, on_event, options)
+    }
+
+    /// The same, over what `what` says.
+    fn run_what(
+        &self,
+        agents: Agents,
+        on_event: OnEvent,
+        what: impl Fn(&Ledger) -> Options,
+    ) -> Ran {
+        self.run_all(Arc::new(agents), on_event, what)
+    }
+
+    fn run_all(
+        &self,
+        agents: Arc<Agents>,
+        on_event: OnEvent,
+        what: impl Fn(&Ledger) -> Options,
+    ) -> Ran {
         let (store, writer) = match self.open() {
             Ok(opened) => opened,
             Err(error) => return Ran { end: Err(error), agents, events: Vec::new() },
         };
         let ledger = Arc::new(self.ledger());
-        let options = options(&ledger);
+        let options = what(&ledger);
         let events = Mutex::default();
         let watch = Arc::new(Watch { ledger: ledger.clone(), events, on_event });
         let site = Site {
@@ -192,23 +213,28 @@ impl Landing {
 
     /// Restores the newest pass of every host and compares it with its source.
     fn assert_restores(&self, sources: &Sources) {
-        let (store, _) = Store::open_read_only(Arc::new(self.disk.clone()), self.keys()).unwrap();
-        let ledger = self.ledger();
         for host in HOSTS {
-            let newest = ledger.passes(&workload(host)).unwrap().pop().unwrap();
+            let newest = self.ledger().passes(&workload(host)).unwrap().pop().unwrap();
             assert!(newest.sealed_at.is_some());
-            let name = PassName { workload: workload(host), pass: newest.number };
-            let pass = Pass::open(store.disk(), &name).unwrap();
-            let frames = FrameCache::new(store.clone(), 1 << 20);
-            let mut feed = Feed::new(&frames, &pass, Selection::default());
             let target = scratch();
-            let options = PlaceOptions { overwrite: true, ..PlaceOptions::default() };
-            let mut durable = |_: &_, _, _| Ok(());
-            let root = target.path().canonicalize().unwrap();
-            let report = restore_to_folder(&mut feed, &root, options, &mut durable).unwrap();
-            assert_eq!(report.damaged, []);
-            sources.assert_equal(host, &root);
+            sources.assert_equal(host, &self.restore(host, newest.number, &target));
         }
+    }
+
+    /// Restores a pass into an empty folder; gives the folder's real path.
+    fn restore(&self, host: &str, pass: PassNumber, target: &tempfile::TempDir) -> PathBuf {
+        let (store, _) = Store::open_read_only(Arc::new(self.disk.clone()), self.keys()).unwrap();
+        let name = PassName { workload: workload(host), pass };
+        let pass = Pass::open(store.disk(), &name).unwrap();
+        let frames = FrameCache::new(store.clone(), 1 << 20);
+        let mut feed = Feed::new(&frames, &pass, Selection::default());
+        let options = PlaceOptions { overwrite: true, ..PlaceOptions::default() };
+        let mut durable = |_: &_, _, _| Ok(());
+        let root = target.path().canonicalize().unwrap();
+        let report = restore_to_folder(&mut feed, &root, options, &mut durable).unwrap();
+        assert_eq!(report.damaged, []);
+        assert_eq!(report.placed.problems, []);
+        root
     }
 }
 

@@ -5,7 +5,7 @@ use super::manifests::{data, directory, end, file, pass_head, pass_name, segment
 use super::*;
 use crate::capture::entry::Record;
 use crate::chunk::frame;
-use crate::model::{PackId, RunNumber};
+use crate::model::{PackId, PassNumber, RunNumber};
 use crate::store::log::{LogRecord, LogWriter, PackEnd, PackNews, replay};
 use crate::store::pack::{Footer, PackFrame, PackName};
 
@@ -14,6 +14,10 @@ const PACK: &[u8] = include_bytes!("../../../tests/formats/v1/pack");
 const INDEX: &[u8] = include_bytes!("../../../tests/formats/v1/index");
 const RUN: &[u8] = include_bytes!("../../../tests/formats/v1/run");
 const HEAD: &[u8] = include_bytes!("../../../tests/formats/v1/head");
+/// Version 2: of a pass that builds on another.
+const DELTA_HEAD: &[u8] = include_bytes!("../../../tests/formats/v2/head");
+const CLOCK: &[u8] = include_bytes!("../../../tests/formats/v1/clock");
+const ASIDE: &[u8] = include_bytes!("../../../tests/formats/v1/aside");
 const KEY: &[u8] = include_bytes!("../../../tests/formats/v1/fleet.key");
 
 fn key() -> DomainKey {
@@ -102,6 +106,62 @@ fn todays_writer_writes_version_1() {
     ] {
         assert!(frozen == today, "{name} is written differently now: that is a new version");
     }
+}
+
+fn delta_head() -> PassHead {
+    let name = PassName { pass: PassNumber(3), ..pass_name("acme") };
+    let layer = |pass, run, read_from_s| Layer {
+        pass: PassNumber(pass),
+        end: RunEnd { run: RunNumber(run), end_bytes: 1_000 + u64::from(run) },
+        read_from_s,
+    };
+    let layers = vec![layer(1, 0, Some(1_899_990_000)), layer(1, 1, None), layer(2, 1, Some(-1))];
+    PassHead { base: Some(PassBase { pass: PassNumber(2), layers }), ..pass_head(&name) }
+}
+
+/// What a delta pass adds to a store.
+fn delta_files() -> [(&'static str, Vec<u8>); 3] {
+    let disk = MemoryDisk::new();
+    let (head, name) = (delta_head(), delta_head().name());
+    create_pass(&disk, &head).unwrap();
+    put_clock(&disk, &name, RunNumber(1), 1_900_000_000).unwrap();
+    set_aside(&disk, &name, "/srv lies on another device than in pass 2").unwrap();
+    ["head", "clock-00001", "aside"]
+        .map(|file| (file, disk.read(&name.file(file), 0, 1 << 20).unwrap()))
+}
+
+#[test]
+fn a_frozen_delta_pass_says_what_it_builds_on() {
+    let frozen = [DELTA_HEAD, CLOCK, ASIDE];
+    let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+    let name = delta_head().name();
+    for ((file, today), frozen) in delta_files().into_iter().zip(frozen) {
+        assert!(today == frozen, "{file} is written differently now: that is a new version");
+        disk.put(&name.file(file), frozen).unwrap();
+    }
+    let pass = Pass::open(&disk, &name).unwrap();
+    assert_eq!(pass.head(), &delta_head());
+    let clock = crate::store::lineage::read_clock(&disk, &name, RunNumber(1)).unwrap();
+    assert_eq!(clock, Some(1_900_000_000));
+    assert!(read_aside(&*disk, &name).unwrap().is_some_and(|why| why.starts_with("/srv lies")));
+    // The runs it builds on are not there: that is damage, never an empty tree.
+    assert_eq!(pass.merged().filter(|step| matches!(step, Step::Damaged(_))).count(), 3);
+}
+
+#[test]
+fn a_head_that_builds_on_what_cannot_be_is_refused() {
+    let spoilt = |spoil: fn(&mut PassBase)| {
+        let mut head = delta_head();
+        spoil(head.base.as_mut().unwrap());
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+        create_pass(&*disk, &head).unwrap();
+        Pass::open(&disk, &head.name()).is_err()
+    };
+    assert!(spoilt(|base| base.pass = PassNumber(3)));
+    assert!(spoilt(|base| base.layers[0].pass = PassNumber(9)));
+    assert!(spoilt(|base| base.layers.swap(0, 1)));
+    assert!(spoilt(|base| base.layers = vec![base.layers[0]; 1_000]));
+    assert!(!spoilt(|_| {}));
 }
 
 #[test]

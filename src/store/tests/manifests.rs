@@ -62,6 +62,7 @@ pub fn pass_head(name: &PassName) -> PassHead {
         started_at: Timestamp::from_second(1_900_000_000),
         paths: vec![path("/")],
         excludes: vec!["*.log".into()],
+        base: None,
     }
 }
 
@@ -117,6 +118,23 @@ fn what_is_left_out_later_keeps_what_was_had_before() {
     let sweep = vec![vec![left_out("/a")]];
     let expected = vec![left_out("/a"), file("/a", 10), piece(1), end(10), left_out("/b")];
     check(&[walk, sweep], records(expected));
+}
+
+#[test]
+fn what_is_said_of_an_entry_after_it_leaves_it_as_it_is() {
+    let walk = vec![vec![
+        directory("/a"),
+        left_out("/a"),
+        directory("/a/b"),
+        file("/c", 9),
+        piece(0),
+        end(9),
+        left_out("/c"),
+    ]];
+    check(std::slice::from_ref(&walk), records(walk.concat()));
+    let pass = write(&FaultyDisk::new(), &[walk]);
+    let base: Vec<_> = pass.base_entries(RunNumber(1)).map(|e| e.path.to_string()).collect();
+    assert_eq!(base, ["/a", "/a/b", "/c"]);
 }
 
 #[test]

@@ -1,0 +1,250 @@
+//! A file that an earlier restore wrote, changed in place: only blocks that differ are written.
+//!
+//! **Invariants.**
+//! - A file is written into only if it still looks as it was written (kind, size, time of change,
+//!   owner, mode) and has no other name; one with several names is copied first, so that nothing
+//!   else changes with it.
+//! - A piece crosses when any of it changed; what stands there is read, and only blocks that differ
+//!   are written.
+//! - It is opened only when something of it differs. What is right is not touched.
+//! - Whoever resumes gives all pieces of a changed file: half of a patch cannot be told from what a
+//!   person did.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{self, FallocateFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::attributes::Handle;
+use super::existing::{loosen, remove};
+use super::write::{OpenFile, Writing};
+use super::{Fault, PlaceError, Placer};
+use crate::capture::{Entry, Kind, metadata};
+use crate::model::Bytes;
+
+/// What is compared and written at a time: a page, and a block of most file systems.
+const BLOCK_BYTES: usize = 4_096;
+/// Holes that are remembered while a file is not opened.
+const HOLES_MAX: usize = 65_536;
+
+/// A file that stands there, and is right as far as its records have come.
+#[derive(Debug)]
+pub(super) struct Standing {
+    entry: Entry,
+    former: Entry,
+    folder: OwnedFd,
+    next_offset: u64,
+    /// What no piece covers, from where to where.
+    holes: Vec<(u64, u64)>,
+    has_too_many_holes: bool,
+}
+
+impl Standing {
+    /// Everything up to `offset` is a hole.
+    fn hole_until(&mut self, offset: u64) {
+        if offset <= self.next_offset {
+            return;
+        }
+        self.has_too_many_holes |= self.holes.len() >= HOLES_MAX;
+        if !self.has_too_many_holes {
+            self.holes.push((self.next_offset, offset));
+        }
+        self.next_offset = offset;
+    }
+}
+
+/// Would both look the same on a target?
+pub(super) fn looks_alike(former: &Entry, entry: &Entry) -> bool {
+    let (old, new) = (&former.metadata, &entry.metadata);
+    former.kind == entry.kind
+        && (old.mode, old.uid, old.gid, old.flags) == (new.mode, new.uid, new.gid, new.flags)
+        && old.mtime == new.mtime
+        && old.xattrs == new.xattrs
+}
+
+/// Writes the blocks of `piece` that differ from what stands at `offset`; gives how many bytes.
+pub(super) fn write_differing(file: &File, piece: &[u8], offset: u64) -> std::io::Result<u64> {
+    let mut old = [0; BLOCK_BYTES];
+    let (mut at, mut written) = (0, 0);
+    while at < piece.len() {
+        // The file's own blocks, or each would be written for the sake of its neighbours.
+        let place = offset + at as u64;
+        let room = BLOCK_BYTES - (place % BLOCK_BYTES as u64) as usize;
+        let new = &piece[at..piece.len().min(at + room)];
+        let stands = &mut old[..new.len()];
+        if file.read_exact_at(stands, place).is_err() || *stands != *new {
+            file.write_all_at(new, place)?;
+            written += new.len() as u64;
+        }
+        at += new.len();
+    }
+    Ok(written)
+}
+
+impl Placer {
+    /// Takes what stands there as the file to be placed, or lists why not; `false`: it is to be made.
+    pub(super) fn begin_over(
+        &mut self,
+        folder: &OwnedFd,
+        name: &[u8],
+        entry: &Entry,
+    ) -> Result<bool, Fault> {
+        let Some(former) = self.former.clone() else { return Ok(false) };
+        let may_make = self.options.overwrite || self.is_unfinished(&entry.path);
+        let listed = |why: &str| {
+            if may_make { Ok(false) } else { Err(Fault::Entry(why.to_owned())) }
+        };
+        let Ok(stat) = metadata::stat(folder.as_fd(), name) else {
+            return listed("removed here since it was restored: left so");
+        };
+        if self.is_same(folder.as_fd(), name, &stat, &former) {
+            if !matches!(former.kind, Kind::File { .. }) {
+                // It is ours, and of another kind: replaced.
+                return Ok(false);
+            }
+            let folder = folder.try_clone().map_err(|_| Fault::Entry("too many files".into()))?;
+            self.writing = Writing::Standing(Box::new(Standing {
+                entry: entry.clone(),
+                former,
+                folder,
+                next_offset: 0,
+                holes: Vec::new(),
+                has_too_many_holes: false,
+            }));
+            return Ok(true);
+        }
+        if self.is_same(folder.as_fd(), name, &stat, entry) {
+            // An earlier try wrote it, or somebody who had the same.
+            self.placed.kept += 1;
+            self.writing = Writing::Skipped;
+            self.flags_now(&entry.path, entry.metadata.flags, entry.metadata.nlink);
+            return Ok(true);
+        }
+        listed("changed here since it was restored: left as it is")
+    }
+
+    /// A piece that stands there already.
+    pub(super) fn keep_data(&mut self, offset: u64, length: u32) -> Result<(), PlaceError> {
+        self.punch_until(offset)?;
+        let end = offset.saturating_add(u64::from(length));
+        match &mut self.writing {
+            Writing::Standing(standing) => {
+                standing.hole_until(offset);
+                standing.next_offset = end;
+            }
+            Writing::File(open) if open.is_patched => open.next_offset = end,
+            Writing::File(_) => self.spoil("a piece of it was taken for there".into()),
+            Writing::Nothing | Writing::Skipped => {}
+        }
+        Ok(())
+    }
+
+    /// The file that stands there differs: it is opened. `for_content`: what is in it changes.
+    pub(super) fn open_standing(&mut self, for_content: bool) -> Result<(), PlaceError> {
+        if !matches!(self.writing, Writing::Standing(_)) {
+            return Ok(());
+        }
+        let Writing::Standing(standing) = std::mem::replace(&mut self.writing, Writing::Skipped)
+        else {
+            return Ok(());
+        };
+        let Standing { entry, folder, next_offset, holes, has_too_many_holes, .. } = *standing;
+        let changes = for_content || !holes.is_empty();
+        let file = match self.open_to_patch(&folder, &entry, changes) {
+            Ok(file) => file,
+            Err(Fault::Stop(error)) => return Err(error),
+            Err(Fault::Entry(why)) => {
+                self.problems.list(&entry.path, &why);
+                return Ok(());
+            }
+        };
+        let (spoilt, is_patched) = (false, true);
+        let open = OpenFile { entry, file, next_offset, spoilt, is_patched };
+        self.writing = Writing::File(Box::new(open));
+        if has_too_many_holes {
+            self.spoil("it has too many holes".into());
+        }
+        holes.into_iter().try_for_each(|(from, to)| self.punch(from, to))
+    }
+
+    fn open_to_patch(
+        &mut self,
+        folder: &OwnedFd,
+        entry: &Entry,
+        changes: bool,
+    ) -> Result<File, Fault> {
+        let path = &entry.path;
+        let name = path.name().ok_or_else(|| Fault::Entry("the root itself".into()))?;
+        let text = OsStr::from_bytes(name);
+        let failed = |error| Fault::of(path, "cannot open it", error);
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let open = || fs::openat(folder, text, OFlags::RDWR | flags, Mode::empty());
+        let opened = match open() {
+            Err(Errno::PERM) => {
+                loosen(folder.as_fd(), name);
+                open()
+            }
+            Err(Errno::ACCESS) => {
+                // Our own file that forbids us; its mode comes at the end.
+                let place = fs::openat(folder, text, OFlags::PATH | flags, Mode::empty());
+                let place = place.map_err(failed)?;
+                Handle::Place(place.as_fd()).set_mode(0o600).map_err(failed)?;
+                open()
+            }
+            opened => opened,
+        };
+        let opened = opened.map_err(failed)?;
+        let names = fs::fstat(&opened).map_err(failed)?.st_nlink;
+        if !changes || names == 1 {
+            return Ok(File::from(opened));
+        }
+        let old = fs::openat(folder, text, OFlags::RDONLY | flags, Mode::empty());
+        let mut old = File::from(old.map_err(failed)?);
+        remove(folder.as_fd(), name, path)?;
+        let anew = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | flags;
+        let new = fs::openat(folder, text, anew, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+        let mut new = File::from(new);
+        let copied = std::io::copy(&mut old, &mut new)
+            .map_err(|error| failed(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
+        self.placed.bytes += Bytes(copied);
+        Ok(new)
+    }
+
+    /// What lies between the latest piece and `offset` has no content.
+    pub(super) fn punch_until(&mut self, offset: u64) -> Result<(), PlaceError> {
+        let Writing::File(open) = &self.writing else { return Ok(()) };
+        let from = open.next_offset;
+        if open.is_patched && from < offset { self.punch(from, offset) } else { Ok(()) }
+    }
+
+    fn punch(&mut self, from: u64, to: u64) -> Result<(), PlaceError> {
+        let Writing::File(open) = &self.writing else { return Ok(()) };
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        match fs::fallocate(&open.file, flags, from, to - from) {
+            Ok(()) => Ok(()),
+            Err(error) => self.spoil_or_stop("cannot make a hole", error),
+        }
+    }
+
+    /// The records of a file that stands there are over; `true`: nothing of it differs. Else it is
+    /// open now.
+    pub(super) fn ends_as_it_stands(&mut self, size: u64) -> Result<bool, PlaceError> {
+        let Writing::Standing(standing) = &mut self.writing else { return Ok(false) };
+        standing.hole_until(size);
+        let Standing { entry, former, .. } = &**standing;
+        let has_size = matches!(former.kind, Kind::File { size: old } if old == size);
+        if !has_size || !looks_alike(former, entry) {
+            self.open_standing(!has_size)?;
+            return Ok(false);
+        }
+        let (path, metadata) = (entry.path.clone(), entry.metadata.clone());
+        self.placed.kept += 1;
+        self.writing = Writing::Nothing;
+        self.flags_now(&path, metadata.flags, metadata.nlink);
+        Ok(true)
+    }
+}

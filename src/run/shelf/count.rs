@@ -1,0 +1,182 @@
+//! The end of a pass: it is read back and counted, then sealed, or set aside.
+//!
+//! **Set aside** is a pass of which so much less is there than of the one before that it may be a
+//! mistake of the source: a directory on another device than before (unmounted, or mounted over), a
+//! file system that fails, a root that is not there any more, or more than [`LOSS_PERCENT_MAX`] of
+//! the entries gone. What is restored stays the former pass, until somebody says that the loss is
+//! meant. What counts is what is left: a mail that moves, or a folder that gets another name, is no
+//! loss.
+
+use std::sync::Arc;
+
+use crate::capture::{Content, Kind, Record};
+use crate::ledger::snapshot::Consistency;
+use crate::ledger::{Ledger, Pass as KnownPass};
+use crate::model::{Bytes, Tally, TreePath};
+use crate::run::coordinator::{Input, SessionId, SourceDoubts};
+use crate::run::engine::ToEngine;
+use crate::run::shelf::{Shelf, ShelfError, ToShelf};
+use crate::run::vouched;
+use crate::store::{Disk, PassName, PassSeal, Step, seal_pass, set_aside};
+
+/// A pass that holds so much less than the one before is set aside.
+const LOSS_PERCENT_MAX: u64 = 30;
+
+/// What was counted, and what speaks against it.
+#[derive(Debug, Default)]
+pub struct Counted {
+    tally: Tally,
+    /// A directory that lies on another device than before.
+    moved: Option<TreePath>,
+    /// A root that is not there any more; what was in it is kept.
+    stale_root: Option<TreePath>,
+    doubts: SourceDoubts,
+}
+
+impl Shelf {
+    /// Reads the whole pass back on a thread of its own: what is sealed is what can be read.
+    pub(super) fn count(&self, session: SessionId, name: PassName, doubts: SourceDoubts) {
+        let (disk, ledger) = (self.store.disk().clone(), self.ledger.clone());
+        let itself = self.itself.clone();
+        std::thread::spawn(move || {
+            let counted = count_pass(&disk, &ledger, &name, doubts);
+            let _ = itself.send(ToShelf::Counted(session, name, counted));
+        });
+    }
+
+    /// Seals what was counted, or sets it aside.
+    pub(super) fn end_pass(
+        &mut self,
+        session: SessionId,
+        name: &PassName,
+        counted: &Counted,
+    ) -> Result<(), ShelfError> {
+        self.flush()?;
+        self.writer.close_workload(&name.workload);
+        self.manifests.remove(name);
+        let accepts = self.accepting.remove(name);
+        let passes = self.ledger.passes(&name.workload)?;
+        let former = passes.iter().rev().find(|pass| pass.sealed_at.is_some());
+        let doubt = former.filter(|_| !accepts).and_then(|former| counted.doubt(former));
+        match doubt {
+            Some(why) => self.set_aside(session, name, why),
+            None => self.seal(session, name, counted, &passes),
+        }
+    }
+
+    fn set_aside(
+        &self,
+        session: SessionId,
+        name: &PassName,
+        why: String,
+    ) -> Result<(), ShelfError> {
+        set_aside(&**self.store.disk(), name, &why)?;
+        let detail = format!("pass {} is set aside: {why}", name.pass);
+        let _ = self.engine.send(ToEngine::SetAside(session, detail));
+        Ok(())
+    }
+
+    fn seal(
+        &self,
+        session: SessionId,
+        name: &PassName,
+        counted: &Counted,
+        passes: &[KnownPass],
+    ) -> Result<(), ShelfError> {
+        let receipts = passes.iter().find(|pass| pass.number == name.pass).map(|pass| pass.tally);
+        let Tally { entries, files, raw_bytes, fuzzy, .. } = counted.tally;
+        let tally = Tally { entries, files, raw_bytes, fuzzy, ..receipts.unwrap_or_default() };
+        let runs = vouched::ends(&self.ledger, name)?;
+        let seal = PassSeal { runs, tally, sealed_at: self.clock.now() };
+        seal_pass(&**self.store.disk(), name, &seal)?;
+        let consistency = if tally.fuzzy > 0 { Consistency::Fuzzy } else { Consistency::Crash };
+        self.ledger.seal(&name.workload, name.pass, &tally, consistency, &self.by)?;
+        let _ = self.engine.send(ToEngine::Input(Input::Sealed(session, tally)));
+        Ok(())
+    }
+}
+
+impl Counted {
+    /// Why it may be a mistake of the source, compared with the pass before.
+    fn doubt(&self, former: &KnownPass) -> Option<String> {
+        let number = former.number;
+        if let Some(path) = &self.moved {
+            return Some(format!("{path} lies on another device than in pass {number}"));
+        }
+        if self.doubts.failing > 0 {
+            let count = self.doubts.failing;
+            return Some(format!("a disk over there fails: {count} names or listings missing"));
+        }
+        if let Some(root) = self.stale_root.as_ref().filter(|_| self.doubts.missing_roots > 0) {
+            return Some(format!("{root} is not there any more"));
+        }
+        let (before, now) = (former.tally.entries, self.tally.entries);
+        let lost = before.saturating_sub(now);
+        (lost.saturating_mul(100) > before.saturating_mul(LOSS_PERCENT_MAX))
+            .then(|| format!("{lost} of the {before} entries of pass {number} are gone"))
+    }
+
+    fn take(&mut self, record: &Record) {
+        let tally = &mut self.tally;
+        match record {
+            Record::Node(entry) => {
+                tally.entries += 1;
+                tally.files += u64::from(matches!(entry.kind, Kind::File { .. }));
+            }
+            Record::HardLink { .. } => tally.entries += 1,
+            Record::Data { length, .. } => tally.raw_bytes += Bytes(u64::from(*length)),
+            Record::End { content, .. } => {
+                tally.fuzzy += u64::from(*content != Content::Steady);
+            }
+            Record::Lost { .. } | Record::Gone { .. } | Record::LeftOut { .. } => {}
+        }
+    }
+}
+
+/// What a pass holds when all its runs are merged.
+fn count_pass(
+    disk: &Arc<dyn Disk>,
+    ledger: &Ledger,
+    name: &PassName,
+    doubts: SourceDoubts,
+) -> Result<Counted, ShelfError> {
+    let pass = vouched::open(disk, ledger, name)?;
+    let roots = &pass.head().paths;
+    let mut counted = Counted { doubts, ..Counted::default() };
+    // A directory on another device counts unless its record says that it was not entered.
+    let mut moved: Option<TreePath> = None;
+    let mut left_out: Option<TreePath> = None;
+    let mut steps = pass.merged();
+    while let Some(step) = steps.next() {
+        let record = match step {
+            Step::Record(record) => record,
+            Step::Unfinished(_) => {
+                counted.tally.fuzzy += 1;
+                continue;
+            }
+            Step::Superseded(_) => continue,
+            Step::Damaged(fault) => return Err(ShelfError::Unreadable(fault)),
+        };
+        counted.take(&record);
+        match &record {
+            Record::Node(entry) => {
+                counted.moved = counted.moved.or(moved.take());
+                if left_out.as_ref() == Some(&entry.path) && roots.contains(&entry.path) {
+                    counted.stale_root.get_or_insert_with(|| entry.path.clone());
+                }
+                let before = steps.replaced().filter(|old| old.kind == Kind::Directory);
+                let has_moved = before.is_some_and(|old| old.metadata.dev != entry.metadata.dev);
+                if has_moved && entry.kind == Kind::Directory {
+                    moved = Some(entry.path.clone());
+                }
+            }
+            Record::LeftOut { path, .. } => {
+                moved = moved.filter(|moved| moved != path);
+                left_out = Some(path.clone());
+            }
+            _ => {}
+        }
+    }
+    counted.moved = counted.moved.or(moved);
+    Ok(counted)
+}
