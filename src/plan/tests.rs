@@ -181,6 +181,13 @@ fn a_large_plan_comes_close_to_the_bound() {
     assert!(plan.value_by_deadline > 0.9 * plan.value_bound, "{plan:?}");
 }
 
+#[test]
+fn an_identity_that_cannot_make_it_keeps_nobody_from_making_it() {
+    let (settings, inventory) = site(&[(2, 1, 1, 1456), (1, 0, 0, 1103)], [27, 27, 1, 27]);
+    let plan = plan(&inventory, &settings, &Facts::default(), &options(Some(57)));
+    assert!(plan.value_by_deadline > 0.0, "{plan:?}");
+}
+
 /// Value by the deadline of jobs done strictly in `order`.
 fn value_of(work: &jobs::Work<'_>, order: &[usize], window_s: u64) -> f64 {
     order::outcome(work, order::strict(order), Some(window_s)).value
