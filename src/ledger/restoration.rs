@@ -157,8 +157,8 @@ impl Ledger {
         })
     }
 
-    /// The pass that stands at `place`, if all of another than `pass` was restored there and nothing
-    /// since.
+    /// The pass that stands at `place`, if all of another than `pass` was restored there and
+    /// nothing since.
     pub fn restored_before(
         &self,
         workload: &WorkloadId,

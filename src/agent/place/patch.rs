@@ -86,7 +86,8 @@ pub(super) fn write_differing(file: &File, piece: &[u8], offset: u64) -> std::io
 }
 
 impl Placer {
-    /// Takes what stands there as the file to be placed, or lists why not; `false`: it is to be made.
+    /// Takes what stands there as the file to be placed, or lists why not; `false`: it is to be
+    /// made.
     pub(super) fn begin_over(
         &mut self,
         folder: &OwnedFd,

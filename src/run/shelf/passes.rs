@@ -17,7 +17,7 @@ use crate::store::{
 };
 
 impl Shelf {
-    /// What an earlier session of the workload has pending becomes durable, and it is heard no more.
+    /// What an earlier session of the workload has pending becomes durable; it is heard no more.
     pub(super) fn hand_over(&mut self, request: &PassRequest) {
         let id = &request.workload.id;
         if self.pending.iter().any(|(_, segment)| segment.workload == *id) {

@@ -1,5 +1,5 @@
-//! A host that lost its line is dialled again before the engine and the shelf are done with what the
-//! former session had sent: neither session may spoil the other.
+//! A host that lost its line is dialled again before the engine and the shelf are done with what
+//! the former session had sent: neither session may spoil the other.
 
 use std::sync::mpsc::Receiver;
 
