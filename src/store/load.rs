@@ -129,10 +129,15 @@ impl Logs {
         let next = AtomicUsize::new(0);
         let work = || {
             let mut sorter = Sorter::new(index);
-            while let Some((log, span)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                sorter.span(disk, &self.files[*log].name, *span, &targets[*log])?;
+            loop {
+                let job = next.fetch_add(1, Ordering::Relaxed);
+                let Some((log, span)) = jobs.get(job) else {
+                    return Ok(());
+                };
+                sorter.sort(disk, &self.files[*log].name, *span, &targets[*log])?;
+                // Threads that went through the shards side by side would wait at each.
+                sorter.insert(job * (SHARDS / THREADS_MAX));
             }
-            Ok(())
         };
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let helpers = cores.min(THREADS_MAX).min(jobs.len()).saturating_sub(1);
@@ -161,7 +166,8 @@ impl<'a> Sorter<'a> {
         Self { index, shards: vec![Vec::new(); SHARDS] }
     }
 
-    fn span(
+    /// Takes the chunks of a span.
+    fn sort(
         &mut self,
         disk: &dyn Disk,
         file: &str,
@@ -178,11 +184,15 @@ impl<'a> Sorter<'a> {
             entries.for_each(|entry| self.take(&entry, targets));
             rest = after;
         }
-        for (shard, chunks) in self.shards.iter_mut().enumerate() {
-            self.index.insert_all(shard, chunks);
-            chunks.clear();
-        }
         Ok(())
+    }
+
+    /// Puts what was taken into the index, shard by shard, from `first` on.
+    fn insert(&mut self, first: usize) {
+        for shard in (first..first + SHARDS).map(|shard| shard % SHARDS) {
+            self.index.insert_all(shard, &self.shards[shard]);
+            self.shards[shard].clear();
+        }
     }
 
     fn take(&mut self, entry: &Entry<'_>, targets: &[Option<Target>]) {

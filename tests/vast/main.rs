@@ -154,6 +154,7 @@ fn open(folder: &Path) -> Outcome {
     let disk = Arc::new(LocalDisk::open(&folder.join("store"))?);
     let (store, report) = Store::open_read_only(disk, keys)?;
     let took = started.elapsed().as_secs_f64();
+    let (ran, waited) = scheduled()?;
     if (report.chunks, report.read_packs) != (chunks, 0) {
         return Err(format!("{} chunks, {} packs read", report.chunks, report.read_packs).into());
     }
@@ -161,8 +162,8 @@ fn open(folder: &Path) -> Outcome {
     let present = look_up(&store, (0..chunks.div_ceil(PACK_CHUNKS)).step_by(7), chunks, true)?;
     let absent = look_up(&store, (1 << 40)..(2 << 40), u64::MAX, false)?;
     println!(
-        "{{\"chunks\":{chunks},\"packs\":{},\"open_s\":{took:.2},\"index_bytes_each\":{:.2},\
-         \"hwm_bytes\":{most},\"hwm_bytes_each\":{:.2},\"present_ns\":{present:.0},\
+        "{{\"chunks\":{chunks},\"packs\":{},\"open_s\":{took:.2},\"ran_s\":{ran:.2},\
+         \"waited_s\":{waited:.2},\"index_bytes_each\":{:.2},\"hwm_bytes\":{most},\"hwm_bytes_each\":{:.2},\"present_ns\":{present:.0},\
          \"absent_ns\":{absent:.0}}}",
         report.packs,
         store.index_bytes().0 as f64 / chunks as f64,
@@ -186,6 +187,13 @@ fn look_up(
         return Err("a chunk is there that is not, or the other way round".into());
     }
     Ok(started.elapsed().as_secs_f64() * 1e9 / ids.len() as f64)
+}
+
+/// How long this thread had a core, and how long it waited for one that others used.
+fn scheduled() -> Result<(f64, f64), Box<dyn Error>> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let mut seconds = text.split_whitespace().map(|part| part.parse().map(|ns: f64| ns / 1e9));
+    Ok((seconds.next().ok_or("schedstat")??, seconds.next().ok_or("schedstat")??))
 }
 
 /// The most memory this process ever had.
