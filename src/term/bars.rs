@@ -7,6 +7,7 @@ use std::sync::Arc;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::model::{Clock, Event};
+use crate::term::calm::Calm;
 use crate::term::fleet::Fleet;
 use crate::term::notice::{Weight, notice};
 use crate::term::output::{Face, Frame, View};
@@ -26,19 +27,24 @@ fn bars_on(
     clock: Arc<dyn Clock>,
 ) -> io::Result<Output> {
     let fleet = Fleet::new(roster, clock.elapsed());
-    Output::start(Box::new(Live { fleet, clock }), Box::new(Bars::new(target)))
+    Output::start(
+        Box::new(Live { fleet, clock, calm: Calm::default() }),
+        Box::new(Bars::new(target)),
+    )
 }
 
 struct Live {
     fleet: Fleet,
     clock: Arc<dyn Clock>,
+    calm: Calm,
 }
 
 impl View for Live {
     fn take(&mut self, event: &Event) -> Option<String> {
-        self.fleet.take(event, self.clock.elapsed());
+        let now = self.clock.elapsed();
+        self.fleet.take(event, now);
         let (weight, line) = notice(event)?;
-        (weight == Weight::Warning).then_some(line)
+        if weight == Weight::Warning { self.calm.line(event, line, now) } else { None }
     }
 
     fn frame(&mut self) -> Option<Frame> {

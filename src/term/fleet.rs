@@ -207,8 +207,12 @@ impl Fleet {
         }
     }
 
-    /// Content done and expected, for a bar.
+    /// Content done and expected, for a bar; customers where no size is known.
     pub(super) fn share(&self) -> (u64, u64) {
+        let (out, all) = self.roster.share();
+        if self.expected == Bytes::ZERO && all > 0 {
+            return (out as u64, all as u64);
+        }
         let done = self.content.total();
         (done.0, done.0.max(self.expected.0).max(1))
     }

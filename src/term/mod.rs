@@ -11,6 +11,7 @@
 //! bounded and without control characters. Nothing is coloured that is not also said in words.
 
 mod bars;
+mod calm;
 mod fleet;
 mod json;
 mod notice;

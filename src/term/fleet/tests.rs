@@ -51,6 +51,14 @@ fn committed(workload: &str, bytes: u64) -> Event {
 }
 
 #[test]
+fn without_sizes_the_bar_counts_customers() {
+    let mut fleet = Fleet::new(roster(&[("acme", &["a1"]), ("bolt", &["b1"])]), at(0));
+    fleet.take(&committed("a1", 1_000), at(1));
+    fleet.take(&sealed("a1"), at(2));
+    assert_eq!(fleet.share(), (1, 2));
+}
+
+#[test]
 fn a_customer_is_out_when_all_of_it_is_and_comes_back_when_it_is_not() {
     let mut fleet = Fleet::new(roster(&[("acme", &["a1", "a2"]), ("bolt", &["b1"])]), at(0));
     let mut check = |event: &Event, expected| {
