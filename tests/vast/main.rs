@@ -163,7 +163,8 @@ fn open(folder: &Path) -> Outcome {
     let absent = look_up(&store, (1 << 40)..(2 << 40), u64::MAX, false)?;
     println!(
         "{{\"chunks\":{chunks},\"packs\":{},\"open_s\":{took:.2},\"ran_s\":{ran:.2},\
-         \"waited_s\":{waited:.2},\"index_bytes_each\":{:.2},\"hwm_bytes\":{most},\"hwm_bytes_each\":{:.2},\"present_ns\":{present:.0},\
+         \"waited_s\":{waited:.2},\"index_bytes_each\":{:.2},\"hwm_bytes\":{most},\
+         \"hwm_bytes_each\":{:.2},\"present_ns\":{present:.0},\
          \"absent_ns\":{absent:.0}}}",
         report.packs,
         store.index_bytes().0 as f64 / chunks as f64,
