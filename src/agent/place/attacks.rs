@@ -250,3 +250,16 @@ fn without_privilege_foreign_owners_are_one_problem_and_no_set_user_id() {
         assert_eq!(place(root, options, &records, &mut memory).unwrap().kept, 3);
     });
 }
+
+/// Between the look at a file and its opening somebody puts a pipe in its place.
+#[test]
+fn only_a_file_is_written_into() {
+    let scratch = Scratch::new();
+    let pipe = scratch.path().join("pipe");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let mut placer = Placer::open(&scratch.path(), creating()).unwrap();
+    let folder = fs::File::open(scratch.path()).unwrap().into();
+    let opened = placer.open_to_patch(&folder, &entry("/pipe", Kind::File { size: 1 }), true);
+    assert!(matches!(opened, Err(Fault::Entry(_))), "{opened:?}");
+}

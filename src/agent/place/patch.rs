@@ -3,7 +3,8 @@
 //! **Invariants.**
 //! - A file is written into only if it still looks as it was written (kind, size, time of change,
 //!   owner, mode) and has no other name; one with several names is copied first, so that nothing
-//!   else changes with it.
+//!   else changes with it. What was put in its place since that look is not written into unless it
+//!   is a file of one name, too.
 //! - A piece crosses when any of it changed; what stands there is read, and only blocks that differ
 //!   are written.
 //! - It is opened only when something of it differs. What is right is not touched.
@@ -16,7 +17,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{self, FallocateFlags, Mode, OFlags};
+use rustix::fs::{self, FallocateFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::attributes::Handle;
@@ -172,7 +173,7 @@ impl Placer {
         holes.into_iter().try_for_each(|(from, to)| self.punch(from, to))
     }
 
-    fn open_to_patch(
+    pub(super) fn open_to_patch(
         &mut self,
         folder: &OwnedFd,
         entry: &Entry,
@@ -199,8 +200,11 @@ impl Placer {
             opened => opened,
         };
         let opened = opened.map_err(failed)?;
-        let names = fs::fstat(&opened).map_err(failed)?.st_nlink;
-        if !changes || names == 1 {
+        let stat = fs::fstat(&opened).map_err(failed)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(Fault::Entry("something else took its place".into()));
+        }
+        if !changes || stat.st_nlink == 1 {
             return Ok(File::from(opened));
         }
         let old = fs::openat(folder, text, OFlags::RDONLY | flags, Mode::empty());
