@@ -43,8 +43,6 @@ pub enum ToEngine {
     Links(SessionId, Vec<Link>),
     /// A pass lost too much to be used.
     SetAside(SessionId, String),
-    /// Tell the shelf, after everything that was said before.
-    HandOn(Box<ToShelf>),
     /// Tell the readers.
     Emit(Event),
     /// The pass that a session works on cannot be read: the session ends, another pass begins.
@@ -181,9 +179,6 @@ impl Engine {
             }
             ToEngine::Links(id, links) => self.know_links(id, links),
             ToEngine::SetAside(id, detail) => self.end(id, Reason::SetAside, detail),
-            ToEngine::HandOn(order) => {
-                let _ = self.shelf.send(*order);
-            }
             ToEngine::Emit(event) => self.emit(event),
             ToEngine::LandingFailed(reason, detail) => self.landing_failed(reason, &detail),
             ToEngine::Drain => self.input(Input::Drain),

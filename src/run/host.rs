@@ -274,9 +274,7 @@ async fn open_pass(
     let (answer, opened) = oneshot::channel();
     let (workload, domain) = (workload.clone(), key.domain());
     let request = PassRequest { session, workload, domain, accept_losses: shared.accept_losses };
-    // Behind what an earlier session of this workload may still have in the engine's queue.
-    let open = ToShelf::Open(Box::new(request), answer);
-    shared.tell(ToEngine::HandOn(Box::new(open)));
+    shared.order(ToShelf::Open(Box::new(request), answer));
     let gone = |_| TalkError::new(Reason::Internal, "the writing thread is gone");
     let opened = opened.await.map_err(gone)?;
     opened.map_err(|error| TalkError::new(error.reason(), crate::run::explain(&error)))
