@@ -35,7 +35,7 @@ pub const BATCH_BYTES: u64 = 8 << 20;
 pub const BATCH_RECORDS: usize = 2_048;
 /// Opened frames kept for later batches, of all restores together: neighbours in the tree are
 /// neighbours in packs, and hosts share what they have in common.
-pub const CACHE_BYTES: usize = 256 << 20;
+pub const CACHE_BYTES: usize = 96 << 20;
 
 /// The pass that an earlier restore wrote to `place`, if only the difference to it need be written.
 /// To be asked before the restore begins in the ledger.
