@@ -26,7 +26,7 @@ pub struct Packer {
 }
 
 /// What the threads that compress share.
-struct Bench {
+struct Compressors {
     workers: u32,
     outbox: Outbox,
     held: Arc<Budget>,
@@ -70,7 +70,7 @@ impl Packer {
             since: clock.elapsed(),
             processors: ProcessorTime::now(),
         };
-        let bench = Arc::new(Bench {
+        let compressors = Arc::new(Compressors {
             workers,
             outbox: outbox.clone(),
             held: held.clone(),
@@ -80,8 +80,8 @@ impl Packer {
             pace: Mutex::new(pace),
         });
         for _ in 0..workers {
-            let bench = bench.clone();
-            std::thread::spawn(move || bench.work(FrameBuilder::new(domain)));
+            let compressors = compressors.clone();
+            std::thread::spawn(move || compressors.work(FrameBuilder::new(domain)));
         }
         Self { sender }
     }
@@ -92,7 +92,7 @@ impl Packer {
     }
 }
 
-impl Bench {
+impl Compressors {
     fn work(&self, mut builder: FrameBuilder) {
         let mut began = self.clock.elapsed();
         while let Some((number, group)) = self.next() {
