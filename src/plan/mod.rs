@@ -23,6 +23,8 @@ pub mod timeline;
 mod tests;
 #[cfg(test)]
 mod timeline_tests;
+#[cfg(test)]
+mod value_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

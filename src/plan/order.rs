@@ -78,20 +78,24 @@ pub(super) fn best(work: &Work<'_>, window_s: Option<u64>) -> Outcome {
 }
 
 /// A long workload that starts late never makes it, however idle the lines are at the end. Tries
-/// the most valuable of those that are late right behind the identities that make it.
+/// the most valuable of those that are late before everything, and right behind the identities
+/// that make it, which wins a tie.
 fn rescue(work: &Work<'_>, mut best: Outcome, window_s: Option<u64>) -> Outcome {
     let (fitting, mut late) = split(&best, window_s);
     late.sort_by(|a, b| work.jobs[*b].value.total_cmp(&work.jobs[*a].value));
+    let goes_first =
+        |job: &usize| work.workloads[*job].class == Class::Identity && fitting.contains(job);
     for job in late.into_iter().take(RESCUES) {
         let mut order: Vec<_> = best.steps.iter().map(|step| step.job).collect();
         order.retain(|other| *other != job);
-        let goes_first =
-            |job: &usize| work.workloads[*job].class == Class::Identity && fitting.contains(job);
-        let at = order.iter().position(|job| !goes_first(job)).unwrap_or(order.len());
-        order.insert(at, job);
-        let tried = outcome(work, strict(&order), window_s);
-        if tried.value > best.value * (1.0 + TIE) {
-            best = tried;
+        let behind = order.iter().position(|job| !goes_first(job)).unwrap_or(order.len());
+        for at in [behind, 0] {
+            let mut order = order.clone();
+            order.insert(at, job);
+            let tried = outcome(work, strict(&order), window_s);
+            if tried.value > best.value * (1.0 + TIE) {
+                best = tried;
+            }
         }
     }
     best
