@@ -2,17 +2,17 @@
 //!
 //! [`Cutting`] is part of the format: it is stored with every pass, so that a later pass cuts the
 //! same content at the same places. Content-defined cutting is FastCDC as described by Wen Xia et
-//! al. (IEEE TPDS 2020), in the `fastcdc` crate's `v2020` with normalisation level 1 and no seed;
-//! that crate is pinned. Measured on OS trees, 64/256/1024 KiB deduplicates as well as smaller
+//! al. (IEEE TPDS 2020), as the `fastcdc` crate's `v2020` does with normalisation level 1 and no
+//! seed; that crate is pinned, and `scan` finds the same cuts faster. Measured on OS trees, 64/256/1024 KiB deduplicates as well as smaller
 //! chunks do and leaves a third fewer of them.
 //!
 //! **Invariant.** A cut depends only on the bytes from the chunk's start up to the maximum, never
 //! on how they were fed: cutting piecewise equals cutting whole.
 
-use fastcdc::v2020::FastCDC;
 use serde::{Deserialize, Serialize};
 
 use crate::capture::entry::CHUNK_BYTES_MAX;
+use crate::chunk::scan::Scan;
 
 /// Smallest minimum, or fixed length, that a peer may state: bounds the number of chunks.
 const MINIMUM_BYTES_MIN: u32 = 4 << 10;
@@ -107,11 +107,8 @@ impl Cutter {
         match self.cutting {
             Cutting::Fixed { .. } => Some(buffer.len().min(maximum)),
             Cutting::FastCdc2020 { minimum_bytes, average_bytes, .. } => {
-                let window = &buffer[..buffer.len().min(maximum)];
-                let cdc =
-                    FastCDC::new(window, minimum_bytes as usize, average_bytes as usize, maximum);
-                let (_, length) = cdc.cut(0, window.len());
-                Some(length)
+                let lengths = [minimum_bytes, average_bytes].map(|length| length as usize);
+                Some(Scan::new(lengths[0], lengths[1], maximum).cut(buffer))
             }
         }
     }

@@ -16,6 +16,7 @@ pub mod cut;
 pub mod fields;
 pub mod frame;
 mod build;
+mod scan;
 #[cfg(test)]
 mod tests;
 
