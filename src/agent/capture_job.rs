@@ -56,7 +56,7 @@ impl CaptureJob {
         order.skip.extend_from_slice(skip);
         let order = Arc::new(order);
         let cutter = Cutter::new(&order.cutting).map_err(WireError::Unexpected)?;
-        let naming = Naming { cutter, key: order.key.clone() };
+        let naming = Naming { cutter, key: order.key.clone(), spare: Arc::default() };
         let held = Arc::new(Budget::new(HELD_BYTES_MAX));
         let workers = std::thread::available_parallelism().map_or(1, |count| count.get().min(4));
         let packer = Packer::start(order.key.domain(), order.levels, workers, outbox, &held);

@@ -9,6 +9,7 @@ use crate::capture::content::{Finished, OpenError, open_for_reading};
 use crate::capture::{Beneath, Entry};
 use crate::chunk::{Cutter, DomainKey};
 use crate::model::ChunkId;
+use crate::wire::content::Spare;
 use crate::wire::source::Piece;
 
 /// Files up to here are read whole, ahead of their turn.
@@ -23,6 +24,8 @@ pub struct Naming {
     pub cutter: Cutter,
     /// How to name.
     pub key: DomainKey,
+    /// Where pieces have their memory from.
+    pub spare: Arc<Spare>,
 }
 
 /// A small file, read.
@@ -122,7 +125,7 @@ pub fn read_file(
             let is_end = got < room || offset + filled as u64 == end;
             let mut cut_to = 0;
             while let Some(length) = naming.cutter.cut(&buffer[cut_to..filled], is_end) {
-                let bytes = buffer[cut_to..cut_to + length].to_vec();
+                let bytes = naming.spare.copy(&buffer[cut_to..cut_to + length]);
                 let piece = Piece { id: naming.key.name(&bytes), bytes };
                 if take(offset, piece).is_break() {
                     break 'file;
@@ -152,5 +155,6 @@ pub fn read_again(
     let mut reading = open_for_reading(tree, entry).ok()?;
     let mut bytes = vec![0_u8; length as usize];
     let got = reading.read_at(&mut bytes, offset);
-    (got == bytes.len() && naming.key.name(&bytes) == id).then_some(Piece { id, bytes })
+    (got == bytes.len() && naming.key.name(&bytes) == id)
+        .then_some(Piece { id, bytes: bytes.into() })
 }

@@ -1,8 +1,9 @@
 //! All metadata of one entry, by the name in its open directory.
 //!
-//! Extended attributes of every namespace are read, on links and special files too: through
-//! `/proc/self/fd/DIRECTORY/NAME`, which needs no permission to open the entry and follows no
-//! link at its end. Without `/proc` only those of files and directories are had.
+//! Extended attributes of every namespace are read, on links and special files too, and on files
+//! that may not be opened: through `/proc/self/fd/DIRECTORY/NAME`, which needs no permission to
+//! open the entry and follows no link at its end. Without `/proc` only those of files and
+//! directories are had.
 //!
 //! Inode flags come from an ioctl that needs an open file; only regular files and directories
 //! are opened for it. [`FLAGS_KEPT`] are those worth restoring: what the file system says about
@@ -104,17 +105,24 @@ pub fn look(directory: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> Result<Looke
     let kind = kind(directory, name, stat)?;
     let mut metadata = from_stat(stat);
     let mut faults = String::new();
-    let by_proc = proc_path(directory, name);
-    match read_xattrs(&Carrier::Path(&by_proc), &mut faults) {
+    let open = match kind {
+        Kind::File { .. } => {
+            let opened = open_quietly(directory, name, OFlags::NONBLOCK | OFlags::NOCTTY);
+            opened.map_err(|error| note(&mut faults, "inode flags", error)).ok()
+        }
+        _ => None,
+    };
+    let xattrs = match &open {
+        // The way through `/proc` costs as much as opening did.
+        Some(file) => {
+            metadata.flags = read_flags(file.as_fd());
+            read_xattrs(&Carrier::Open(file.as_fd()), &mut faults)
+        }
+        None => read_xattrs(&Carrier::Path(&proc_path(directory, name)), &mut faults),
+    };
+    match xattrs {
         Ok(xattrs) => metadata.xattrs = xattrs,
         Err(error) => note(&mut faults, "attributes", error),
-    }
-    if matches!(kind, Kind::File { .. }) {
-        let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-        match open_quietly(directory, name, flags) {
-            Ok(file) => metadata.flags = read_flags(file.as_fd()),
-            Err(error) => note(&mut faults, "inode flags", error),
-        }
     }
     Ok(Looked { kind, metadata, faults })
 }

@@ -123,7 +123,7 @@ impl Hash {
     }
 }
 
-#[inline(always)]
+#[inline]
 fn next(gear: &Gear, value: u64, byte: u8) -> u64 {
     (value << 1).wrapping_add(gear[usize::from(byte)])
 }
@@ -156,7 +156,9 @@ mod tests {
     fn noise(seed: u64, length: usize, letters: u8) -> Vec<u8> {
         let mut bytes = vec![0; length];
         blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-        bytes.iter_mut().for_each(|byte| *byte %= letters);
+        for byte in &mut bytes {
+            *byte %= letters;
+        }
         bytes
     }
 

@@ -1,6 +1,8 @@
 //! Messages to bytes and back, strict and bounded: a length is checked against the bound of its
 //! kind before anything is allocated for it, and nothing may follow a message's end.
 
+use std::cell::RefCell;
+
 use crate::wire::message::{Bound, Message};
 
 /// Kind and length.
@@ -49,9 +51,7 @@ pub fn encode<M: Message>(message: &M) -> Vec<u8> {
             postcard::to_stdvec(message).expect("messages hold nothing postcard cannot write");
         if M::bound(kind).is_some_and(|bound| bound.plain_bytes.is_some()) {
             bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
-            let squeezed = zstd::bulk::compress(&body, LIST_LEVEL)
-                .expect("zstd compresses any slice into a buffer of its own bound");
-            bytes.extend_from_slice(&squeezed);
+            bytes.extend_from_slice(&squeeze(&body));
         } else {
             bytes.extend_from_slice(&body);
         }
@@ -59,6 +59,21 @@ pub fn encode<M: Message>(message: &M) -> Vec<u8> {
     let length = (bytes.len() - HEAD_BYTES) as u32;
     bytes[1..HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
     bytes
+}
+
+/// A list, compressed. zstd's tables are kept by each thread: making them anew costs more than the
+/// list does.
+fn squeeze(body: &[u8]) -> Vec<u8> {
+    thread_local! {
+        static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = RefCell::default();
+    }
+    COMPRESSOR.with_borrow_mut(|kept| {
+        let compressor = kept.get_or_insert_with(|| {
+            zstd::bulk::Compressor::new(LIST_LEVEL).expect("zstd has its usual levels")
+        });
+        let squeezed = compressor.compress(body);
+        squeezed.expect("zstd compresses any slice into a buffer of its own bound")
+    })
 }
 
 /// A frame as a message, from [`HEAD_BYTES`] of room and the frame behind it: frames are most of

@@ -37,6 +37,7 @@
 
 pub mod check;
 pub mod codec;
+pub mod content;
 pub mod former;
 pub mod message;
 pub mod order;

@@ -7,14 +7,15 @@ use std::collections::VecDeque;
 
 use crate::model::ChunkId;
 use crate::wire::WireError;
+use crate::wire::content::Content;
 
 /// A named piece of content and its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Piece {
     /// Its name.
     pub id: ChunkId,
     /// Its bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Content,
 }
 
 /// Offers on their way.
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     fn piece(n: u8) -> Piece {
-        Piece { id: ChunkId([n; 32]), bytes: vec![n; usize::from(n)] }
+        Piece { id: ChunkId([n; 32]), bytes: vec![n; usize::from(n)].into() }
     }
 
     #[test]
