@@ -1,8 +1,10 @@
 //! Between which levels a host's agent may choose, by what its way here carries. Pure.
 //!
 //! Below level 1 bytes grow fast (measured on an OS tree: 7 % at -1, a fifth at -5) for little
-//! time: that pays only on a way that takes more than two cores compress at level 1. A way that
-//! nobody described counts as 1 Gbit/s, as in the plan.
+//! time: that pays only on a way that takes more than two cores compress at level 1. Tried at
+//! 1 Gbit/s with 300,000 small files, where processors are what is waited for: -5 took 63 % more
+//! bytes and 4 % less processor time. A way that nobody described counts as 1 Gbit/s, as in the
+//! plan.
 
 use crate::inventory::{Host, Settings};
 use crate::wire::Levels;
