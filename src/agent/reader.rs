@@ -153,8 +153,11 @@ pub fn read_again(
     naming: &Naming,
 ) -> Option<Piece> {
     let mut reading = open_for_reading(tree, entry).ok()?;
+    reading.wants_only_to(offset + u64::from(length));
     let mut bytes = vec![0_u8; length as usize];
     let got = reading.read_at(&mut bytes, offset);
+    // What it brought into the cache goes again.
+    let _ = reading.finish();
     (got == bytes.len() && naming.key.name(&bytes) == id)
         .then_some(Piece { id, bytes: bytes.into() })
 }

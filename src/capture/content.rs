@@ -3,17 +3,19 @@
 //! **Invariants.** Only the regular file that was listed is read (same device and inode, checked on
 //! the open file); a pipe or device that took its place neither blocks nor is read. Holes are never
 //! read. A file is `Steady` only if size, mtime and ctime after reading are those of its listing.
+//! The page cache is left as it was, as far as that can be told (see [`cache`]).
 
+mod cache;
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 
-use rustix::fs::{self, Advice, FileType, OFlags, SeekFrom, Stat};
+use rustix::fs::{self, FileType, OFlags, SeekFrom};
 use rustix::io::Errno;
 
+use self::cache::Cache;
 use super::entry::{Content, Entry, FileTime, Kind};
 use super::{Beneath, metadata};
 use crate::model::TreePath;
@@ -59,11 +61,30 @@ pub struct ReadCounters {
 #[derive(Debug)]
 pub struct Reading {
     file: File,
-    listed: (u64, FileTime, FileTime),
+    listed: Listed,
+    cache: Cache,
     /// What is read ends here: the size at opening, or less where reading met the end or a fault.
     end: u64,
     counters: ReadCounters,
     cut: Option<Errno>,
+}
+
+/// How it looked when it was listed.
+#[derive(Debug, Clone, Copy)]
+struct Listed {
+    size: u64,
+    mtime: FileTime,
+    ctime: FileTime,
+}
+
+impl Listed {
+    /// Does `file` look so now?
+    fn is_still(&self, file: &File) -> bool {
+        fs::fstat(file.as_fd()).is_ok_and(|stat| {
+            let now = metadata::from_stat(&stat);
+            (stat.st_size as u64, now.mtime, now.ctime) == (self.size, self.mtime, self.ctime)
+        })
+    }
 }
 
 /// How reading ended.
@@ -91,12 +112,13 @@ pub fn open_for_reading(tree: &Beneath, entry: &Entry) -> Result<Reading, OpenEr
     if !same || FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(OpenError::Replaced { path: entry.path.clone() });
     }
-    // Advice only; a file system may not know it.
-    let _ = fs::fadvise(&file, 0, None, Advice::Sequential);
+    let (file, end) = (File::from(file), stat.st_size as u64);
+    let listed = Listed { size, mtime: entry.metadata.mtime, ctime: entry.metadata.ctime };
     Ok(Reading {
-        file: File::from(file),
-        listed: (size, entry.metadata.mtime, entry.metadata.ctime),
-        end: stat.st_size as u64,
+        cache: Cache::new(&file, listed, end),
+        file,
+        listed,
+        end,
         counters: ReadCounters { opened_files: 1, read_bytes: 0, touched_files: u64::from(!quiet) },
         cut: None,
     })
@@ -138,6 +160,11 @@ impl Reading {
         self.end
     }
 
+    /// Nothing at or behind `end` will be read: it need not be asked of the disk ahead.
+    pub fn wants_only_to(&mut self, end: u64) {
+        self.cache.end_at(end);
+    }
+
     /// The next run of data at or after `from`, as begin and end; `None`: only a hole is left.
     /// Where holes cannot be told, all is data.
     pub fn next_data(&self, from: u64) -> Option<(u64, u64)> {
@@ -159,16 +186,17 @@ impl Reading {
         let room = self.end.saturating_sub(offset).min(buffer.len() as u64) as usize;
         let mut filled = 0;
         while filled < room {
-            match self.file.read_at(&mut buffer[filled..room], offset + filled as u64) {
+            let at = offset + filled as u64;
+            match self.cache.read(&self.file, &mut buffer[filled..room], at) {
                 Ok(0) => {
-                    self.end = offset + filled as u64;
+                    self.end = at;
                     break;
                 }
                 Ok(count) => filled += count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(Errno::INTR) => {}
                 Err(error) => {
-                    self.cut = Some(Errno::from_io_error(&error).unwrap_or(Errno::IO));
-                    self.end = offset + filled as u64;
+                    self.cut = Some(error);
+                    self.end = at;
                     break;
                 }
             }
@@ -178,14 +206,12 @@ impl Reading {
     }
 
     /// Compares with the listing and closes.
-    pub fn finish(self) -> Finished {
-        let steady = |stat: Stat| {
-            let now = metadata::from_stat(&stat);
-            (stat.st_size as u64, now.mtime, now.ctime) == self.listed && self.end == self.listed.0
-        };
+    pub fn finish(mut self) -> Finished {
+        let is_still = self.listed.is_still(&self.file);
+        self.cache.finish(&self.file, is_still);
         let content = match self.cut {
             Some(_) => Content::Cut,
-            None if fs::fstat(self.file.as_fd()).is_ok_and(steady) => Content::Steady,
+            None if is_still && self.end == self.listed.size => Content::Steady,
             None => Content::Changed,
         };
         Finished {

@@ -8,7 +8,7 @@ use std::process::Command;
 use super::*;
 use crate::capture::sample_tree::Scratch;
 
-fn listed(dir: &Path, name: &str) -> Entry {
+pub(super) fn listed(dir: &Path, name: &str) -> Entry {
     let tree = Beneath::open(dir).unwrap();
     let stat = metadata::stat(tree.folder(), name.as_bytes()).unwrap();
     let kind = metadata::kind(tree.folder(), name.as_bytes(), &stat).unwrap();
@@ -16,12 +16,12 @@ fn listed(dir: &Path, name: &str) -> Entry {
     Entry { path, kind, metadata: metadata::from_stat(&stat) }
 }
 
-fn open_listed(dir: &Path, entry: &Entry) -> Result<Reading, OpenError> {
+pub(super) fn open_listed(dir: &Path, entry: &Entry) -> Result<Reading, OpenError> {
     open_for_reading(&Beneath::open(dir).unwrap(), entry)
 }
 
-fn read_all(reading: &mut Reading) -> Vec<u8> {
-    let mut buffer = vec![0; 1 << 20];
+pub(super) fn read_all(reading: &mut Reading) -> Vec<u8> {
+    let mut buffer = vec![0; 10 << 20];
     let count = reading.read_at(&mut buffer, 0);
     buffer.truncate(count);
     buffer
