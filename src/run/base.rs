@@ -1,18 +1,19 @@
 //! What the runs so far hold, streamed to a sweeping agent, block by block as it asks.
 //!
 //! Files with several names are told beside, before the agent can ask about them: their first names
-//! need not be read from the manifests a second time.
+//! need not be read from the manifests a second time. What is read is counted as it passes: when
+//! the sweep finds nothing new, that is what the pass holds, and it need not be read again either.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use crate::capture::Fingerprint;
+use crate::capture::{Entry, Fingerprint};
 use crate::ledger::Ledger;
 use crate::model::{RunNumber, TreePath};
-use crate::run::shelf::ShelfError;
+use crate::run::shelf::{Counted, Counting, ShelfError};
 use crate::run::talk::Outbox;
 use crate::run::vouched;
-use crate::store::{Disk, PassName};
+use crate::store::{Disk, PassName, Step};
 use crate::wire::message::BASE_ENTRIES_MAX;
 use crate::wire::{BaseEntry, ToAgent, encode};
 
@@ -26,18 +27,19 @@ pub struct BaseFeed {
 }
 
 impl BaseFeed {
-    /// Over the runs of a pass before `run`; blocks go to `outbox`, first names of inodes and a
-    /// failure to `tell`.
+    /// Over the runs of a pass before `run`; blocks go to `outbox`, first names of inodes, what was
+    /// counted and a failure to `tell`.
     pub fn start(
         (disk, ledger): (Arc<dyn Disk>, Arc<Ledger>),
-        name: PassName,
-        run: RunNumber,
+        (name, run): (PassName, RunNumber),
         outbox: Outbox,
         tell: impl Fn(News) + Send + 'static,
     ) -> Self {
         let (requests, queue) = sync_channel(REQUESTS_MAX);
         std::thread::spawn(move || {
-            if let Err(error) = feed((&disk, &ledger), &name, run, &queue, (&outbox, &tell)) {
+            if let Err(error) =
+                feed((&disk, &ledger), (&name, run), &queue, (&outbox, &tell))
+            {
                 tell(News::Failed(error));
             }
         });
@@ -71,6 +73,8 @@ pub enum More {
 pub enum News {
     /// First names of files with several, before the block that holds them.
     Links(Vec<Link>),
+    /// What all blocks together hold, before the last of them.
+    Counted(Counted),
     /// It cannot go on.
     Failed(ShelfError),
 }
@@ -88,17 +92,19 @@ pub struct Link {
 
 fn feed(
     (disk, ledger): (&Arc<dyn Disk>, &Ledger),
-    name: &PassName,
-    run: RunNumber,
+    (name, run): (&PassName, RunNumber),
     queue: &Receiver<()>,
     (outbox, tell): (&Outbox, &impl Fn(News)),
 ) -> Result<(), ShelfError> {
-    let mut entries = vouched::open(disk, ledger, name)?.base_entries(run);
+    let pass = vouched::open(disk, ledger, name)?;
+    let mut counting = Counting::new(pass.head().paths.clone(), run);
+    let mut entries = pass.base_entries(run);
+    let mut watch = |step: &Step, replaced: Option<&Entry>| counting.take(step, replaced);
     while queue.recv().is_ok() {
         let (mut block, mut links) = (Vec::new(), Vec::new());
         let mut weight = 0;
         while block.len() < BASE_ENTRIES_MAX && weight < 1 << 20 {
-            let Some(entry) = entries.next() else {
+            let Some(entry) = entries.next_watched(&mut watch) else {
                 break;
             };
             weight += entry.path.as_bytes().len();
@@ -112,7 +118,16 @@ fn feed(
             tell(News::Links(links));
         }
         let last = block.len() < BASE_ENTRIES_MAX && weight < 1 << 20;
-        if !outbox.send(encode(&ToAgent::Base { entries: block, last })) || last {
+        let message = encode(&ToAgent::Base { entries: block, last });
+        if last {
+            // What cannot be read is for the sealing to find and to tell.
+            if let Ok(counted) = counting.end() {
+                tell(News::Counted(counted));
+            }
+            outbox.send(message);
+            return Ok(());
+        }
+        if !outbox.send(message) {
             break;
         }
     }

@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::run::base::{BaseFeed, Link, More, News};
 use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, SessionId};
-use crate::run::shelf::ToShelf;
+use crate::run::shelf::{Counted, ToShelf};
 use crate::run::talk::Outbox;
 use crate::store::{PassName, Store};
 use crate::wire::{LinkAnswer, LinkAsk, ToAgent, ToLanding, encode};
@@ -41,6 +41,8 @@ pub enum ToEngine {
     Lied(SessionId, String),
     /// First names of inodes, as an agent's base has them.
     Links(SessionId, Vec<Link>),
+    /// What a session's pass held before the sweep under way.
+    Counted(SessionId, Counted),
     /// A pass lost too much to be used.
     SetAside(SessionId, String),
     /// Tell the readers.
@@ -89,6 +91,7 @@ struct Running {
     ended: Option<oneshot::Sender<SessionEnd>>,
     links: LinkTable,
     base: Option<BaseFeed>,
+    counted: Option<Counted>,
     /// What it compresses with, as it says.
     level: Option<i32>,
 }
@@ -178,6 +181,11 @@ impl Engine {
                 self.input(Input::Ended(id));
             }
             ToEngine::Links(id, links) => self.know_links(id, links),
+            ToEngine::Counted(id, counted) => {
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.counted = Some(counted);
+                }
+            }
             ToEngine::SetAside(id, detail) => self.end(id, Reason::SetAside, detail),
             ToEngine::Emit(event) => self.emit(event),
             ToEngine::LandingFailed(reason, detail) => self.landing_failed(reason, &detail),
@@ -201,6 +209,7 @@ impl Engine {
             ended: Some(ended),
             links,
             base: None,
+            counted: None,
             level: None,
         };
         self.sessions.insert(assignment.session, running);
@@ -310,9 +319,10 @@ impl Engine {
                 self.send(session, &ToAgent::Sweep { run, keep_gone });
             }
             Command::Seal(id, doubts) => {
-                if let Some(session) = self.sessions.get(&id) {
+                if let Some(session) = self.sessions.get_mut(&id) {
                     let (workload, pass) = (session.workload.clone(), session.pass);
-                    let _ = self.shelf.send(ToShelf::Seal(id, PassName { workload, pass }, doubts));
+                    let (name, counted) = (PassName { workload, pass }, session.counted.take());
+                    let _ = self.shelf.send(ToShelf::Seal(id, name, doubts, counted));
                 }
             }
             Command::Finished(id) => self.finish(id, SessionEnd::Sealed),
@@ -334,14 +344,17 @@ impl Engine {
         };
         let (shelf, itself) = (self.shelf.clone(), self.itself.clone());
         let name = PassName { workload: session.workload.clone(), pass: session.pass };
+        session.counted = None;
         session.base = Some(BaseFeed::start(
             (self.store.disk().clone(), self.ledger.clone()),
-            name.clone(),
-            run,
+            (name.clone(), run),
             session.outbox.clone(),
             move |news| match news {
                 News::Links(links) => {
                     let _ = itself.send(ToEngine::Links(id, links));
+                }
+                News::Counted(counted) => {
+                    let _ = itself.send(ToEngine::Counted(id, counted));
                 }
                 News::Failed(error) => {
                     let _ = shelf.send(ToShelf::Unread(id, name.clone(), error));

@@ -34,7 +34,7 @@ use crate::store::{
     ManifestError, ManifestWriter, PassName, SegmentHead, Store, Writer, put_clock,
 };
 
-pub use count::Counted;
+pub use count::{Counted, Counting};
 pub use fault::ShelfError;
 
 /// A group commit waits for at most this much.
@@ -50,10 +50,11 @@ pub enum ToShelf {
     Append(SessionId, WorkloadId, Frame),
     /// Make a segment durable.
     Commit(SessionId, Box<ClosedSegment>),
-    /// All segments are durable: count and seal, unless too much is gone.
-    Seal(SessionId, PassName, SourceDoubts),
+    /// All segments are durable: seal, unless too much is gone. With what was counted for the last
+    /// sweep, if that was read to its end.
+    Seal(SessionId, PassName, SourceDoubts, Option<Counted>),
     /// The counting for a seal is done.
-    Counted(SessionId, PassName, Result<Counted, ShelfError>),
+    Counted(SessionId, PassName, SourceDoubts, Result<Counted, ShelfError>),
     /// What receipts vouch for of a pass could not be read while it was swept.
     Unread(SessionId, PassName, ShelfError),
     /// Remember.
@@ -208,12 +209,11 @@ impl Shelf {
                 self.since.get_or_insert(self.clock.elapsed());
                 Ok(())
             }
-            ToShelf::Seal(session, name, doubts) => {
-                self.count(session, name, doubts);
-                Ok(())
+            ToShelf::Seal(session, name, doubts, counted) => {
+                self.count(session, name, doubts, counted)
             }
-            ToShelf::Counted(session, name, counted) => match counted {
-                Ok(counted) => self.end_pass(session, &name, &counted),
+            ToShelf::Counted(session, name, doubts, counted) => match counted {
+                Ok(counted) => self.end_pass(session, &name, &counted, doubts),
                 Err(error) => self.unread(session, name, error),
             },
             ToShelf::Unread(session, pass, error) => self.unread(session, pass, error),

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::capture::entry::{Content, Fingerprint, Kind, Record};
+use crate::capture::entry::{Content, Entry, Fingerprint, Kind, Record};
 use crate::model::{RunNumber, TreePath};
 use crate::store::disk::Disk;
 use crate::store::lineage::{self, LAYERS_MAX, Layer, PassBase};
@@ -148,8 +148,8 @@ impl Pass {
     /// What run `run` compares the living tree with, in path order. What former passes read too
     /// soon after it had changed needs to be read again.
     pub fn base_entries(&self, run: RunNumber) -> BaseEntries {
-        let layers = self.layers().to_vec();
-        BaseEntries { steps: self.merged_before(run), layers, current: None, left_out: None }
+        let (steps, layers) = (self.merged_before(run), self.layers().to_vec());
+        BaseEntries { steps, layers, current: None, left_out: None }
     }
 }
 
@@ -165,8 +165,20 @@ impl Iterator for BaseEntries {
     type Item = BaseEntry;
 
     fn next(&mut self) -> Option<BaseEntry> {
+        self.next_watched(&mut |_, _| {})
+    }
+}
+
+impl BaseEntries {
+    /// The next entry; `watch` sees every step of the merged tree, each once, and what it replaced
+    /// ([`Merged::replaced`]).
+    pub fn next_watched(
+        &mut self,
+        watch: &mut impl FnMut(&Step, Option<&Entry>),
+    ) -> Option<BaseEntry> {
         loop {
             let Some(step) = self.steps.next() else { return self.current.take() };
+            watch(&step, self.steps.replaced());
             let begun = match step {
                 Step::Record(record) => self.note(record),
                 Step::Unfinished(_) => {
@@ -186,15 +198,14 @@ impl Iterator for BaseEntries {
             }
         }
     }
-}
 
-impl BaseEntries {
     /// Takes in one record; gives the entry it begins, if it does.
     fn note(&mut self, record: Record) -> Option<BaseEntry> {
         match record {
             Record::Node(entry) | Record::HardLink { entry, .. } => {
                 let layer = self.layers.get(self.steps.latest_run());
-                let is_settled = layer.is_none_or(|layer| layer.is_settled(entry.metadata.ctime));
+                let is_settled =
+                    layer.is_none_or(|layer| layer.is_settled(entry.metadata.ctime));
                 let needs_reread = !is_settled || self.left_out.as_ref() == Some(&entry.path);
                 let fingerprint =
                     if needs_reread { Fingerprint::NEVER } else { entry.fingerprint() };

@@ -9,39 +9,53 @@
 
 use std::sync::Arc;
 
-use crate::capture::{Content, Kind, Record};
+use crate::capture::{Content, Entry, Kind, Record};
 use crate::ledger::snapshot::Consistency;
 use crate::ledger::{Ledger, Pass as KnownPass};
-use crate::model::{Bytes, Tally, TreePath};
+use crate::model::{Bytes, RunNumber, Tally, TreePath};
 use crate::run::coordinator::{Input, SessionId, SourceDoubts};
 use crate::run::engine::ToEngine;
 use crate::run::shelf::{Shelf, ShelfError, ToShelf};
 use crate::run::vouched;
-use crate::store::{Disk, PassName, PassSeal, Step, seal_pass, set_aside};
+use crate::store::{Disk, PassName, PassSeal, SegmentFault, Step, seal_pass, set_aside};
 
 /// A pass that holds so much less than the one before is set aside.
 const LOSS_PERCENT_MAX: u64 = 30;
 
 /// What was counted, and what speaks against it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Counted {
+    /// Runs before this one were counted.
+    before: RunNumber,
     tally: Tally,
     /// A directory that lies on another device than before.
     moved: Option<TreePath>,
     /// A root that is not there any more; what was in it is kept.
     stale_root: Option<TreePath>,
-    doubts: SourceDoubts,
 }
 
 impl Shelf {
-    /// Reads the whole pass back on a thread of its own: what is sealed is what can be read.
-    pub(super) fn count(&self, session: SessionId, name: PassName, doubts: SourceDoubts) {
+    /// Ends a pass whose last sweep found nothing: it was counted as it was read for that sweep.
+    /// Otherwise the whole is read back on a thread of its own: what is sealed is what can be read.
+    pub(super) fn count(
+        &mut self,
+        session: SessionId,
+        name: PassName,
+        doubts: SourceDoubts,
+        counted: Option<Counted>,
+    ) -> Result<(), ShelfError> {
+        let ends = vouched::ends(&self.ledger, &name)?;
+        let is_all = |counted: &Counted| ends.iter().all(|end| end.run < counted.before);
+        if let Some(counted) = counted.filter(is_all) {
+            return self.end_pass(session, &name, &counted, doubts);
+        }
         let (disk, ledger) = (self.store.disk().clone(), self.ledger.clone());
         let itself = self.itself.clone();
         std::thread::spawn(move || {
-            let counted = count_pass(&disk, &ledger, &name, doubts);
-            let _ = itself.send(ToShelf::Counted(session, name, counted));
+            let counted = count_pass(&disk, &ledger, &name);
+            let _ = itself.send(ToShelf::Counted(session, name, doubts, counted));
         });
+        Ok(())
     }
 
     /// Seals what was counted, or sets it aside.
@@ -50,6 +64,7 @@ impl Shelf {
         session: SessionId,
         name: &PassName,
         counted: &Counted,
+        doubts: SourceDoubts,
     ) -> Result<(), ShelfError> {
         self.flush()?;
         self.writer.close_workload(&name.workload);
@@ -57,7 +72,7 @@ impl Shelf {
         let accepts = self.accepting.remove(name);
         let passes = self.ledger.passes(&name.workload)?;
         let former = passes.iter().rev().find(|pass| pass.sealed_at.is_some());
-        let doubt = former.filter(|_| !accepts).and_then(|former| counted.doubt(former));
+        let doubt = former.filter(|_| !accepts).and_then(|former| counted.doubt(former, doubts));
         match doubt {
             Some(why) => self.set_aside(session, name, why),
             None => self.seal(session, name, counted, &passes),
@@ -98,16 +113,16 @@ impl Shelf {
 
 impl Counted {
     /// Why it may be a mistake of the source, compared with the pass before.
-    fn doubt(&self, former: &KnownPass) -> Option<String> {
+    fn doubt(&self, former: &KnownPass, doubts: SourceDoubts) -> Option<String> {
         let number = former.number;
         if let Some(path) = &self.moved {
             return Some(format!("{path} lies on another device than in pass {number}"));
         }
-        if self.doubts.failing > 0 {
-            let count = self.doubts.failing;
+        if doubts.failing > 0 {
+            let count = doubts.failing;
             return Some(format!("a disk over there fails: {count} names or listings missing"));
         }
-        if let Some(root) = self.stale_root.as_ref().filter(|_| self.doubts.missing_roots > 0) {
+        if let Some(root) = self.stale_root.as_ref().filter(|_| doubts.missing_roots > 0) {
             return Some(format!("{root} is not there any more"));
         }
         let (before, now) = (former.tally.entries, self.tally.entries);
@@ -115,9 +130,49 @@ impl Counted {
         (lost.saturating_mul(100) > before.saturating_mul(LOSS_PERCENT_MAX))
             .then(|| format!("{lost} of the {before} entries of pass {number} are gone"))
     }
+}
 
-    fn take(&mut self, record: &Record) {
-        let tally = &mut self.tally;
+/// Counts a merged tree, step by step.
+#[derive(Debug)]
+pub struct Counting {
+    roots: Vec<TreePath>,
+    counted: Counted,
+    /// A directory on another device counts unless its record says that it was not entered.
+    moved: Option<TreePath>,
+    left_out: Option<TreePath>,
+    fault: Option<SegmentFault>,
+}
+
+impl Counting {
+    /// Of the runs before `before` of a pass with these roots.
+    pub fn new(roots: Vec<TreePath>, before: RunNumber) -> Self {
+        let counted = Counted { before, tally: Tally::default(), moved: None, stale_root: None };
+        Self { roots, counted, moved: None, left_out: None, fault: None }
+    }
+
+    /// Takes in a step, and what its entry replaced.
+    pub fn take(&mut self, step: &Step, replaced: Option<&Entry>) {
+        match step {
+            Step::Record(record) => {
+                self.count(record);
+                self.doubt(record, replaced);
+            }
+            Step::Unfinished(_) => self.counted.tally.fuzzy += 1,
+            Step::Superseded(_) => {}
+            Step::Damaged(fault) => {
+                self.fault.get_or_insert_with(|| fault.clone());
+            }
+        }
+    }
+
+    /// All of it, unless something cannot be read.
+    pub fn end(mut self) -> Result<Counted, ShelfError> {
+        self.counted.moved = self.counted.moved.or(self.moved);
+        self.fault.map_or(Ok(self.counted), |fault| Err(ShelfError::Unreadable(fault)))
+    }
+
+    fn count(&mut self, record: &Record) {
+        let tally = &mut self.counted.tally;
         match record {
             Record::Node(entry) => {
                 tally.entries += 1;
@@ -131,6 +186,28 @@ impl Counted {
             Record::Lost { .. } | Record::Gone { .. } | Record::LeftOut { .. } => {}
         }
     }
+
+    fn doubt(&mut self, record: &Record, replaced: Option<&Entry>) {
+        match record {
+            Record::Node(entry) => {
+                let moved = self.moved.take();
+                self.counted.moved = self.counted.moved.take().or(moved);
+                if self.left_out.as_ref() == Some(&entry.path) && self.roots.contains(&entry.path) {
+                    self.counted.stale_root.get_or_insert_with(|| entry.path.clone());
+                }
+                let before = replaced.filter(|old| old.kind == Kind::Directory);
+                let has_moved = before.is_some_and(|old| old.metadata.dev != entry.metadata.dev);
+                if has_moved && entry.kind == Kind::Directory {
+                    self.moved = Some(entry.path.clone());
+                }
+            }
+            Record::LeftOut { path, .. } => {
+                self.moved.take_if(|moved| moved == path);
+                self.left_out = Some(path.clone());
+            }
+            _ => {}
+        }
+    }
 }
 
 /// What a pass holds when all its runs are merged.
@@ -138,45 +215,12 @@ fn count_pass(
     disk: &Arc<dyn Disk>,
     ledger: &Ledger,
     name: &PassName,
-    doubts: SourceDoubts,
 ) -> Result<Counted, ShelfError> {
     let pass = vouched::open(disk, ledger, name)?;
-    let roots = &pass.head().paths;
-    let mut counted = Counted { doubts, ..Counted::default() };
-    // A directory on another device counts unless its record says that it was not entered.
-    let mut moved: Option<TreePath> = None;
-    let mut left_out: Option<TreePath> = None;
+    let mut counting = Counting::new(pass.head().paths.clone(), RunNumber(u32::MAX));
     let mut steps = pass.merged();
     while let Some(step) = steps.next() {
-        let record = match step {
-            Step::Record(record) => record,
-            Step::Unfinished(_) => {
-                counted.tally.fuzzy += 1;
-                continue;
-            }
-            Step::Superseded(_) => continue,
-            Step::Damaged(fault) => return Err(ShelfError::Unreadable(fault)),
-        };
-        counted.take(&record);
-        match &record {
-            Record::Node(entry) => {
-                counted.moved = counted.moved.or(moved.take());
-                if left_out.as_ref() == Some(&entry.path) && roots.contains(&entry.path) {
-                    counted.stale_root.get_or_insert_with(|| entry.path.clone());
-                }
-                let before = steps.replaced().filter(|old| old.kind == Kind::Directory);
-                let has_moved = before.is_some_and(|old| old.metadata.dev != entry.metadata.dev);
-                if has_moved && entry.kind == Kind::Directory {
-                    moved = Some(entry.path.clone());
-                }
-            }
-            Record::LeftOut { path, .. } => {
-                moved = moved.filter(|moved| moved != path);
-                left_out = Some(path.clone());
-            }
-            _ => {}
-        }
+        counting.take(&step, steps.replaced());
     }
-    counted.moved = counted.moved.or(moved);
-    Ok(counted)
+    counting.end()
 }

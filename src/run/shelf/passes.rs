@@ -30,8 +30,8 @@ impl Shelf {
     pub(super) fn is_late(&self, order: &ToShelf) -> bool {
         let (session, workload) = match order {
             ToShelf::Commit(session, segment) => (session, &segment.workload),
-            ToShelf::Seal(session, pass, _)
-            | ToShelf::Counted(session, pass, _)
+            ToShelf::Seal(session, pass, ..)
+            | ToShelf::Counted(session, pass, ..)
             | ToShelf::Unread(session, pass, _) => (session, &pass.workload),
             _ => return false,
         };

@@ -5,8 +5,8 @@ use std::sync::mpsc::Receiver;
 
 use super::*;
 use crate::model::{Domain, Tally};
-use crate::run::coordinator::{ClosedSegment, Input, SessionId};
-use crate::run::shelf::{Counted, OpenedPass, PassRequest};
+use crate::run::coordinator::{ClosedSegment, Input, SessionId, SourceDoubts};
+use crate::run::shelf::{Counting, OpenedPass, PassRequest};
 
 /// A shelf at work that commits nothing by itself.
 struct Desk {
@@ -91,7 +91,8 @@ fn a_count_that_is_done_too_late_seals_nothing_under_the_next_session() {
     desk.commit(1, 0);
     desk.open(2);
     let pass = PassName { workload: desk.workload.id.clone(), pass: PassNumber(1) };
-    let counted = ToShelf::Counted(SessionId(1), pass, Ok(Counted::default()));
+    let counted = Counting::new(Vec::new(), RunNumber(1)).end();
+    let counted = ToShelf::Counted(SessionId(1), pass, SourceDoubts::default(), counted);
     desk.orders.send(counted).unwrap();
     desk.commit(2, 1);
     let ledger = desk.ledger.clone();
