@@ -124,11 +124,12 @@ impl CaptureJob {
             ToAgent::Reread { ticket, path, offset, length, id } => {
                 self.reread(Reread { ticket, path, offset, length, id })
             }
-            ToAgent::Sweep { keep_gone, .. } => {
+            ToAgent::Sweep { run, keep_gone } => {
                 *self.source.lock().expect("no holder of this lock panics") = Source::default();
                 let (sender, blocks) = sync_channel(BASE_BLOCKS_MAX);
                 self.base = Some(sender);
-                self.walk(RunKind::Sweep { blocks, keep_gone });
+                let is_first = run == self.order.run;
+                self.walk(RunKind::Sweep { blocks, keep_gone, is_first });
                 Ok(())
             }
             ToAgent::Base { entries, last } => self.base(entries, last),

@@ -2,11 +2,14 @@
 //!
 //! **Invariant.** What cannot be looked at is not gone: entries beneath a directory that cannot be
 //! listed, and an entry that cannot be looked at, stay as they were captured.
+//! Disks of virtual machines and loop devices ([`crate::capture::images`]) are never the same when
+//! a pass begins; its closing sweeps do not read them once more.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
 
 use crate::agent::outbox::{Disconnected, Outbox};
+use crate::capture::Images;
 use crate::capture::walk::Step;
 use crate::model::TreePath;
 use crate::wire::{BaseEntry, ToLanding};
@@ -23,6 +26,8 @@ pub struct Base {
     is_over: bool,
     /// Directories whose former entries stay; those left behind by the walk are dropped.
     kept: Vec<TreePath>,
+    /// Files that are not the same whatever they look like.
+    images: Images,
 }
 
 /// How a step compares with the base.
@@ -35,8 +40,8 @@ pub enum Compared {
 }
 
 impl Base {
-    /// Nothing asked for yet.
-    pub fn new(outbox: Outbox, blocks: Receiver<(Vec<BaseEntry>, bool)>) -> Self {
+    /// Nothing asked for yet; `images` are to be read again whatever they look like.
+    pub fn new(outbox: Outbox, blocks: Receiver<(Vec<BaseEntry>, bool)>, images: Images) -> Self {
         Self {
             outbox,
             blocks,
@@ -44,6 +49,7 @@ impl Base {
             asked: 0,
             is_over: false,
             kept: Vec::new(),
+            images,
         }
     }
 
@@ -92,7 +98,8 @@ impl Base {
                     return Ok(Compared::Different);
                 }
                 let base = self.entries.pop_front();
-                let is_same = base.is_some_and(|b| b.fingerprint == entry.fingerprint());
+                let is_same = base.is_some_and(|b| b.fingerprint == entry.fingerprint())
+                    && !self.images.contains(&(entry.metadata.dev, entry.metadata.ino));
                 Ok(if is_same { Compared::Same } else { Compared::Different })
             }
         }

@@ -17,7 +17,7 @@ use crate::agent::session::Budget;
 use crate::agent::sweep::{Base, Compared, place};
 use crate::capture::content::OpenError;
 use crate::capture::walk::{Found, Step, Walk, WalkCounts, WalkOptions};
-use crate::capture::{Beneath, Cursor, Entry, Fingerprint, Kind};
+use crate::capture::{Beneath, Cursor, Entry, Fingerprint, Images, Kind, open_images};
 use crate::model::{Reason, TreePath};
 use crate::wire::source::Source;
 use crate::wire::{BaseEntry, CaptureOrder, LinkAsk, ToLanding};
@@ -33,8 +33,9 @@ const READERS: usize = 2;
 pub enum RunKind {
     /// Run 0, from the order's cursor on.
     Walk,
-    /// A closing sweep against what the landing site has.
-    Sweep { blocks: Receiver<(Vec<BaseEntry>, bool)>, keep_gone: bool },
+    /// A sweep against what the landing site has. `is_first`: it begins the order, so that what
+    /// cannot be told by its times is read again; otherwise it closes what was just read.
+    Sweep { blocks: Receiver<(Vec<BaseEntry>, bool)>, keep_gone: bool, is_first: bool },
 }
 
 /// What a run works with.
@@ -103,8 +104,9 @@ impl WalkJob {
     fn walk(&self, kind: RunKind, slots: &SyncSender<Slot>) -> Result<(), WalkFailure> {
         let (mut base, keep_gone, cursor) = match kind {
             RunKind::Walk => (None, false, self.order.cursor.clone()),
-            RunKind::Sweep { blocks, keep_gone } => {
-                (Some(Base::new(self.outbox.clone(), blocks)), keep_gone, None)
+            RunKind::Sweep { blocks, keep_gone, is_first } => {
+                let images = if is_first { open_images() } else { Images::new() };
+                (Some(Base::new(self.outbox.clone(), blocks, images)), keep_gone, None)
             }
         };
         if let Some(Cursor { path, within: Some((offset, fingerprint)) }) = &cursor {

@@ -82,6 +82,7 @@ pub(super) fn workloads(host: &Host, customer: &CustomerId) -> Vec<Workload> {
         target: host.target.clone(),
         restore_root: None,
         accept: Vec::new(),
+        rechecks: false,
         is_default: true,
         origin: host.origin.clone(),
     };

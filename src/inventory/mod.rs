@@ -232,6 +232,8 @@ pub struct Workload {
     pub restore_root: Option<TreePath>,
     /// Paths that are uncovered on purpose.
     pub accept: Vec<Accept>,
+    /// `recheck = "always"`: a further pass reads every file again, whatever its times say.
+    pub rechecks: bool,
     /// Made by [`default`]: paths that do not exist over there are not failures.
     pub is_default: bool,
     /// Where it was written; of a default workload, its host.

@@ -231,6 +231,7 @@ fn workload(
     let target = target(&mut fields, &raw.id, targets).or_else(|| host.target.clone());
     let restore_root = restore_root(&mut fields);
     let accept = accept(&mut fields);
+    let rechecks = fields.word("recheck", &[("always", true), ("changed", false)]);
     fields.finish();
     Some(Workload {
         id: id?,
@@ -246,6 +247,7 @@ fn workload(
         target,
         restore_root,
         accept,
+        rechecks: rechecks.unwrap_or(false),
         is_default: false,
         origin: raw.origin.clone(),
     })

@@ -56,7 +56,7 @@ mod tests {
         }
         let keys = "id name tier language contacts domains group labels hold suspended address \
              port user identity host_key jump uplink uses rate customer capture target label kind \
-             paths exclude class bytes addresses restore accept";
+             paths exclude class bytes addresses restore accept recheck";
         for key in keys.split(' ') {
             assert!(inventory.contains(&format!("\n{key} = ")), "{key}");
         }

@@ -28,17 +28,18 @@ pub struct BaseFeed {
 
 impl BaseFeed {
     /// Over the runs of a pass before `run`; blocks go to `outbox`, first names of inodes, what was
-    /// counted and a failure to `tell`.
+    /// counted and a failure to `tell`. `rechecks`: no file that a former pass read is believed to
+    /// be what it was.
     pub fn start(
         (disk, ledger): (Arc<dyn Disk>, Arc<Ledger>),
-        (name, run): (PassName, RunNumber),
+        (name, run, rechecks): (PassName, RunNumber, bool),
         outbox: Outbox,
         tell: impl Fn(News) + Send + 'static,
     ) -> Self {
         let (requests, queue) = sync_channel(REQUESTS_MAX);
         std::thread::spawn(move || {
             if let Err(error) =
-                feed((&disk, &ledger), (&name, run), &queue, (&outbox, &tell))
+                feed((&disk, &ledger), (&name, run, rechecks), &queue, (&outbox, &tell))
             {
                 tell(News::Failed(error));
             }
@@ -92,13 +93,13 @@ pub struct Link {
 
 fn feed(
     (disk, ledger): (&Arc<dyn Disk>, &Ledger),
-    (name, run): (&PassName, RunNumber),
+    (name, run, rechecks): (&PassName, RunNumber, bool),
     queue: &Receiver<()>,
     (outbox, tell): (&Outbox, &impl Fn(News)),
 ) -> Result<(), ShelfError> {
     let pass = vouched::open(disk, ledger, name)?;
     let mut counting = Counting::new(pass.head().paths.clone(), run);
-    let mut entries = pass.base_entries(run);
+    let mut entries = pass.base_entries(run).rechecking(rechecks);
     let mut watch = |step: &Step, replaced: Option<&Entry>| counting.take(step, replaced);
     while queue.recv().is_ok() {
         let (mut block, mut links) = (Vec::new(), Vec::new());

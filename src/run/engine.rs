@@ -69,6 +69,8 @@ pub struct NewSession {
     pub ended: oneshot::Sender<SessionEnd>,
     /// First names of inodes.
     pub links: LinkTable,
+    /// Is no file believed to be what it was in a former pass?
+    pub rechecks: bool,
 }
 
 /// How a session ended.
@@ -92,6 +94,7 @@ struct Running {
     links: LinkTable,
     base: Option<BaseFeed>,
     counted: Option<Counted>,
+    rechecks: bool,
     /// What it compresses with, as it says.
     level: Option<i32>,
 }
@@ -195,7 +198,7 @@ impl Engine {
     }
 
     fn begin(&mut self, new: NewSession) {
-        let NewSession { assignment, outbox, listens, ended, links } = new;
+        let NewSession { assignment, outbox, listens, ended, links, rechecks } = new;
         if let Some((reason, detail)) = &self.failed {
             let _ = ended.send(SessionEnd::Failed(*reason, detail.clone()));
             return;
@@ -210,6 +213,7 @@ impl Engine {
             links,
             base: None,
             counted: None,
+            rechecks,
             level: None,
         };
         self.sessions.insert(assignment.session, running);
@@ -347,7 +351,7 @@ impl Engine {
         session.counted = None;
         session.base = Some(BaseFeed::start(
             (self.store.disk().clone(), self.ledger.clone()),
-            (name.clone(), run),
+            (name.clone(), run, session.rechecks),
             session.outbox.clone(),
             move |news| match news {
                 News::Links(links) => {

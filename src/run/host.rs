@@ -258,7 +258,8 @@ async fn capture(
     let (ended, end) = oneshot::channel();
     let outbox = line.talk.outbox();
     let (listens, listen) = watch::channel(true);
-    let new = NewSession { assignment, outbox, listens, ended, links };
+    let rechecks = workload.rechecks;
+    let new = NewSession { assignment, outbox, listens, ended, links, rechecks };
     shared.tell(ToEngine::Begin(Box::new(new)));
     let outcome = converse(shared, session, &Arc::new(key), line, (end, listen)).await;
     shared.tell(ToEngine::Input(Input::Ended(session)));

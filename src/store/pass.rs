@@ -149,7 +149,7 @@ impl Pass {
     /// soon after it had changed needs to be read again.
     pub fn base_entries(&self, run: RunNumber) -> BaseEntries {
         let (steps, layers) = (self.merged_before(run), self.layers().to_vec());
-        BaseEntries { steps, layers, current: None, left_out: None }
+        BaseEntries { steps, layers, rechecks: false, current: None, left_out: None }
     }
 }
 
@@ -157,6 +157,7 @@ impl Pass {
 pub struct BaseEntries {
     steps: Merged,
     layers: Vec<Layer>,
+    rechecks: bool,
     current: Option<BaseEntry>,
     left_out: Option<TreePath>,
 }
@@ -170,6 +171,12 @@ impl Iterator for BaseEntries {
 }
 
 impl BaseEntries {
+    /// Every file that a former pass read needs to be read again.
+    #[must_use]
+    pub fn rechecking(self, rechecks: bool) -> Self {
+        Self { rechecks, ..self }
+    }
+
     /// The next entry; `watch` sees every step of the merged tree, each once, and what it replaced
     /// ([`Merged::replaced`]).
     pub fn next_watched(
@@ -204,8 +211,9 @@ impl BaseEntries {
         match record {
             Record::Node(entry) | Record::HardLink { entry, .. } => {
                 let layer = self.layers.get(self.steps.latest_run());
+                let is_believed = !self.rechecks || !matches!(entry.kind, Kind::File { .. });
                 let is_settled =
-                    layer.is_none_or(|layer| layer.is_settled(entry.metadata.ctime));
+                    layer.is_none_or(|layer| is_believed && layer.is_settled(entry.metadata.ctime));
                 let needs_reread = !is_settled || self.left_out.as_ref() == Some(&entry.path);
                 let fingerprint =
                     if needs_reread { Fingerprint::NEVER } else { entry.fingerprint() };

@@ -87,6 +87,45 @@ fn a_further_pass_opens_and_sends_only_what_changed() {
 }
 
 #[test]
+fn a_workload_that_is_always_rechecked_is_read_again_and_not_sent_again() {
+    let sources = Sources::new();
+    let mut landing = captured(&sources);
+    for workload in landing.inventory.hosts.iter_mut().flat_map(|host| &mut host.workloads) {
+        workload.rechecks = workload.host.as_str() == HOST;
+    }
+    let ran = landing.run_what(Agents::default(), unwatched(), again);
+    assert!(ran.is_whole(), "{:?} {:?}", ran.end, ran.events);
+    // Each file once: the closing sweep believes what this pass itself has read.
+    assert_eq!(ran.agents.count(HOST).opened_files, sources.files(HOST));
+    assert_eq!(ran.agents.count(HOST).sent, [], "the content is known");
+    assert_eq!(ran.agents.count(HOSTS[1]).opened_files, 0);
+    landing.assert_restores(&sources);
+}
+
+#[test]
+fn the_disk_of_a_loop_device_is_read_again_once() {
+    let sources = Sources::new();
+    let image = sources.path(HOST).join("srv/image");
+    fs::write(&image, vec![7; 1 << 20]).unwrap();
+    let landing = captured(&sources);
+    let losetup = |arguments: &[&std::ffi::OsStr]| {
+        let output = Command::new("losetup").args(arguments).output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    };
+    let find = [AsRef::as_ref("--find"), AsRef::as_ref("--show"), image.as_os_str()];
+    let Some(device) = losetup(&find) else {
+        eprintln!("skipped: no loop device can be made here");
+        return;
+    };
+    let ran = landing.run_what(Agents::default(), unwatched(), again);
+    let detached = losetup(&[AsRef::as_ref("--detach"), AsRef::as_ref(device.trim())]);
+    assert!(ran.is_whole(), "{:?} {:?}", ran.end, ran.events);
+    assert_eq!(ran.agents.count(HOST).opened_files, 1);
+    assert_eq!(ran.agents.count(HOST).sent, []);
+    assert!(detached.is_some());
+}
+
+#[test]
 fn what_changed_just_before_it_was_read_is_read_again() {
     let sources = Sources::new();
     let landing = Landing::new(&sources);
