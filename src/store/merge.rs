@@ -242,6 +242,9 @@ impl Merged {
             _ => false,
         };
         self.active = Some(Active { stream: newest, path, is_unfinished });
+        if self.queue.is_empty() {
+            return Some(Step::Record(record));
+        }
         // Faults met while skipping come first: they lie before this record's pieces.
         self.queue.push_back(Step::Record(record));
         self.queue.pop_front()

@@ -33,6 +33,10 @@ use crate::model::{ChunkId, Domain, PackId, WorkloadId};
 
 /// No pack is longer.
 pub const PACK_BYTES_MAX: u32 = 64 << 20;
+/// Nor does evac write more chunks into one: their names are in memory while it is open, and there
+/// may be a pack for every host. Content of a few bytes would fill a pack with a million; as it is,
+/// the names of an open pack take less than a MiB. At least a frame's fit.
+pub const PACK_CHUNKS_MAX: usize = 30_000;
 /// Bytes of the trailer.
 pub const TRAILER_BYTES: usize = 12;
 
@@ -116,6 +120,7 @@ impl PackFrame {
 pub struct Footer {
     entries: Vec<u8>,
     count: u32,
+    chunks: usize,
 }
 
 impl Footer {
@@ -126,11 +131,17 @@ impl Footer {
         length: u32,
         chunks: impl ExactSizeIterator<Item = ChunkId>,
     ) {
+        self.chunks += chunks.len();
         for number in [offset, length, chunks.len() as u32] {
             self.entries.extend_from_slice(&number.to_le_bytes());
         }
         chunks.for_each(|id| self.entries.extend_from_slice(id.as_bytes()));
         self.count += 1;
+    }
+
+    /// Chunks of all frames.
+    pub fn chunks(&self) -> usize {
+        self.chunks
     }
 
     /// Length of footer and trailer after one more frame of `chunks`.
@@ -141,7 +152,8 @@ impl Footer {
 
     /// Footer and trailer of the pack `id`.
     pub fn encode(&self, id: PackId) -> Vec<u8> {
-        let mut bytes = FOOTER_MAGIC.to_vec();
+        let mut bytes = Vec::with_capacity(self.bytes_with(0));
+        bytes.extend_from_slice(&FOOTER_MAGIC);
         bytes.extend_from_slice(&[VERSION, 0, 0, 0]);
         bytes.extend_from_slice(id.as_bytes());
         bytes.extend_from_slice(&self.count.to_le_bytes());

@@ -12,7 +12,7 @@ use crate::model::{Bytes, ChunkId, Domain, PackId, WorkloadId};
 use crate::store::disk::{Append, Disk, DiskError};
 use crate::store::index::{PackState, insert_frames};
 use crate::store::log::{LogWriter, PackEnd, PackNews};
-use crate::store::pack::{Footer, PACK_BYTES_MAX, PackFrame, PackName};
+use crate::store::pack::{Footer, PACK_BYTES_MAX, PACK_CHUNKS_MAX, PackFrame, PackName};
 use crate::store::{Place, Shared, StoreError};
 
 /// Packs, and so file handles, that are open for appending at a time.
@@ -107,7 +107,7 @@ impl OpenPack {
 
     fn has_room(&self, frame_bytes: usize, chunks: usize) -> bool {
         let bytes = self.length as usize + frame_bytes + self.footer.bytes_with(chunks);
-        bytes <= PACK_BYTES_MAX as usize
+        bytes <= PACK_BYTES_MAX as usize && self.footer.chunks() + chunks <= PACK_CHUNKS_MAX
     }
 
     fn is_dirty(&self) -> bool {
@@ -196,7 +196,7 @@ impl Writer {
     /// Nothing more will come of this workload for now: its pack is sealed by the next commit.
     pub fn close_workload(&mut self, workload: &WorkloadId) {
         let Some(mut pack) = self.open.remove(workload) else { return };
-        let footer = pack.footer.encode(pack.name.id);
+        let footer = std::mem::take(&mut pack.footer).encode(pack.name.id);
         if pack.file.append(&footer).is_ok() {
             pack.length += footer.len() as u32;
             pack.is_sealed = true;

@@ -1,7 +1,7 @@
 //! Packs and the index over several lives of a store.
 
 use super::*;
-use crate::store::pack::PACK_BYTES_MAX;
+use crate::store::pack::{PACK_BYTES_MAX, PACK_CHUNKS_MAX};
 
 fn contents(range: std::ops::Range<u64>) -> Vec<Vec<u8>> {
     range.map(|number| noise(number, 1_000)).collect()
@@ -145,6 +145,26 @@ fn packs_roll_at_64_mib_and_keep_workloads_apart() {
     assert!(lengths.iter().any(|file| file.length > u64::from(PACK_BYTES_MAX) - (3 << 20)));
     drop(writer);
     assert_eq!(bench.open().unwrap().2.read_packs, 2, "the full pack was sealed");
+}
+
+#[test]
+fn a_pack_of_tiny_chunks_ends_before_their_names_fill_the_memory() {
+    let bench = Bench::new();
+    let (store, mut writer, _) = bench.open().unwrap();
+    let tiny = |range: std::ops::Range<u64>| -> Vec<Vec<u8>> {
+        range.map(|number| number.to_le_bytes().to_vec()).collect()
+    };
+    let frames = PACK_CHUNKS_MAX as u64 / 10_000;
+    for frame in 0..=frames {
+        append(&bench, &mut writer, "acme", &tiny(frame * 10_000..(frame + 1) * 10_000));
+    }
+    writer.close().unwrap();
+    assert_eq!(bench.files("packs/").len(), 2);
+    assert_eq!(store.chunk_count(), 10_000 * (frames + 1));
+    let (store, _, report) = bench.open().unwrap();
+    assert_eq!((report.packs, report.read_packs), (2, 0));
+    let last = tiny(10_000 * frames..10_000 * frames + 1).remove(0);
+    assert_eq!(content(&store, &bench.key().name(&last)), Some(last));
 }
 
 #[test]
