@@ -173,6 +173,8 @@ pub struct Walk {
     after: Option<TreePath>,
     /// Path of the innermost level; empty for `/`.
     path: Vec<u8>,
+    /// The same, once it was needed.
+    here: Option<TreePath>,
     levels: Vec<Level>,
     steps: VecDeque<Step>,
     counts: WalkCounts,
@@ -204,6 +206,7 @@ impl Walk {
             limits,
             after,
             path: Vec::new(),
+            here: None,
             levels: Vec::new(),
             steps: VecDeque::new(),
             counts: WalkCounts::default(),
@@ -289,6 +292,7 @@ impl Walk {
         let Some(left) = self.levels.pop() else { return };
         let Some(level) = self.levels.last() else { return };
         self.path.truncate(level.path_len);
+        self.here = None;
         if level.open.is_some() {
             return;
         }

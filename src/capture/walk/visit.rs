@@ -71,8 +71,12 @@ impl Walk {
         self.left_out(place.path, "it keeps changing into something else");
     }
 
-    fn here_or_top(&self) -> TreePath {
-        if self.path.is_empty() { TreePath::root() } else { self.here() }
+    fn here_or_top(&mut self) -> TreePath {
+        if let Some(here) = &self.here {
+            return here.clone();
+        }
+        let here = if self.path.is_empty() { TreePath::root() } else { self.here() };
+        self.here.insert(here).clone()
     }
 
     fn is_within(&self, path: &TreePath) -> bool {
@@ -216,6 +220,7 @@ impl Walk {
         if !place.path.is_root() {
             self.path.extend_from_slice(place.path.as_bytes());
         }
+        self.here = Some(place.path.clone());
         let names = if place.within { Names::unlisted() } else { self.ways(&place.path) };
         self.levels.push(Level {
             path_len: self.path.len(),
