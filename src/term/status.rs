@@ -51,7 +51,6 @@ pub fn customer(customer: &CustomerStatus, style: Style) -> String {
         ("host", Align::Left),
         ("state", Align::Left),
         ("done", Align::Right),
-        ("next", Align::Left),
     ]);
     for workload in &customer.workloads {
         table.row([
@@ -59,17 +58,34 @@ pub fn customer(customer: &CustomerStatus, style: Style) -> String {
             workload.host.to_string(),
             word(workload.state).to_owned(),
             format!("{}/{}", workload.bytes_done, workload.bytes),
-            next(workload),
         ]);
     }
     if !table.is_empty() {
         out.push_str(&table.render(style));
     }
+    out.push_str(&nexts(customer, style));
     if customer.is_held_back() {
         let why = format!("held back although captured: {}", held_by(&[customer]));
         out.push_str(&wrap(&why, 2, style.columns));
     }
     out
+}
+
+/// What comes next, whole: it may be a command to be copied.
+fn nexts(customer: &CustomerStatus, style: Style) -> String {
+    let mut nexts: Vec<(String, Vec<&str>)> = Vec::new();
+    for workload in &customer.workloads {
+        let (next, id) = (next(workload), workload.id.as_str());
+        match nexts.iter_mut().find(|(known, _)| *known == next) {
+            Some((_, ids)) => ids.push(id),
+            None => nexts.push((next, vec![id])),
+        }
+    }
+    nexts.retain(|(next, _)| !next.is_empty());
+    let line = |(next, ids): (String, Vec<&str>)| {
+        wrap(&format!("next for {}: {next}", ids.join(", ")), 2, style.columns)
+    };
+    nexts.into_iter().map(line).collect()
 }
 
 /// Which data keeps captured customers from being called so, and what ends that.

@@ -128,8 +128,9 @@ fn a_customer_is_shown_with_its_hold_and_its_workloads() {
 Acme BV (acme), tier gold
   needs attention, health error, hold legal, copied between 2030-03-04T03:00:00Z
   and 2030-03-04T04:00:00Z
-  workload   host     state                     done  next
-  acme-site  vps-014  needs attention  500 kB/2.0 MB  auth: install the key
+  workload   host     state                     done
+  acme-site  vps-014  needs attention  500 kB/2.0 MB
+  next for acme-site: auth: install the key
 ";
     let acme = one_customer("acme", PublicWord::NeedsAttention, Health::Error);
     assert_eq!(customer(&acme, Style::PLAIN), expected);
