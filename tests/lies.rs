@@ -30,7 +30,12 @@ fn pace(progress_patience: Duration) -> Pace {
         progress_patience,
         ..Pace::default().limits
     };
-    Pace { limits, commit_age: Duration::from_millis(10), retry: Duration::from_millis(1) }
+    Pace {
+        limits,
+        commit_age: Duration::from_millis(10),
+        retry: Duration::from_millis(1),
+        ..Pace::default()
+    }
 }
 
 /// The liar tells `lie`: it ends for `reason` and a detail with `what`, the honest host does not.

@@ -11,6 +11,8 @@ mod demo;
 #[cfg(test)]
 mod homeless;
 #[cfg(test)]
+mod lanes;
+#[cfg(test)]
 mod lies;
 #[cfg(test)]
 mod ordinary;

@@ -41,6 +41,34 @@ pub struct Spell {
     pub spare: Option<f64>,
 }
 
+impl Spell {
+    fn of_all(&self, time: Duration) -> f64 {
+        let all = self.span.as_secs_f64() * f64::from(self.workers.max(1));
+        time.as_secs_f64() / all.max(f64::EPSILON)
+    }
+
+    fn spare(&self) -> f64 {
+        self.spare.unwrap_or(1.0 - self.of_all(self.busy))
+    }
+
+    /// Are the processors what time is lost with?
+    fn is_busy(&self) -> bool {
+        self.spare() < SPARE.0 || self.of_all(self.busy) > 0.9
+    }
+
+    /// Does what is sent wait?
+    fn is_waiting(&self) -> bool {
+        let wire = self.wire.as_secs_f64() / self.span.as_secs_f64().max(f64::EPSILON);
+        wire > 0.3 || (self.of_all(self.idle) > 0.5 && self.is_uncredited)
+    }
+
+    /// Would more of the way help? A machine that is busy with its own work may well send more:
+    /// only our own threads speak against it.
+    pub fn waits_for_way(&self) -> bool {
+        self.is_waiting() && self.of_all(self.busy) < 0.5
+    }
+}
+
 /// Decides over the level.
 #[derive(Debug)]
 pub struct Governor {
@@ -61,14 +89,9 @@ impl Governor {
 
     /// Looks at a spell; gives the level if it changed.
     pub fn judge(&mut self, spell: &Spell) -> Option<i32> {
-        let all = spell.span.as_secs_f64() * f64::from(spell.workers.max(1));
-        let of_all = |time: Duration| time.as_secs_f64() / all.max(f64::EPSILON);
-        let wire = spell.wire.as_secs_f64() / spell.span.as_secs_f64().max(f64::EPSILON);
-        let is_waiting = wire > 0.3 || (of_all(spell.idle) > 0.5 && spell.is_uncredited);
-        let spare = spell.spare.unwrap_or(1.0 - of_all(spell.busy));
-        let next = if spare < SPARE.0 || of_all(spell.busy) > 0.9 {
+        let next = if spell.is_busy() {
             LADDER.iter().rev().find(|step| **step < self.level)
-        } else if spare > SPARE.1 && is_waiting {
+        } else if spell.spare() > SPARE.1 && spell.is_waiting() {
             LADDER.iter().find(|step| **step > self.level)
         } else {
             None
@@ -149,6 +172,9 @@ mod tests {
         assert_eq!(settle(ANY, &starved), Vec::<i32>::new(), "a disk is what it waits for");
         let uncredited = Spell { is_uncredited: true, ..starved };
         assert_eq!(settle(ANY, &uncredited).last(), Some(&9));
+        assert!(uncredited.waits_for_way() && !starved.waits_for_way());
+        assert!(spell(0.1, 0.0, 0.9, 0.02).waits_for_way(), "others keep the machine busy");
+        assert!(!spell(0.8, 0.0, 0.9, 0.5).waits_for_way(), "it could hardly send more");
     }
 
     #[test]

@@ -18,6 +18,8 @@ use crate::model::Generation;
 
 /// Name of the lock inside the folder.
 const LOCK: &str = "lock";
+/// Name of the socket for lanes inside the folder.
+pub(super) const SOCKET: &str = "lanes";
 /// How often, and how long apart, a holder is given the chance to go by itself.
 const PATIENCE: (u32, Duration) = (50, Duration::from_millis(100));
 
@@ -96,6 +98,7 @@ impl Lair {
             let path = entry.path();
             let name = entry.file_name();
             let is_ours = name == LOCK
+                || name == SOCKET
                 || running.as_ref() == Some(&path)
                 || name.to_str().is_some_and(|name| name.starts_with("evac-agent-"));
             if is_ours {
@@ -128,6 +131,8 @@ mod tests {
         let path = folder.path().join("a");
         std::fs::create_dir(&path).unwrap();
         std::fs::write(path.join("evac-agent-1234"), b"x").unwrap();
+        // One that was killed leaves it behind.
+        drop(std::os::unix::net::UnixListener::bind(path.join(SOCKET)).unwrap());
         let lair = Lair::enter(&path, Generation(1)).unwrap();
         assert!(lair.inode().is_some());
         lair.leave().unwrap();

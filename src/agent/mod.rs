@@ -11,12 +11,17 @@
 //!
 //! ```text
 //! walk ── small files ──> readers ─┐ in order        answers          frames
-//!   └──── links, dirs, large files ┴> offers ──> landing site ──> packer ──> outbox
+//!   └──── links, dirs, large files ┴> offers ──> landing site ──> packer ──> outbox ──> lines
 //! ```
 
 mod capture_job;
+mod door;
 mod governor;
 pub mod lair;
+pub mod lane;
+#[cfg(test)]
+mod lane_tests;
+mod lines;
 mod links;
 mod marks;
 mod offers;
@@ -33,7 +38,7 @@ mod write;
 mod tests;
 
 pub use lair::{Lair, LairError};
-pub use session::{Ending, serve};
+pub use session::{Ending, Home, serve};
 
 /// File content between reading and sending: offered and unanswered, or being compressed.
 pub const HELD_BYTES_MAX: u64 = 32 << 20;

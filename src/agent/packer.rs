@@ -39,8 +39,10 @@ struct Compressors {
 /// The level, and what speaks for another.
 struct Pace {
     governor: Governor,
+    /// Does what is sent wait for the way?
+    waits: Option<bool>,
     /// What the landing site was told last.
-    told: Option<i32>,
+    told: (Option<i32>, Option<bool>),
     spell: Spell,
     since: Duration,
     processors: Option<ProcessorTime>,
@@ -65,7 +67,8 @@ impl Packer {
         let clock = SystemClock::default();
         let pace = Pace {
             governor: Governor::new(levels),
-            told: None,
+            waits: None,
+            told: (None, None),
             spell: Spell::default(),
             since: clock.elapsed(),
             processors: ProcessorTime::now(),
@@ -102,8 +105,8 @@ impl Compressors {
             let mut wire = Duration::ZERO;
             let sent = self.turns.take(number, || {
                 let turn = self.clock.elapsed();
-                if let Some(level) = self.news() {
-                    self.outbox.send(&ToLanding::Level(level))?;
+                for news in self.news() {
+                    self.outbox.send(&news)?;
                 }
                 self.outbox.send_frame(frame)?;
                 wire = self.clock.elapsed().saturating_sub(turn);
@@ -142,11 +145,14 @@ impl Compressors {
         self.pace.lock().expect("no holder of this lock panics")
     }
 
-    /// The level, if the landing site does not know it.
-    fn news(&self) -> Option<i32> {
+    /// What the landing site does not know yet.
+    fn news(&self) -> Vec<ToLanding> {
         let mut pace = self.pace();
-        let level = pace.governor.level();
-        (pace.told.replace(level) != Some(level)).then_some(level)
+        let (level, waits) = (pace.governor.level(), pace.waits);
+        let told = std::mem::replace(&mut pace.told, (Some(level), waits));
+        let level = (told.0 != Some(level)).then_some(ToLanding::Level(level));
+        let waits = waits.filter(|_| told.1 != waits).map(ToLanding::Waits);
+        level.into_iter().chain(waits).collect()
     }
 
     /// Adds to the spell, and ends it when it is time.
@@ -165,6 +171,7 @@ impl Compressors {
         let measured = std::mem::take(&mut pace.spell);
         let spell = Spell { span, workers: self.workers, is_uncredited, spare, ..measured };
         pace.governor.judge(&spell);
+        pace.waits = Some(spell.waits_for_way());
         pace.since = now;
         pace.processors = processors;
     }

@@ -1,15 +1,19 @@
 //! One session: hears the landing site, keeps the job, ends cleanly.
 
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::sync::{Condvar, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::agent::AgentError;
 use crate::agent::capture_job::CaptureJob;
+use crate::agent::door::Door;
 use crate::agent::outbox::{Disconnected, Outbox, write_all};
 use crate::agent::survey::SurveyJob;
 use crate::agent::write::PlaceJob;
 use crate::model::Reason;
+use crate::wire::lane::LaneToken;
 use crate::wire::{AgentFacts, Decoder, Grant, MAGIC, ToAgent, ToLanding, VERSION, WireError};
 
 /// How a session ended.
@@ -96,23 +100,32 @@ struct Session {
     grant: Option<Grant>,
     job: Job,
     outbox: Outbox,
-    /// Folders of ours on this machine that no capture may contain.
-    skip: Vec<(u64, u64)>,
+    home: Home,
+    door: Option<Door>,
+}
+
+/// Where an agent lives.
+#[derive(Debug, Default)]
+pub struct Home {
+    /// Its folder, where lanes may join; `None`: they cannot.
+    pub folder: Option<PathBuf>,
+    /// Folders of ours that no capture may contain, by device and inode.
+    pub skip: Vec<(u64, u64)>,
 }
 
 /// Serves one landing site until it says goodbye or the connection breaks. `heard` is called at
-/// each sign of life. `skip`: folders of ours that no capture may contain, by device and inode.
+/// each sign of life.
 pub fn serve(
     mut input: impl Read,
     mut output: impl Write + Send + 'static,
-    skip: Vec<(u64, u64)>,
+    home: Home,
     heard: &dyn Fn(),
 ) -> Result<Ending, AgentError> {
     output.write_all(MAGIC)?;
     output.flush()?;
     let (outbox, queue) = Outbox::new();
     let writer = std::thread::spawn(move || write_all(queue, output));
-    let mut session = Session { grant: None, job: Job::None, outbox, skip };
+    let mut session = Session { grant: None, job: Job::None, outbox, home, door: None };
     let outcome = session.listen(&mut input, heard);
     if let Err(error) = &outcome {
         let (reason, detail) = (Reason::Protocol, error.to_string());
@@ -175,14 +188,14 @@ impl Session {
             ToAgent::Capture(order) => {
                 self.granted(Grant::Read, "reading")?;
                 self.end_job();
-                let job = CaptureJob::start(*order, &self.skip, &self.outbox)?;
+                let job = CaptureJob::start(*order, &self.home.skip, &self.outbox)?;
                 self.job = Job::Capture(job);
                 Ok(())
             }
             ToAgent::Survey(order) => {
                 self.granted(Grant::Read, "reading")?;
                 self.end_job();
-                self.job = Job::Survey(SurveyJob::start(*order, &self.skip, &self.outbox));
+                self.job = Job::Survey(SurveyJob::start(*order, &self.home.skip, &self.outbox));
                 Ok(())
             }
             ToAgent::Place(order) => {
@@ -195,6 +208,17 @@ impl Session {
                 self.end_job();
                 Ok(())
             }
+            ToAgent::Lanes { token } => self.open_door(token),
+            ToAgent::Count { rtt_ms } => {
+                self.outbox.desk().count(Duration::from_millis(u64::from(rtt_ms)));
+                Ok(())
+            }
+            ToAgent::Took { line, bytes } => Ok(self.outbox.desk().took(line, bytes)?),
+            ToAgent::LaneEnd { lane } => {
+                self.outbox.desk().end(lane);
+                Ok(())
+            }
+            ToAgent::LaneLost { lane, bytes } => Ok(self.outbox.desk().lost(lane, bytes)?),
             message => match &mut self.job {
                 Job::Capture(job) => job.take(message),
                 Job::Place(job) => job.take(message),
@@ -214,6 +238,16 @@ impl Session {
         }
         self.grant = Some(grant);
         Ok(self.outbox.send(&ToLanding::Hello(facts()))?)
+    }
+
+    /// A door that does not open is seen by the lanes that do not get in.
+    fn open_door(&mut self, token: LaneToken) -> Result<(), Stop> {
+        self.granted(Grant::Read, "reading")?;
+        let Some(folder) = self.home.folder.as_ref().filter(|_| self.door.is_none()) else {
+            return Ok(());
+        };
+        self.door = Door::open(folder, token, self.outbox.desk()).ok();
+        Ok(())
     }
 
     fn granted(&self, grant: Grant, what: &'static str) -> Result<(), Stop> {

@@ -34,7 +34,7 @@ impl Landing {
     fn new(grant: Grant) -> Self {
         let (mut stream, theirs) = UnixStream::pair().unwrap();
         let output = theirs.try_clone().unwrap();
-        let agent = std::thread::spawn(move || serve(theirs, output, Vec::new(), &|| {}));
+        let agent = std::thread::spawn(move || serve(theirs, output, Home::default(), &|| {}));
         let mut magic = [0; 8];
         stream.read_exact(&mut magic).unwrap();
         assert_eq!(&magic, crate::wire::MAGIC);
@@ -124,7 +124,7 @@ impl Landing {
                 ToLanding::WalkDone { tally } => done = Some(tally),
                 ToLanding::Level(level) => assert_eq!(level, 1),
                 ToLanding::WalkBegan { .. } | ToLanding::LinkForget { .. } => {}
-                ToLanding::Heartbeat => {}
+                ToLanding::Heartbeat | ToLanding::Waits(_) => {}
                 other => panic!("{other:?}"),
             }
         }

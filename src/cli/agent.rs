@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::agent::{Ending, Lair, serve};
+use crate::agent::{Ending, Home, Lair, lane, serve};
 use crate::cli::args::AgentArgs;
 use crate::cli::{Exit, print};
 use crate::model::{Clock, Generation, SystemClock};
@@ -21,8 +21,11 @@ const LOOK: Duration = Duration::from_secs(5);
 /// What a pipe should hold, so that sshd reads in large pieces.
 const PIPE_BYTES: usize = 1 << 20;
 
-/// Serves one landing site.
+/// Serves one landing site, or joins a further connection to the agent that does.
 pub fn run(args: &AgentArgs) -> Exit {
+    if args.lane {
+        return lane(args);
+    }
     let lair = match Lair::enter(&args.folder, Generation(args.generation)) {
         Ok(lair) => lair,
         Err(error) => {
@@ -30,14 +33,14 @@ pub fn run(args: &AgentArgs) -> Exit {
             return Exit::Failed;
         }
     };
-    let skip = lair.inode().into_iter().collect();
+    let home = Home { folder: Some(args.folder.clone()), skip: lair.inode().into_iter().collect() };
     let watch = Arc::new(Watch::new(lair));
     watch.clone().start();
     let stdout = std::io::stdout();
     // A smaller pipe is slower, nothing worse.
     let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE_BYTES);
     let heard = || watch.heard();
-    match serve(std::io::stdin().lock(), Raw(stdout), skip, &heard) {
+    match serve(std::io::stdin().lock(), Raw(stdout), home, &heard) {
         Ok(Ending::Bye) => watch.leave(),
         Ok(Ending::Disconnected) => {
             let _ = close_stdio();
@@ -47,6 +50,16 @@ pub fn run(args: &AgentArgs) -> Exit {
         Err(error) => {
             print::tell(&format!("evac agent: {}", crate::run::explain(&error)));
             watch.leave();
+            Exit::Failed
+        }
+    }
+}
+
+fn lane(args: &AgentArgs) -> Exit {
+    match lane::join(&args.folder, std::io::stdin(), std::io::stdout()) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            print::tell(&format!("evac agent: {}", crate::run::explain(&error)));
             Exit::Failed
         }
     }

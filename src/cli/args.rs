@@ -153,6 +153,9 @@ pub struct RunArgs {
     /// What is gone over there is meant to be: set no pass aside for it
     #[arg(long, requires = "again")]
     pub accept_losses: bool,
+    /// Always so many connections beside the first to each host, whatever they bring
+    #[arg(long, value_name = "COUNT", hide = true)]
+    pub lanes: Option<u32>,
 }
 
 /// Show where everything stands
@@ -248,6 +251,9 @@ pub struct AgentArgs {
     /// Number of its session
     #[arg(long)]
     pub generation: u64,
+    /// Joins this connection to the agent that runs there
+    #[arg(long)]
+    pub lane: bool,
 }
 
 /// The name of a plan becomes the name of a file.

@@ -19,7 +19,7 @@ use crate::ledger::snapshot::{CaptureState, CaptureStatus, Snapshot};
 use crate::model::{HostId, RunReport, Span, WorkloadId};
 use crate::plan::{self, Plan};
 use crate::run::stop::Stop;
-use crate::run::{Options, RunEnd};
+use crate::run::{Options, Pace, RunEnd};
 
 /// Carries out a plan.
 pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
@@ -39,7 +39,10 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     runtime.spawn(stop.clone().listen(global.clock.clone()));
     let lock = writing.lock;
     let writer = writing.writer.expect("it was opened to add to the store");
-    let end = runtime.block_on(crate::run::run(&site, writer, reach, options, &stop, told.clone()));
+    let mut pace = Pace::default();
+    pace.lanes.forced = args.lanes;
+    let run = crate::run::run_at(pace, &site, writer, reach, options, &stop, told.clone());
+    let end = runtime.block_on(run);
     told.finish();
     // Nothing is under way any more; what hangs in the kernel must not keep the command.
     runtime.shutdown_background();

@@ -14,6 +14,10 @@ use crate::model::{Rate, ResourceId, TierName, Timestamp};
 pub const DEFAULT_WEIGHT: f64 = 1.0;
 /// Hosts worked on at once, unless `limits.hosts` says otherwise.
 pub const DEFAULT_HOSTS: u32 = 64;
+/// SSH connections to one host at most, unless `limits.lanes` says otherwise.
+pub const DEFAULT_LANES: u32 = 24;
+/// More than these bring nothing, and agents take no more.
+pub const LANES_MAX: u32 = 64;
 /// Time zone in which people are told times, unless `site.timezone` says otherwise.
 pub const DEFAULT_TIMEZONE: &str = "UTC";
 /// Language of pages, unless `site.languages` says otherwise.
@@ -92,6 +96,8 @@ pub struct Limits {
     pub landing: Option<Rate>,
     /// Hosts at once.
     pub hosts: u32,
+    /// SSH connections to one host, where a long way needs several.
+    pub lanes: u32,
 }
 
 /// What kind of choke point a resource is.
@@ -156,7 +162,7 @@ impl Settings {
                 identity: Vec::new(),
                 known_hosts: DEFAULT_KNOWN_HOSTS.into(),
             },
-            limits: Limits { landing: None, hosts: DEFAULT_HOSTS },
+            limits: Limits { landing: None, hosts: DEFAULT_HOSTS, lanes: DEFAULT_LANES },
             resources: Vec::new(),
             tiers: BTreeMap::new(),
             classes: ClassWeights::default(),

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use crate::inventory::document::{SourceFile, Table, parse};
 use crate::inventory::fields::{Fields, suggestion};
 use crate::inventory::settings::{
-    ClassWeights, DEFAULT_HOSTS, DEFAULT_KNOWN_HOSTS, DEFAULT_LANGUAGE, DEFAULT_PORT,
-    DEFAULT_TIMEZONE, DEFAULT_USER, LANGUAGES, Limits, Resource, ResourceKind, Settings, Site, Ssh,
-    Window,
+    ClassWeights, DEFAULT_HOSTS, DEFAULT_KNOWN_HOSTS, DEFAULT_LANES, DEFAULT_LANGUAGE,
+    DEFAULT_PORT, DEFAULT_TIMEZONE, DEFAULT_USER, LANES_MAX, LANGUAGES, Limits, Resource,
+    ResourceKind, Settings, Site, Ssh, Window,
 };
 use crate::inventory::{Class, Dedup, Origin, Problem, Target};
 use crate::model::{TierName, Timestamp};
@@ -123,6 +123,7 @@ fn limits(fields: &mut Fields<'_>) -> Limits {
     let Some((table, at)) = fields.table("limits") else { return limits };
     let mut fields = Fields::new(table, at, "[limits]", fields.problems());
     limits.landing = fields.parse("landing");
+    limits.lanes = fields.integer("lanes", 1, LANES_MAX).unwrap_or(DEFAULT_LANES);
     limits.hosts = fields.integer("hosts", 1, 10_000).unwrap_or(DEFAULT_HOSTS);
     fields.finish();
     limits

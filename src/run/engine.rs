@@ -97,6 +97,7 @@ struct Running {
     rechecks: bool,
     /// What it compresses with, as it says.
     level: Option<i32>,
+    rtt: Duration,
 }
 
 /// The coordinator with everything around it.
@@ -160,13 +161,13 @@ impl Engine {
 
     /// What every host is doing, for whoever looks.
     fn pulse(&self) -> Pulse {
-        let host = |session: &Running| HostPulse {
+        let host = |(id, session): (&SessionId, &Running)| HostPulse {
             host: session.host.clone(),
-            lanes: 1,
+            lanes: 1 + self.coordinator.lanes(*id),
             level: session.level,
-            rtt_ms: None,
+            rtt_ms: Some(session.rtt.as_secs_f64() * 1e3),
         };
-        Pulse { bottleneck: None, hosts: self.sessions.values().map(host).collect() }
+        Pulse { bottleneck: None, hosts: self.sessions.iter().map(host).collect() }
     }
 
     fn take(&mut self, order: ToEngine) {
@@ -215,6 +216,7 @@ impl Engine {
             counted: None,
             rechecks,
             level: None,
+            rtt: assignment.rtt,
         };
         self.sessions.insert(assignment.session, running);
         self.input(Input::Begin(assignment));

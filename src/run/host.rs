@@ -10,10 +10,13 @@ use crate::inventory::{Host, Workload};
 use crate::model::{Event, HostId, Reason, WorkloadId};
 use crate::run::coordinator::{Assignment, Frame, Input, SessionId};
 use crate::run::engine::{NewSession, SessionEnd, ToEngine};
+use crate::run::lanes::ladder::Ladder;
+use crate::run::reach::Entry;
 use crate::run::shelf::{OpenedPass, PassRequest, ToShelf};
 use crate::run::stop::Phase;
 use crate::run::talk::{Talk, TalkError};
 use crate::run::tries::Tries;
+use crate::run::trunk::{self, Trunk};
 use crate::run::{Outcome, Refusal, Shared, links};
 use crate::wire::{CaptureOrder, Grant, ToAgent, ToLanding};
 
@@ -22,7 +25,9 @@ const QUEUED_BYTES_MAX: usize = 32 << 20;
 
 /// Works on `host` until it has no more work, or cannot be worked on.
 pub async fn work(shared: Arc<Shared>, host: Host) {
-    let mut talk: Option<Line> = None;
+    let mut talk: Option<Trunk> = None;
+    // Outlives the lines: what was learnt of the way is.
+    let mut ladder = Some(shared.ladder());
     let mut tries = Tries::default();
     while let Some(id) = shared.next_workload(&host.id) {
         let Some(workload) = host.workloads.iter().find(|workload| workload.id == id).cloned()
@@ -30,8 +35,8 @@ pub async fn work(shared: Arc<Shared>, host: Host) {
             continue;
         };
         tries.begin(&id, || shared.reached(&id));
-        let outcome = match ready(&shared, &host, &mut talk).await {
-            Ok(line) => capture(&shared, &host, &workload, line).await,
+        let outcome = match ready(&shared, &host, &mut talk, &mut ladder).await {
+            Ok(link) => capture(&shared, &host, &workload, link).await,
             Err(error) => Err(error),
         };
         match outcome {
@@ -41,14 +46,14 @@ pub async fn work(shared: Arc<Shared>, host: Host) {
             }
             Ok(Ended::Damaged(detail)) => {
                 // The agent is in the middle of a pass that is no more.
-                if let Some(line) = talk.take() {
-                    line.bye().await;
+                if let Some(link) = talk.take() {
+                    ladder = Some(link.bye().await);
                 }
                 after_damage(&shared, &host.id, &id, detail, &mut tries);
             }
             Err(error) => {
-                if let Some(line) = talk.take() {
-                    line.hang_up(error.reason).await;
+                if let Some(link) = talk.take() {
+                    ladder = Some(link.hang_up(error.reason).await);
                 }
                 if !after_failure(&shared, &host, &id, &error, &mut tries).await {
                     break;
@@ -56,8 +61,8 @@ pub async fn work(shared: Arc<Shared>, host: Host) {
             }
         }
     }
-    if let Some(line) = talk {
-        line.bye().await;
+    if let Some(link) = talk {
+        link.bye().await;
         shared.emit(Event::HostDone { host: host.id.clone() });
     }
 }
@@ -78,6 +83,8 @@ pub struct Line {
     pub connection: Option<crate::ssh::Connection>,
     /// Round-trip time.
     pub rtt: Duration,
+    /// How lanes get to it; `None`: they cannot.
+    pub entry: Option<Arc<Entry>>,
 }
 
 impl Line {
@@ -101,12 +108,15 @@ impl Line {
 }
 
 async fn ready<'a>(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     host: &Host,
-    talk: &'a mut Option<Line>,
-) -> Result<&'a mut Line, TalkError> {
+    talk: &'a mut Option<Trunk>,
+    ladder: &mut Option<Ladder>,
+) -> Result<&'a mut Trunk, TalkError> {
     if talk.is_none() {
-        *talk = Some(shared.reach.agent(host, Grant::Read, shared).await?);
+        let line = shared.reach.agent(host, Grant::Read, shared).await?;
+        let ladder = ladder.take().unwrap_or_else(|| shared.ladder());
+        *talk = Some(Trunk::new(shared, host, line, ladder));
     }
     Ok(talk.as_mut().expect("it was just filled"))
 }
@@ -225,7 +235,7 @@ async fn capture(
     shared: &Arc<Shared>,
     host: &Host,
     workload: &Workload,
-    line: &mut Line,
+    link: &mut Trunk,
 ) -> Result<Ended, TalkError> {
     let key = shared.domain_key(workload)?;
     let session = shared.new_session();
@@ -241,7 +251,7 @@ async fn capture(
         cursor: opened.cursor.clone(),
         skip: shared.own_folders.clone(),
     };
-    line.talk.send(&ToAgent::Capture(Box::new(order)));
+    link.line.talk.send(&ToAgent::Capture(Box::new(order)));
     let assignment = Assignment {
         session,
         host: host.id.clone(),
@@ -253,15 +263,16 @@ async fn capture(
         segment: opened.segment,
         paths: workload.paths.clone(),
         cursor: opened.cursor,
-        rtt: line.rtt,
+        rtt: link.line.rtt,
     };
     let (ended, end) = oneshot::channel();
-    let outbox = line.talk.outbox();
+    let outbox = link.line.talk.outbox();
     let (listens, listen) = watch::channel(true);
     let rechecks = workload.rechecks;
     let new = NewSession { assignment, outbox, listens, ended, links, rechecks };
     shared.tell(ToEngine::Begin(Box::new(new)));
-    let outcome = converse(shared, session, &Arc::new(key), line, (end, listen)).await;
+    link.lanes.begin(session);
+    let outcome = converse(shared, session, &Arc::new(key), link, (end, listen)).await;
     shared.tell(ToEngine::Input(Input::Ended(session)));
     outcome
 }
@@ -286,7 +297,7 @@ async fn converse(
     shared: &Arc<Shared>,
     session: SessionId,
     key: &Arc<DomainKey>,
-    line: &mut Line,
+    Trunk { line, lanes }: &mut Trunk,
     (mut end, mut listen): (oneshot::Receiver<SessionEnd>, watch::Receiver<bool>),
 ) -> Result<Ended, TalkError> {
     let room = Arc::new(Semaphore::new(QUEUED_BYTES_MAX));
@@ -299,7 +310,7 @@ async fn converse(
                 Ok(SessionEnd::Failed(reason, detail)) => Err(TalkError::new(reason, detail)),
                 Err(_) => Err(TalkError::new(Reason::Stopped, "the run was stopped")),
             },
-            message = next(line, &mut listen) => message?,
+            message = trunk::next(line, lanes, &mut listen) => message?,
         };
         let size = message.held_bytes().min(QUEUED_BYTES_MAX) as u32;
         let permit = room.clone().acquire_many_owned(size).await;
@@ -308,6 +319,7 @@ async fn converse(
             ToLanding::Frame(bytes) => {
                 check_frame(shared, session, key, bytes.into_vec(), permit).await;
             }
+            ToLanding::Waits(waits) => lanes.waits(waits),
             ToLanding::Failed { reason, detail } => {
                 let its_own = [Reason::SourceError, Reason::SourceFull];
                 return Err(crate::run::talk::failed(reason, &detail, &its_own));
@@ -315,13 +327,6 @@ async fn converse(
             message => shared.tell(ToEngine::Said(session, message, permit)),
         }
     }
-}
-
-/// What the agent says next, once it is to be listened to.
-async fn next(line: &mut Line, listen: &mut watch::Receiver<bool>) -> Result<ToLanding, TalkError> {
-    // When nobody decides that any more, the session is over: its end comes by another way.
-    let _ = listen.wait_for(|listen| *listen).await;
-    line.talk.next().await
 }
 
 /// Every piece is checked against its name before anybody believes it.

@@ -15,6 +15,7 @@ mod base;
 pub mod coordinator;
 mod engine;
 mod host;
+pub mod lanes;
 mod levels;
 mod links;
 pub mod reach;
@@ -28,6 +29,7 @@ pub mod stream;
 pub mod survey;
 pub mod talk;
 mod tries;
+mod trunk;
 mod vouched;
 #[cfg(test)]
 mod tests;
@@ -44,6 +46,7 @@ use crate::store::{Store, Writer};
 
 use coordinator::Limits;
 use engine::{Engine, ToEngine};
+use lanes::ladder::LaneRules;
 use reach::Way;
 pub use shared::{Outcome, Shared};
 use shelf::{Shelf, ToShelf};
@@ -131,6 +134,8 @@ pub struct Pace {
     pub commit_age: Duration,
     /// Half the pause before a host that failed is dialled again; it doubles with every failure.
     pub retry: Duration,
+    /// Where hosts get further connections.
+    pub lanes: LaneRules,
 }
 
 impl Default for Pace {
@@ -143,6 +148,7 @@ impl Default for Pace {
             limits: Limits { budget_bytes, ..Limits::default() },
             commit_age: Duration::from_millis(200),
             retry: Duration::from_secs(1),
+            lanes: LaneRules::default(),
         }
     }
 }
@@ -198,7 +204,7 @@ pub async fn run_at(
             .spawn(move || engine.work(&engine_orders))?,
     ];
     let channels = (to_engine, to_shelf);
-    let shared = Arc::new(Shared::new(site, reach, &options, stop.clone(), pace.retry, channels)?);
+    let shared = Arc::new(Shared::new(site, reach, &options, stop.clone(), &pace, channels)?);
     shared.emit(Event::RunStarted {
         workloads: options.order.len() as u64,
         hosts: shared.host_count(),

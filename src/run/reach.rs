@@ -8,7 +8,7 @@ use crate::inventory::{Host, Inventory, Settings, Target, settings};
 use crate::model::{Clock, Event, Generation, HostId, Reason, SiteId};
 use crate::run::host::Line;
 use crate::run::shared::Shared;
-use crate::run::stream::Pending;
+use crate::run::stream::{Pending, Stream};
 use crate::run::talk::{Patience, Talk, TalkError};
 use crate::ssh::deploy::{self, Agent};
 use crate::ssh::{Connection, Dialler, Endpoint, Purpose, SshError, probe};
@@ -27,8 +27,32 @@ pub trait Way: Send + Sync {
         shared: &'a Shared,
     ) -> Pending<'a, Result<Line, TalkError>>;
 
+    /// One more connection to the agent that `entry` leads to, with its process begun.
+    fn lane<'a>(
+        &'a self,
+        host: &'a Host,
+        entry: &'a Entry,
+    ) -> Pending<'a, Result<LaneWay, TalkError>>;
+
     /// Nobody is reached any more.
     fn close(&self) -> Pending<'_, ()>;
+}
+
+/// How lanes get to an agent that runs.
+#[derive(Debug)]
+pub struct Entry {
+    /// Where it lies.
+    pub placed: Option<deploy::Placed>,
+    /// The number of its session.
+    pub generation: Generation,
+}
+
+/// A lane that does not belong to an agent yet.
+pub struct LaneWay {
+    /// What comes after the magic.
+    pub stream: Stream,
+    /// Its connection, kept open as long as it is used.
+    pub connection: Option<Connection>,
 }
 
 impl Way for Reach {
@@ -39,6 +63,14 @@ impl Way for Reach {
         shared: &'a Shared,
     ) -> Pending<'a, Result<Line, TalkError>> {
         Box::pin(Self::agent(self, host, grant, shared))
+    }
+
+    fn lane<'a>(
+        &'a self,
+        host: &'a Host,
+        entry: &'a Entry,
+    ) -> Pending<'a, Result<LaneWay, TalkError>> {
+        Box::pin(Self::lane(self, host, entry))
     }
 
     fn close(&self) -> Pending<'_, ()> {
@@ -191,7 +223,11 @@ impl Reach {
             Err(error) => Err(talk_error(&error)),
         };
         match started {
-            Ok((talk, rtt, bytes)) => Ok((Line { talk, connection: Some(connection), rtt }, bytes)),
+            Ok((talk, placed, rtt)) => {
+                let bytes = placed.uploaded;
+                let entry = Some(Arc::new(Entry { placed: Some(placed), generation }));
+                Ok((Line { talk, connection: Some(connection), rtt, entry }, bytes))
+            }
             Err(error) => {
                 connection.close().await;
                 Err(error)
@@ -207,7 +243,7 @@ impl Reach {
         name: &HostId,
         generation: Generation,
         grant: Grant,
-    ) -> Result<(Talk, Duration, crate::model::Bytes), TalkError> {
+    ) -> Result<(Talk, deploy::Placed, Duration), TalkError> {
         let failed = |error: SshError| talk_error(&error);
         let rtt = connection.rtt(&*self.clock).await.map_err(failed)?;
         let quiet = |_: crate::model::Bytes| {};
@@ -218,7 +254,27 @@ impl Reach {
         let arguments = ["agent", "--folder", &placed.folder, "--generation", &number];
         let exec = placed.start(connection, &arguments, MAGIC).await.map_err(failed)?;
         let talk = Talk::greet_within(self.patience, exec, &[], generation, grant).await?;
-        Ok((talk, rtt, placed.uploaded))
+        Ok((talk, placed, rtt))
+    }
+
+    /// One more connection, tried once: whoever has one already makes no fuss about another.
+    async fn lane(&self, host: &Host, entry: &Entry) -> Result<LaneWay, TalkError> {
+        let nowhere = || TalkError::new(Reason::Internal, "no agent was placed there");
+        let placed = entry.placed.as_ref().ok_or_else(nowhere)?;
+        let endpoint = self.endpoint(host);
+        let dial = self.dialler.dial_once(&endpoint, Purpose::Bulk);
+        let late = |_| TalkError::new(Reason::Unreachable, "no way in within a minute");
+        let dialled = tokio::time::timeout(DIAL_PATIENCE, dial).await.map_err(late)?;
+        let connection = dialled.map_err(|error| talk_error(&error))?;
+        let number = entry.generation.0.to_string();
+        let arguments = ["agent", "--lane", "--folder", &placed.folder, "--generation", &number];
+        match placed.start(&connection, &arguments, MAGIC).await {
+            Ok(exec) => Ok(LaneWay { stream: exec.into(), connection: Some(connection) }),
+            Err(error) => {
+                connection.close().await;
+                Err(talk_error(&error))
+            }
+        }
     }
 
     /// Says goodbye to bastions.

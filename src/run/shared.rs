@@ -8,19 +8,23 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use crate::chunk::DomainKey;
 use crate::inventory::{Dedup, Host, Workload};
 use crate::ledger::Ledger;
-use crate::model::{Event, Generation, HostId, Reason, SiteId, WorkloadId};
+use crate::model::{Clock, Event, Generation, HostId, Reason, ResourceId, SiteId, WorkloadId};
 use crate::run::coordinator::SessionId;
 use crate::run::engine::ToEngine;
+use crate::run::lanes::Arrived;
+use crate::run::lanes::ladder::{Ladder, LaneRules};
 use crate::run::reach::Way;
 use crate::run::schedule::Schedule;
 use crate::run::shelf::ToShelf;
 use crate::run::stop::{Phase, Stop};
 use crate::run::talk::{Checkers, TalkError};
 use crate::run::tries::Reached;
-use crate::run::{Options, Site};
+use crate::run::{Options, Pace, Site};
 use crate::store::Store;
 use crate::store::keys::DomainName;
 use crate::wire::Levels;
@@ -64,7 +68,19 @@ pub struct Shared {
     next_session: AtomicU64,
     retry: Duration,
     levels: BTreeMap<HostId, Levels>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Lanes of all hosts that are dialled at once: a few of what the dialler lets be under way, so
+    /// that hosts without any connection come first.
+    pub(super) lane_dials: Semaphore,
+    lane_rules: LaneRules,
+    lines_max: u32,
+    /// What arrives from all hosts on an uplink.
+    arrived: BTreeMap<Option<ResourceId>, Arc<AtomicU64>>,
 }
+
+/// See [`Shared::lane_dials`].
+const LANE_DIALS_MAX: usize = 8;
 
 /// Between which levels each host with work may compress.
 fn levels(site: &Site, hosts: &BTreeSet<HostId>) -> BTreeMap<HostId, Levels> {
@@ -86,7 +102,7 @@ impl Shared {
         reach: impl Way + 'static,
         options: &Options,
         stop: Stop,
-        retry: Duration,
+        pace: &Pace,
         channels: (Sender<ToEngine>, Sender<ToShelf>),
     ) -> std::io::Result<Self> {
         let scratch = site.state.join("scratch");
@@ -112,7 +128,17 @@ impl Shared {
             levels: levels(site, &hosts),
             hosts,
             next_session: AtomicU64::new(1),
-            retry,
+            retry: pace.retry,
+            clock: site.clock.clone(),
+            lane_dials: Semaphore::new(LANE_DIALS_MAX),
+            lane_rules: pace.lanes,
+            lines_max: site.settings.limits.lanes,
+            arrived: site
+                .inventory
+                .hosts
+                .iter()
+                .map(|h| (h.uplink.clone(), Arc::default()))
+                .collect(),
         })
     }
 
@@ -123,6 +149,16 @@ impl Shared {
     /// Between which levels the agent of `host` may compress.
     pub fn levels(&self, host: &HostId) -> Levels {
         self.levels.get(host).copied().unwrap_or(super::levels::DEFAULT)
+    }
+
+    /// What decides over a host's lanes.
+    pub(super) fn ladder(&self) -> Ladder {
+        Ladder::new(self.lane_rules, self.lines_max)
+    }
+
+    /// Where what arrives from a host is counted.
+    pub(super) fn arrived(&self, host: &Host) -> Arrived {
+        Arrived::on(self.arrived.get(&host.uplink).cloned().unwrap_or_default())
     }
 
     /// Hosts with work in this run.

@@ -311,13 +311,13 @@ impl Surveyor {
         let probed = probe::probe(connection).await.map_err(|error| talk_error(&error))?;
         let facts = machine.insert(MachineFacts::of(&probed, self.clock.now()));
         let generation = self.ledger.generation(&host.id).map_err(landing)?;
-        let (mut talk, rtt, agent_bytes) =
+        let (mut talk, placed, rtt) =
             (self.reach).start_on(connection, &probed, &host.id, generation, Grant::Read).await?;
         let answer = self.ask(&mut talk, host).await;
         talk.bye().await;
         let answer = answer?;
         facts.add(&answer);
-        Ok((HostFacts::of(host, facts.clone(), rtt, &answer), agent_bytes))
+        Ok((HostFacts::of(host, facts.clone(), rtt, &answer), placed.uploaded))
     }
 
     async fn ask(&self, talk: &mut Talk, host: &Host) -> Result<SurveyAnswer, TalkError> {

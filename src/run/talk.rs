@@ -8,6 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
 use crate::model::{Generation, Reason};
+use crate::run::lanes::Arrived;
 use crate::run::stream::{Hear, Speak, Stream};
 use crate::wire::{
     AgentFacts, Decoder, Grant, HEARTBEAT_S, SILENCE_S, ToAgent, ToLanding, VERSION, encode,
@@ -59,6 +60,7 @@ pub struct Talk {
     outbox: Outbox,
     writer: JoinHandle<()>,
     patience: Patience,
+    arrived: Arrived,
     /// What the agent said of itself.
     pub facts: AgentFacts,
 }
@@ -96,7 +98,8 @@ impl Talk {
             boot_id: String::new(),
             clock_s: 0,
         };
-        let mut talk = Self { reader, decoder, outbox, writer, patience, facts };
+        let mut talk =
+            Self { reader, decoder, outbox, writer, patience, arrived: Arrived::default(), facts };
         talk.send(&ToAgent::Hello { version: VERSION, generation, grant });
         // One that only says that it lives has not greeted.
         let greeting = tokio::time::timeout(patience.silence, talk.next()).await;
@@ -117,6 +120,11 @@ impl Talk {
     /// How long it is waited for.
     pub fn patience(&self) -> Patience {
         self.patience
+    }
+
+    /// Counts there what arrives from now on.
+    pub fn count(&mut self, arrived: Arrived) {
+        self.arrived = arrived;
     }
 
     /// Where messages to the agent go.
@@ -147,6 +155,7 @@ impl Talk {
         match tokio::time::timeout(silence, self.reader.hear()).await {
             Err(_) => Err(silent(silence)),
             Ok(Ok(Some(bytes))) => {
+                self.arrived.add(bytes.len());
                 self.decoder.push(&bytes);
                 Ok(())
             }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::capture::{Cursor, Fingerprint, Record};
 use crate::model::{ChunkId, Generation, Reason, RunNumber, TreePath};
 use crate::wire::former::{self, Former};
+use crate::wire::lane::LaneToken;
 use crate::wire::order::{CaptureOrder, Levels, PlaceOrder};
 use crate::wire::records::{RECORD_BYTES, check_records, held_bytes};
 use crate::wire::survey::{SurveyAnswer, SurveyOrder};
@@ -110,6 +111,16 @@ pub enum ToAgent {
     PlaceEnd,
     /// The key that names the pieces of the following frames.
     Key(Box<crate::chunk::DomainKey>),
+    /// Lanes that know this token may join.
+    Lanes { token: LaneToken },
+    /// From now on [`ToAgent::Took`] says what has arrived; a round trip takes so long.
+    Count { rtt_ms: u32 },
+    /// Of all frames of a line so many bytes have arrived, heads and all; line 0 is the first.
+    Took { line: u32, bytes: u64 },
+    /// Give this lane nothing more; it says its end.
+    LaneEnd { lane: u32 },
+    /// This lane is gone. Of all its frames so many bytes have arrived: send the others again.
+    LaneLost { lane: u32, bytes: u64 },
     /// End the session, remove what was put there.
     Bye,
 }
@@ -140,6 +151,8 @@ pub enum ToLanding {
     WalkDone { tally: WalkTally },
     /// Frames are compressed with this level from now on.
     Level(i32),
+    /// Does what is sent wait for the way, and this machine for nothing else?
+    Waits(bool),
     /// The answer to `Survey`.
     Survey(Box<SurveyAnswer>),
     /// `Place` was accepted.
@@ -223,12 +236,17 @@ impl Message for ToAgent {
             Self::PlaceEnd => 14,
             Self::Key(_) => 15,
             Self::Bye => 16,
+            Self::Lanes { .. } => 17,
+            Self::Took { .. } => 18,
+            Self::LaneEnd { .. } => 19,
+            Self::LaneLost { .. } => 20,
+            Self::Count { .. } => 21,
         }
     }
 
     fn bound(kind: u8) -> Option<Bound> {
         Some(match kind {
-            1 | 2 | 7 | 9 | 14 | 15 | 16 => plain(KIB),
+            1 | 2 | 7 | 9 | 14..=21 => plain(KIB),
             3 | 10 | 11 => plain(16 * MIB),
             4 => plain(8 * KIB),
             5 | 6 => plain(256 * KIB),
@@ -299,13 +317,14 @@ impl Message for ToLanding {
             Self::Failed { .. } => 15,
             Self::WalkBegan { .. } => 16,
             Self::Level(_) => 17,
+            Self::Waits(_) => 18,
         }
     }
 
     fn bound(kind: u8) -> Option<Bound> {
         Some(match kind {
             1 | 15 => plain(8 * KIB),
-            2 | 7 | 8 | 9 | 11 | 12 | 13 | 17 => plain(KIB),
+            2 | 7 | 8 | 9 | 11 | 12 | 13 | 17 | 18 => plain(KIB),
             3 => LIST,
             4 => FRAME,
             5 | 6 => plain(MIB),

@@ -33,12 +33,37 @@
 //! A restore is the mirror image: `Place` names a root, then frames and `Batch`es of records that
 //! use only pieces of frames sent since the batch before; `Placed` tells what is durable.
 //!
-//! Heartbeats go both ways every ten seconds; silence of sixty ends the session at either end.
+//! # Lanes
+//!
+//! One connection carries little over a long way that loses packets, so a host may have several.
+//! What is said is said over the first, in both directions; a lane carries frames only, towards the
+//! landing site, as `lane::OverLane`.
+//!
+//! 1. Where lanes may come, `Count` begins the session: from then on the landing site says `Took`
+//!    after each frame, with the bytes of all frames of that line so far. The agent gives a line
+//!    its next frame when little of what it had is on its way, so that none is given more than it
+//!    carries and messages do not wait behind content.
+//! 2. `Lanes` names a token; from then on the agent listens on a socket in its folder.
+//! 3. The landing site connects once more and starts `evac agent --lane`. After the magic it writes
+//!    a `lane::JoinNote` to it: the token and the lane's number, never used before. That process
+//!    hands its standard output to the agent, which says a `Heartbeat` there at once.
+//! 4. What lanes were given the agent keeps until it has arrived. After `LaneEnd` the agent gives a
+//!    lane nothing more and says `End` there; it says so unasked when the lane's process ends. When
+//!    a lane breaks, `LaneLost` says how much of it came, and the agent sends the rest over other
+//!    lines: nothing is lost and nothing comes twice.
+//!
+//! Frames of several lines arrive in any order. Nobody minds: each piece was asked for by name, and
+//! a run is over only when all that was asked for is there, so no frame is under way at `Finish`.
+//! `Waits` says whether further lanes may help.
+//!
+//! Heartbeats go both ways every ten seconds; silence of sixty ends the session at either end,
+//! or the lane.
 
 pub mod check;
 pub mod codec;
 pub mod content;
 pub mod former;
+pub mod lane;
 pub mod message;
 pub mod order;
 pub mod records;

@@ -107,6 +107,8 @@ pub enum Input {
     Compared(SessionId),
     /// A pass was sealed.
     Sealed(SessionId, Tally),
+    /// A session has so many lanes now.
+    Lanes(SessionId, u32),
     /// A connection ended, or was ended.
     Ended(SessionId),
     /// Take what was asked for, ask for nothing more, end.
@@ -267,6 +269,12 @@ impl Coordinator {
                 }
             }
             Input::Sealed(id, tally) => self.sealed(id, tally),
+            Input::Lanes(id, lanes) => {
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.lanes = lanes;
+                    self.decide(id, known);
+                }
+            }
             Input::Ended(id) => self.ended(id, known),
             Input::Drain => {
                 self.draining.get_or_insert(now);
@@ -284,6 +292,11 @@ impl Coordinator {
     /// Raw bytes wanted and not yet in the store.
     pub fn wanted_bytes(&self) -> u64 {
         self.wanted_bytes
+    }
+
+    /// Connections of a session beside its first.
+    pub fn lanes(&self, id: SessionId) -> u32 {
+        self.sessions.get(&id).map_or(0, |session| session.lanes)
     }
 
     /// How often a host was looked at: what inputs cost, whoever they concern.

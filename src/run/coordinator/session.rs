@@ -13,6 +13,8 @@ use crate::wire::{RunChecker, WalkTally, WireError};
 /// An honest agent holds 32 MiB of unanswered content, at least a byte in each offer that counts
 /// here, and sends what is not full ten times a second at most.
 const OFFERS_UNANSWERED_MAX: usize = 16_384;
+/// Raw bytes under way over one lane.
+const LANE_WINDOW_BYTES: u64 = 2 << 20;
 /// Offers that wait for pieces of other hosts; they hold records, no content.
 const OFFERS_OPEN_MAX: usize = 32_768;
 
@@ -49,6 +51,8 @@ pub(super) struct Session {
     /// Does it stand among those who wait for room in the budget?
     pub(super) is_queued: bool,
     pub(super) arrived_bytes: u64,
+    /// Connections beside the first.
+    pub(super) lanes: u32,
     rate: RateMeter,
 }
 
@@ -77,6 +81,7 @@ impl Session {
             is_heard: true,
             is_queued: false,
             arrived_bytes: 0,
+            lanes: 0,
             rate: RateMeter { bytes_per_second: 0.0, since: now, bytes: 0 },
             assignment,
         }
@@ -188,7 +193,9 @@ impl Session {
         // A quarter of a second stands for compression at one end and appending at the other.
         let round = self.assignment.rtt.as_secs_f64() + 0.25;
         let wanted = 2.0 * self.rate.bytes_per_second * round;
-        (wanted as u64).clamp(limits.window_bytes_min, limits.window_bytes_max)
+        // Each lane has a frame under way and another one waiting.
+        let lanes = u64::from(self.lanes) * LANE_WINDOW_BYTES;
+        (wanted as u64).max(limits.window_bytes_min + lanes).min(limits.window_bytes_max)
     }
 
     /// How long what is wanted will take at the rate of late.

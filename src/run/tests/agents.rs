@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -12,12 +14,13 @@ use bytes::Bytes as Buffer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
+use crate::agent::{Home, lane};
 use crate::chunk::FrameHeader;
 use crate::inventory::Host;
 use crate::model::{Bytes, ChunkId, Event, Reason};
 use crate::run::Shared;
 use crate::run::host::Line;
-use crate::run::reach::Way;
+use crate::run::reach::{Entry, LaneWay, Way};
 use crate::run::stream::{Hear, Pending, Speak, Stream};
 use crate::run::talk::{Talk, TalkError};
 use crate::wire::{Decoder, Grant, MAGIC, ToLanding};
@@ -41,6 +44,55 @@ pub(super) struct Agents {
     /// The line to this host is cut when it next says something.
     snip: Mutex<Option<String>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    homes: Mutex<BTreeMap<String, tempfile::TempDir>>,
+    /// What lanes do; the first line of [`LARGE`] stands still until one did it.
+    lanes: Option<LaneFate>,
+    lane_did: AtomicBool,
+}
+
+/// The host whose lanes are looked at.
+pub(super) const LARGE: &str = "alpha";
+/// Its first line carries so much by itself.
+const ALONE_BYTES: usize = 64 << 10;
+/// A lane that brought so much has brought part of a frame.
+const LANE_BYTES: usize = 1_000;
+
+/// What becomes of the lanes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LaneFate {
+    Sound,
+    Breaks,
+    Lies,
+}
+
+/// A lane's far end.
+struct Ear {
+    inner: OwnedReadHalf,
+    agents: Arc<Agents>,
+    is_large: bool,
+    heard_bytes: usize,
+}
+
+impl Hear for Ear {
+    fn hear(&mut self) -> Pending<'_, Result<Option<Buffer>, TalkError>> {
+        Box::pin(async {
+            let bytes = self.inner.hear().await?;
+            self.heard_bytes += bytes.as_ref().map_or(0, Buffer::len);
+            if self.heard_bytes < LANE_BYTES || !self.is_large {
+                return Ok(bytes);
+            }
+            let is_first = !self.agents.lane_did.swap(true, Ordering::AcqRel);
+            match self.agents.lanes.filter(|_| is_first) {
+                None | Some(LaneFate::Sound) => Ok(bytes),
+                Some(LaneFate::Breaks) => Err(TalkError::new(Reason::Lost, "cut by the test")),
+                Some(LaneFate::Lies) => Ok(Some(crate::wire::encode(&ToLanding::BaseMore).into())),
+            }
+        })
+    }
+
+    fn noise(&self) -> String {
+        String::new()
+    }
 }
 
 impl Agents {
@@ -59,6 +111,14 @@ impl Agents {
 
     pub(super) fn count(&self, host: &str) -> Count {
         self.counts.lock().unwrap().get(host).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn with_lanes(fate: LaneFate) -> Self {
+        Self { lanes: Some(fate), ..Self::default() }
+    }
+
+    pub(super) fn lane_did(&self) -> bool {
+        self.lane_did.load(Ordering::Acquire)
     }
 
     /// Waits until every agent has ended.
@@ -80,13 +140,36 @@ impl Agents {
             run_opened: 0,
             said_bytes: 0,
         };
-        let serve = move || drop(crate::agent::serve(theirs, output, Vec::new(), &|| {}));
+        let home = Home { folder: Some(self.folder(host)), skip: Vec::new() };
+        let serve = move || drop(crate::agent::serve(theirs, output, home, &|| {}));
         self.threads.lock().unwrap().push(std::thread::spawn(serve));
         let mut magic = [0; MAGIC.len()];
         (&ours).read_exact(&mut magic)?;
         assert_eq!(&magic, MAGIC);
-        ours.set_nonblocking(true)?;
         Ok(ours)
+    }
+
+    /// Where the agent of a host lives.
+    fn folder(&self, host: &str) -> PathBuf {
+        let mut homes = self.homes.lock().unwrap();
+        let home = homes.entry(host.to_owned()).or_insert_with(|| tempfile::tempdir().unwrap());
+        home.path().to_owned()
+    }
+
+    /// A lane to the agent of `host`, whose process is a thread here.
+    fn lane(self: Arc<Self>, host: &str) -> io::Result<LaneWay> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let folder = self.folder(host);
+        let output = theirs.try_clone()?;
+        let join = move || drop(lane::join(&folder, theirs, output));
+        self.threads.lock().unwrap().push(std::thread::spawn(join));
+        let mut magic = [0; MAGIC.len()];
+        (&ours).read_exact(&mut magic)?;
+        let agents = self.clone();
+        let is_large = host == LARGE;
+        let ear =
+            |inner| Box::new(Ear { inner, agents, is_large, heard_bytes: 0 }) as Box<dyn Hear>;
+        Ok(LaneWay { stream: stream(ours, ear)?, connection: None })
     }
 
     async fn line(
@@ -97,16 +180,13 @@ impl Agents {
     ) -> Result<Line, TalkError> {
         let generation = shared.generation(&host.id)?;
         let ours = self.start(host.id.as_str()).map_err(|error| lost(&error))?;
-        let ours = tokio::net::UnixStream::from_std(ours).map_err(|error| lost(&error))?;
-        let (reader, writer) = ours.into_split();
-        let stream = Stream {
-            hear: Box::new(reader),
-            speak: Box::new(Speaker(tokio::sync::Mutex::new(writer))),
-        };
+        let ear = |inner| Box::new(inner) as Box<dyn Hear>;
+        let stream = stream(ours, ear).map_err(|error| lost(&error))?;
         let talk = Talk::greet(stream, &[], generation, grant).await?;
         let host = host.id.clone();
         shared.emit(Event::HostReady { host, rtt_ms: 0.0, agent_bytes: Bytes::ZERO });
-        Ok(Line { talk, connection: None, rtt: Duration::ZERO })
+        let entry = Some(Arc::new(Entry { placed: None, generation }));
+        Ok(Line { talk, connection: None, rtt: Duration::ZERO, entry })
     }
 }
 
@@ -123,9 +203,27 @@ impl Way for Near {
         Box::pin(self.0.clone().line(host, grant, shared))
     }
 
+    fn lane<'a>(
+        &'a self,
+        host: &'a Host,
+        _entry: &'a Entry,
+    ) -> Pending<'a, Result<LaneWay, TalkError>> {
+        Box::pin(async { self.0.clone().lane(host.id.as_str()).map_err(|error| lost(&error)) })
+    }
+
     fn close(&self) -> Pending<'_, ()> {
         Box::pin(async {})
     }
+}
+
+fn stream(
+    ours: UnixStream,
+    ear: impl FnOnce(OwnedReadHalf) -> Box<dyn Hear>,
+) -> io::Result<Stream> {
+    ours.set_nonblocking(true)?;
+    let (reader, writer) = tokio::net::UnixStream::from_std(ours)?.into_split();
+    let speak = Box::new(Speaker(tokio::sync::Mutex::new(writer)));
+    Ok(Stream { hear: ear(reader), speak })
 }
 
 fn lost(error: &io::Error) -> TalkError {
@@ -201,6 +299,21 @@ impl Counted {
 }
 
 impl Counted {
+    /// Stands still until a lane did what it is to do.
+    fn wait_for_lane(&mut self, bytes: usize) {
+        let is_content = bytes > LANE_BYTES && self.agents.lanes.is_some() && self.host == LARGE;
+        if !is_content || self.said_bytes < ALONE_BYTES as u64 {
+            return;
+        }
+        for _ in 0..6_000 {
+            if self.agents.lane_did() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("no lane came");
+    }
+
     /// Is the line to be cut now? Once it was, it is not any more.
     fn is_cut_now(&self) -> bool {
         let is_due = |cut: &mut (String, u64)| cut.0 == self.host && self.said_bytes > cut.1;
@@ -219,6 +332,7 @@ impl Write for Counted {
             self.stream.shutdown(Shutdown::Both)?;
             return Err(io::ErrorKind::BrokenPipe.into());
         }
+        self.wait_for_lane(bytes.len());
         self.count(bytes);
         (&self.stream).write_all(bytes)?;
         Ok(bytes.len())

@@ -7,6 +7,7 @@ mod cut;
 mod damage;
 mod delta;
 mod incremental;
+mod lanes;
 mod late;
 mod lies;
 mod tree;
@@ -40,7 +41,12 @@ fn pace() -> Pace {
         window_bytes_max: 1 << 20,
         ..Limits::default()
     };
-    Pace { limits, commit_age: Duration::from_millis(2), retry: Duration::from_millis(1) }
+    Pace {
+        limits,
+        commit_age: Duration::from_millis(2),
+        retry: Duration::from_millis(1),
+        lanes: LaneRules::default(),
+    }
 }
 
 /// A landing site that outlives what happens to it.
@@ -49,6 +55,7 @@ struct Landing {
     disk: FaultyDisk,
     inventory: Inventory,
     settings: Settings,
+    pace: Pace,
 }
 
 /// What a run leaves to look at.
@@ -121,6 +128,7 @@ impl Landing {
             disk: FaultyDisk::new(),
             inventory: inventory(sources),
             settings: Settings::named("Example"),
+            pace: pace(),
         }
     }
 
@@ -201,7 +209,7 @@ impl Landing {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let near = Near(agents.clone());
         let stop = Stop::default();
-        let run = run_at(pace(), &site, writer, near, options, &stop, watch.clone());
+        let run = run_at(self.pace, &site, writer, near, options, &stop, watch.clone());
         let ended =
             runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), run).await });
         let events = watch.events.lock().unwrap().clone();
