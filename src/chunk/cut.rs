@@ -3,8 +3,8 @@
 //! [`Cutting`] is part of the format: it is stored with every pass, so that a later pass cuts the
 //! same content at the same places. Content-defined cutting is FastCDC as described by Wen Xia et
 //! al. (IEEE TPDS 2020), as the `fastcdc` crate's `v2020` does with normalisation level 1 and no
-//! seed; that crate is pinned, and `scan` finds the same cuts faster. Measured on OS trees, 64/256/1024 KiB deduplicates as well as smaller
-//! chunks do and leaves a third fewer of them.
+//! seed; that crate is pinned, and `scan` finds the same cuts faster. Measured on OS trees,
+//! 64/256/1024 KiB deduplicates as well as smaller chunks do and leaves a third fewer of them.
 //!
 //! **Invariant.** A cut depends only on the bytes from the chunk's start up to the maximum, never
 //! on how they were fed: cutting piecewise equals cutting whole.

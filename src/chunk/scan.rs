@@ -170,7 +170,8 @@ mod tests {
             seed in any::<u64>(), length in 0_usize..400_000, letters in 1_u8..=255,
             which in 0_usize..3,
         ) {
-            let lengths = [(4_096, 8_192, 32_768), (4_096, 16_384, 16_384), (8_192, 65_536, 131_072)];
+            let lengths =
+                [(4_096, 8_192, 32_768), (4_096, 16_384, 16_384), (8_192, 65_536, 131_072)];
             let [ours, theirs] = both(&noise(seed, length, letters), lengths[which]);
             prop_assert_eq!(ours, theirs);
         }

@@ -21,8 +21,9 @@ fn people_read_the_customer_and_the_paragraph_in_the_languages_of_the_site() {
     let start = "\
 Acme BV (acme), tier gold
   queued
-  workload   host     state          done  next
-  acme-site  vps-014  queued  0 B/40.0 GB  `evac run` copies it.
+  workload   host     state          done
+  acme-site  vps-014  queued  0 B/40.0 GB
+  next for acme-site: `evac run` copies it.
   found by domain: acme.example
   say (en), to anyone:
 ";
