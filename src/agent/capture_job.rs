@@ -4,6 +4,7 @@
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 
+use crate::agent::ahead::Readers;
 use crate::agent::links::LinkDesk;
 use crate::agent::outbox::{Disconnected, Outbox};
 use crate::agent::packer::Packer;
@@ -89,10 +90,11 @@ impl CaptureJob {
         let walk = WalkJob {
             order: self.order.clone(),
             naming: self.naming.clone(),
-            tree,
+            tree: tree.clone(),
             outbox: self.outbox.clone(),
             held: self.held.clone(),
             ahead: self.ahead.clone(),
+            readers: Readers::start(self.order.disk, &tree, &self.naming),
             source: self.source.clone(),
             links: self.links.clone(),
         };

@@ -14,7 +14,9 @@
 //!   └──── links, dirs, large files ┴> offers ──> landing site ──> packer ──> outbox ──> lines
 //! ```
 
+mod ahead;
 mod capture_job;
+mod crew;
 mod door;
 mod governor;
 pub mod lair;

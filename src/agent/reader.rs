@@ -1,10 +1,7 @@
-//! Reading files into named pieces: small ones ahead on several threads, large ones in place.
+//! Reading files into named pieces.
 
 use std::ops::ControlFlow;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
 
-use crate::agent::outbox::Disconnected;
 use crate::capture::content::{Finished, OpenError, open_for_reading};
 use crate::capture::{Beneath, Entry};
 use crate::chunk::{Cutter, DomainKey};
@@ -37,42 +34,6 @@ pub struct Small {
     pub finished: Finished,
 }
 
-/// A file to be read ahead, and where its content goes.
-type Errand = (Entry, SyncSender<Result<Small, OpenError>>);
-
-/// Threads that read small files ahead.
-#[derive(Debug, Clone)]
-pub struct Readers {
-    errands: SyncSender<Errand>,
-}
-
-impl Readers {
-    /// Starts `count` threads over `tree`; they end with the last `Readers`.
-    pub fn start(count: usize, tree: &Arc<Beneath>, naming: &Naming) -> Self {
-        let (errands, queue) = sync_channel::<Errand>(1_024);
-        let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..count.max(1) {
-            let (queue, tree, naming) = (queue.clone(), tree.clone(), naming.clone());
-            std::thread::spawn(move || {
-                let next = || queue.lock().ok().and_then(|queue| queue.recv().ok());
-                let mut buffer = Buffer::default();
-                while let Some((entry, answer)) = next() {
-                    // Nobody waits for it any more when the session ended.
-                    let _ = answer.send(read_small(&tree, &entry, &naming, &mut buffer));
-                }
-            });
-        }
-        Self { errands }
-    }
-
-    /// Has `entry` read; the content comes out of the receiver.
-    pub fn read(&self, entry: Entry) -> Result<Receiver<Result<Small, OpenError>>, Disconnected> {
-        let (sender, receiver) = sync_channel(1);
-        self.errands.send((entry, sender)).map_err(|_| Disconnected)?;
-        Ok(receiver)
-    }
-}
-
 /// Where files are read to before they are cut; kept from file to file, because fresh memory of
 /// this size costs page faults.
 #[derive(Debug, Default)]
@@ -89,7 +50,8 @@ impl Buffer {
     }
 }
 
-fn read_small(
+/// Reads a small file whole.
+pub fn read_small(
     tree: &Beneath,
     entry: &Entry,
     naming: &Naming,

@@ -26,7 +26,7 @@ struct Landing {
     base: Vec<BaseEntry>,
 }
 
-fn key() -> DomainKey {
+pub(super) fn key() -> DomainKey {
     DomainKey::new(Domain([1; 8]), [7; 32])
 }
 
@@ -84,6 +84,7 @@ impl Landing {
             levels: Levels { floor: 1, ceiling: 1 },
             run: RunNumber(0),
             cursor,
+            disk: None,
             skip: Vec::new(),
         }
     }

@@ -9,13 +9,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::agent::ahead::{Pending, Readers};
 use crate::agent::links::LinkDesk;
 use crate::agent::offers::Offers;
 use crate::agent::outbox::{Disconnected, Outbox};
-use crate::agent::reader::{Naming, Readers, SMALL_BYTES_MAX, Small};
+use crate::agent::reader::{Naming, SMALL_BYTES_MAX};
 use crate::agent::session::Budget;
 use crate::agent::sweep::{Base, Compared, place};
-use crate::capture::content::OpenError;
 use crate::capture::walk::{Found, Step, Walk, WalkCounts, WalkOptions};
 use crate::capture::{Beneath, Cursor, Entry, Fingerprint, Images, Kind, open_images};
 use crate::model::{Reason, TreePath};
@@ -26,8 +26,6 @@ use crate::wire::{BaseEntry, CaptureOrder, LinkAsk, ToLanding};
 const WINDOW_ENTRIES: usize = 1_024;
 /// An offer that is not full leaves after this long without news.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Small files are read by so many threads; more only helps disks that queue deeply.
-const READERS: usize = 2;
 
 /// Which run.
 pub enum RunKind {
@@ -46,6 +44,7 @@ pub struct WalkJob {
     pub outbox: Outbox,
     pub held: Arc<Budget>,
     pub ahead: Arc<Budget>,
+    pub readers: Readers,
     pub source: Arc<Mutex<Source>>,
     pub links: Arc<LinkDesk>,
 }
@@ -55,7 +54,7 @@ enum Slot {
     /// An entry that is complete in itself, or a large file to be read here.
     Entry(Entry),
     /// A small file that is being read.
-    Small(Entry, Receiver<Result<Small, OpenError>>),
+    Small(Entry, Pending),
     /// Something with several names; the landing site is asked.
     Link(Entry, u64),
     /// Listed, counted, not taken.
@@ -122,7 +121,6 @@ impl WalkJob {
         .map_err(|error| WalkFailure::Failed(error.to_string()))?;
         let (roots, clock_s) = (walk.roots().to_vec(), clock_s());
         self.outbox.send(&ToLanding::WalkBegan { roots, clock_s })?;
-        let readers = Readers::start(READERS, &self.tree, &self.naming);
         let mut counted = WalkCounts::default();
         while let Some(step) = walk.next() {
             if let Some(base) = &mut base {
@@ -135,7 +133,7 @@ impl WalkJob {
                     continue;
                 }
             }
-            self.step(step, base.is_some(), &readers, slots)?;
+            self.step(step, base.is_some(), slots)?;
             send_counts(walk.counts(), &mut counted, slots)?;
         }
         send_counts(walk.counts(), &mut counted, slots)?;
@@ -166,7 +164,6 @@ impl WalkJob {
         &self,
         step: Step,
         is_sweep: bool,
-        readers: &Readers,
         slots: &SyncSender<Slot>,
     ) -> Result<(), Disconnected> {
         let found = match step {
@@ -188,7 +185,7 @@ impl WalkJob {
             }
         }
         let path = entry.path.clone();
-        self.entry(entry, readers, slots)?;
+        self.entry(entry, slots)?;
         for why in
             [not_entered, Some(faults).filter(|faults| !faults.is_empty())].into_iter().flatten()
         {
@@ -197,12 +194,7 @@ impl WalkJob {
         Ok(())
     }
 
-    fn entry(
-        &self,
-        entry: Entry,
-        readers: &Readers,
-        slots: &SyncSender<Slot>,
-    ) -> Result<(), Disconnected> {
+    fn entry(&self, entry: Entry, slots: &SyncSender<Slot>) -> Result<(), Disconnected> {
         if entry.metadata.nlink > 1 && entry.kind != Kind::Directory {
             let ticket = self.links.ticket();
             let ask = LinkAsk {
@@ -217,7 +209,7 @@ impl WalkJob {
         match entry.kind {
             Kind::File { size } if size > 0 && size <= SMALL_BYTES_MAX => {
                 self.ahead.acquire(size)?;
-                let result = readers.read(entry.clone())?;
+                let result = self.readers.read(entry.clone());
                 send(slots, Slot::Small(entry, result))
             }
             _ => send(slots, Slot::Entry(entry)),

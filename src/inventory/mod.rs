@@ -40,7 +40,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Bytes, CustomerId, GroupId, HostId, Rate, ResourceId, TargetId, TierName, TreePath, WorkloadId,
+    Bytes, CustomerId, DiskKind, GroupId, HostId, Rate, ResourceId, TargetId, TierName, TreePath,
+    WorkloadId,
 };
 
 pub use document::SourceFile;
@@ -191,6 +192,8 @@ pub struct Host {
     pub uses: Vec<ResourceId>,
     /// What it can send, if known.
     pub rate: Option<Rate>,
+    /// What its disk is, if somebody says so.
+    pub disk: Option<DiskKind>,
     /// Owner of workloads that name none.
     pub customer: Option<CustomerId>,
     /// Is anything taken from it? A jump host that stays is not captured.

@@ -13,7 +13,7 @@ use crate::inventory::{
     Accept, AddressChange, Class, Customer, Entry, Hold, Host, Inventory, Origin, Problem, Target,
     Workload, WorkloadKind, default,
 };
-use crate::model::{CustomerId, TargetId, TreePath};
+use crate::model::{CustomerId, DiskKind, TargetId, TreePath};
 
 const HOLDS: [(&str, Hold); 4] = [
     ("none", Hold::None),
@@ -93,6 +93,7 @@ fn host(raw: &Raw, targets: &mut Vec<Target>, problems: &mut Vec<Problem>) -> Op
     let uplink = fields.parse("uplink");
     let uses = fields.parse_list("uses");
     let rate = fields.parse("rate");
+    let disk = fields.word("disk", &DiskKind::WORDS);
     let customer = fields.parse("customer");
     let capture = fields.boolean("capture").unwrap_or(true);
     let target = target(&mut fields, &raw.id, targets);
@@ -109,6 +110,7 @@ fn host(raw: &Raw, targets: &mut Vec<Target>, problems: &mut Vec<Problem>) -> Op
         uplink,
         uses,
         rate,
+        disk,
         customer,
         capture,
         target,

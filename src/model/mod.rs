@@ -4,6 +4,7 @@
 //! [`clock::SystemClock`], which is handed in by the caller.
 
 pub mod clock;
+pub mod disk;
 pub mod event;
 pub mod id;
 pub mod path;
@@ -12,6 +13,7 @@ pub mod text;
 pub mod time;
 
 pub use clock::{Clock, FixedClock, SystemClock};
+pub use disk::DiskKind;
 pub use event::{Event, EventSink, PublicWord, Reason, RunReport, Tally};
 pub use id::{
     ChunkId, CustomerId, Domain, Generation, GroupId, HostId, InvalidId, PackId, PassNumber,

@@ -249,6 +249,7 @@ async fn capture(
         levels: shared.levels(&host.id),
         run: opened.run,
         cursor: opened.cursor.clone(),
+        disk: host.disk,
         skip: shared.own_folders.clone(),
     };
     link.line.talk.send(&ToAgent::Capture(Box::new(order)));

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capture::Cursor;
 use crate::chunk::{Cutting, DomainKey};
-use crate::model::{RunNumber, TreePath};
+use crate::model::{DiskKind, RunNumber, TreePath};
 
 /// Capture one workload's trees.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct CaptureOrder {
     pub run: RunNumber,
     /// Where the walk goes on.
     pub cursor: Option<Cursor>,
+    /// What its disk is, if somebody says so.
+    pub disk: Option<DiskKind>,
     /// Folders never captured: those of agents and stores on that machine, as (device, inode).
     pub skip: Vec<(u64, u64)>,
 }

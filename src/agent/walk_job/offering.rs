@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use crate::agent::ahead::Pending;
 use crate::agent::offers::Offers;
 use crate::agent::outbox::Disconnected;
-use crate::agent::reader::{Small, read_file};
+use crate::agent::reader::read_file;
 use crate::agent::walk_job::{PATIENCE, Slot, WalkJob};
 use crate::capture::content::{Finished, OpenError};
 use crate::capture::{Content, Entry, Fingerprint, Kind, Record};
@@ -32,7 +33,7 @@ impl WalkJob {
     fn offer(&self, slot: Slot, offers: &mut Offers) -> Result<(), Disconnected> {
         match slot {
             Slot::Entry(entry) => self.offer_entry(entry, offers),
-            Slot::Small(entry, result) => self.offer_small(entry, &result, offers),
+            Slot::Small(entry, pending) => self.offer_small(entry, &pending, offers),
             Slot::Link(entry, ticket) => match self.link_answer(ticket, offers)? {
                 LinkAnswer::Wanted => self.offer_entry(entry, offers),
                 LinkAnswer::SameAs(of) => {
@@ -79,13 +80,13 @@ impl WalkJob {
     fn offer_small(
         &self,
         entry: Entry,
-        result: &Receiver<Result<Small, OpenError>>,
+        pending: &Pending,
         offers: &mut Offers,
     ) -> Result<(), Disconnected> {
         let Kind::File { size } = entry.kind else {
             return Ok(());
         };
-        let result = result.recv().map_err(|_| Disconnected)?;
+        let result = self.readers.wait(pending)?;
         self.ahead.release(size);
         match result {
             Ok(small) => {
