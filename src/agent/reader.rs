@@ -1,6 +1,7 @@
 //! Reading files into named pieces.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use crate::capture::content::{Finished, OpenError, open_for_reading};
 use crate::capture::{Beneath, Entry};

@@ -20,6 +20,9 @@ use super::entry::{Content, Entry, FileTime, Kind};
 use super::{Beneath, metadata};
 use crate::model::TreePath;
 
+/// In a longer file what was set aside and never written is worth looking for.
+const DENSE_BYTES_MAX: u64 = 1 << 20;
+
 /// Why a listed file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -65,6 +68,8 @@ pub struct Reading {
     cache: Cache,
     /// What is read ends here: the size at opening, or less where reading met the end or a fault.
     end: u64,
+    /// It is small and has all its blocks: nobody need be asked where its holes are.
+    is_dense: bool,
     counters: ReadCounters,
     cut: Option<Errno>,
 }
@@ -119,6 +124,7 @@ pub fn open_for_reading(tree: &Beneath, entry: &Entry) -> Result<Reading, OpenEr
         file,
         listed,
         end,
+        is_dense: end <= DENSE_BYTES_MAX && (stat.st_blocks as u64) * 512 >= end,
         counters: ReadCounters { opened_files: 1, read_bytes: 0, touched_files: u64::from(!quiet) },
         cut: None,
     })
@@ -170,6 +176,9 @@ impl Reading {
     pub fn next_data(&self, from: u64) -> Option<(u64, u64)> {
         if from >= self.end {
             return None;
+        }
+        if self.is_dense {
+            return Some((from, self.end));
         }
         let begin = match fs::seek(&self.file, SeekFrom::Data(from)) {
             Ok(begin) => begin,
