@@ -111,6 +111,15 @@ impl Coordinator {
         }
     }
 
+    /// Do as many of its records wait to be durable as may, and is a segment on its way there? What
+    /// it is asked for now would only add to them: an honest host with many tiny files would be
+    /// heard until it had more under way than any may. It is asked again when the segment is durable.
+    fn is_ahead_of_disk(&self, id: SessionId) -> bool {
+        self.sessions.get(&id).is_some_and(|session| {
+            session.is_committing() && session.held_bytes() > self.limits.held_bytes
+        })
+    }
+
     /// Answers pieces in their order until something is in the way; says what, and how much was
     /// asked for.
     fn answer(&mut self, id: SessionId, turn: Turn, known: &dyn Known) -> (Halt, u64) {
@@ -121,7 +130,7 @@ impl Coordinator {
             if took_bytes >= turn.left_bytes {
                 break Halt::Turn;
             }
-            let Some(piece) = self.next_piece(id) else {
+            let Some(piece) = self.next_piece(id).filter(|_| !self.is_ahead_of_disk(id)) else {
                 break Halt::Own;
             };
             if answer.offer != piece.offer {

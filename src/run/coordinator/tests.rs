@@ -1,5 +1,6 @@
 //! The coordinator against simulated agents: no runtime, no clock, no sockets.
 
+mod lag;
 mod share;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,8 @@ struct World {
     wanted_bytes_max: u64,
     /// Pieces of an offer that were wanted, to be sent when the world says so.
     queue: Vec<(SessionId, ChunkId, u32)>,
+    /// Whose segments wait to be durable, where that takes until the world says so.
+    lagging: Option<Vec<SessionId>>,
 }
 
 fn chunk(n: u8) -> ChunkId {
@@ -74,6 +77,7 @@ impl World {
             now: Duration::ZERO,
             wanted_bytes_max: 0,
             queue: Vec::new(),
+            lagging: None,
         }
     }
 
@@ -163,7 +167,10 @@ impl World {
                     assert!(self.store.contains(&piece), "a receipt names only what is stored");
                 }
                 self.segments.push(segment);
-                self.input(Input::Committed(id));
+                match &mut self.lagging {
+                    Some(lagging) => lagging.push(id),
+                    None => self.input(Input::Committed(id)),
+                }
             }
             Command::Sweep { session, .. } => {
                 let host = self.hosts.get_mut(&session).unwrap();
