@@ -14,7 +14,7 @@ use crate::agent::walk_job::{RunKind, WalkJob};
 use crate::agent::{AHEAD_BYTES_MAX, HELD_BYTES_MAX};
 use crate::capture::Beneath;
 use crate::chunk::Cutter;
-use crate::model::{ChunkId, Reason, RunNumber, TreePath};
+use crate::model::{ChunkId, DiskKind, Reason, RunNumber, TreePath};
 use crate::wire::source::Source;
 use crate::wire::{BaseEntry, CaptureOrder, ToAgent, ToLanding, WireError};
 
@@ -87,6 +87,8 @@ impl CaptureJob {
         let Some(tree) = self.tree.clone() else {
             return;
         };
+        // A gentle agent reads alone, as on a disk whose heads move.
+        let disk = if self.order.is_gentle { Some(DiskKind::Hdd) } else { self.order.disk };
         let walk = WalkJob {
             order: self.order.clone(),
             naming: self.naming.clone(),
@@ -94,7 +96,7 @@ impl CaptureJob {
             outbox: self.outbox.clone(),
             held: self.held.clone(),
             ahead: self.ahead.clone(),
-            readers: Readers::start(self.order.disk, &tree, &self.naming),
+            readers: Readers::start(disk, &tree, &self.naming),
             source: self.source.clone(),
             links: self.links.clone(),
         };

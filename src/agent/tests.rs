@@ -86,6 +86,7 @@ impl Landing {
             cursor,
             disk: None,
             skip: Vec::new(),
+            is_gentle: false,
         }
     }
 

@@ -1,5 +1,7 @@
 //! The hidden command that runs on the far side.
 //!
+//! **Gently** (`impact = "gentle"`): the lowest priority, and half of the processors it could have.
+//!
 //! **Promises.** It ends within a minute after the landing site was last heard, and takes its
 //! folder with it; after a goodbye at once. While it waits for a landing site that may come back it
 //! holds neither standard input nor output, so that sshd can close the connection.
@@ -10,6 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
 use crate::agent::{Ending, Home, Lair, lane, serve};
 use crate::cli::args::AgentArgs;
 use crate::cli::{Exit, print};
@@ -18,6 +22,8 @@ use crate::wire::SILENCE_S;
 
 /// How often the watchdog looks.
 const LOOK: Duration = Duration::from_secs(5);
+/// As far behind others as it goes.
+const LOWEST_PRIORITY: i32 = 19;
 /// What a pipe should hold, so that sshd reads in large pieces.
 const PIPE_BYTES: usize = 1 << 20;
 
@@ -25,6 +31,9 @@ const PIPE_BYTES: usize = 1 << 20;
 pub fn run(args: &AgentArgs) -> Exit {
     if args.lane {
         return lane(args);
+    }
+    if args.gentle {
+        step_back();
     }
     let lair = match Lair::enter(&args.folder, Generation(args.generation)) {
         Ok(lair) => lair,
@@ -63,6 +72,25 @@ fn lane(args: &AgentArgs) -> Exit {
             Exit::Failed
         }
     }
+}
+
+/// Leaves more of this machine to others, for this thread and all that it starts. What the system
+/// forbids is left undone: a gentle agent is a wish, not a condition.
+fn step_back() {
+    let _ = rustix::process::nice(LOWEST_PRIORITY);
+    if let Ok(all) = sched_getaffinity(None) {
+        let _ = sched_setaffinity(None, &half_of(&all));
+    }
+}
+
+/// Half of the processors, at least one. The last ones: the first often serve interrupts too.
+fn half_of(all: &CpuSet) -> CpuSet {
+    let mut half = CpuSet::new();
+    let present = (0..CpuSet::MAX_CPU).rev().filter(|number| all.is_set(*number));
+    for number in present.take((all.count() as usize / 2).max(1)) {
+        half.set(number);
+    }
+    half
 }
 
 /// Standard output without the line buffer that would look for line ends in binary data.
@@ -137,5 +165,24 @@ impl Watch {
             }
             _ => Exit::Done,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_the_processors_is_at_least_one() {
+        let set = |numbers: &[usize]| {
+            let mut set = CpuSet::new();
+            for number in numbers {
+                set.set(*number);
+            }
+            set
+        };
+        assert!(half_of(&set(&[0, 1, 2, 3])) == set(&[2, 3]));
+        assert!(half_of(&set(&[1, 4, 9])) == set(&[9]));
+        assert!(half_of(&set(&[5])) == set(&[5]));
     }
 }

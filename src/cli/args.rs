@@ -254,6 +254,9 @@ pub struct AgentArgs {
     /// Joins this connection to the agent that runs there
     #[arg(long)]
     pub lane: bool,
+    /// Use only what others leave
+    #[arg(long)]
+    pub gentle: bool,
 }
 
 /// The name of a plan becomes the name of a file.

@@ -132,6 +132,17 @@ pub enum Hold {
     Customer,
 }
 
+/// How much of a host evac may use while it reads there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Impact {
+    /// What helps.
+    #[default]
+    Full,
+    /// What others leave: lowest priority, idle disks, one reader, half the cores.
+    Gentle,
+}
+
 /// How a workload is captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -198,6 +209,8 @@ pub struct Host {
     pub customer: Option<CustomerId>,
     /// Is anything taken from it? A jump host that stays is not captured.
     pub capture: bool,
+    /// How much of it evac may use.
+    pub impact: Impact,
     /// Where its workloads go unless they say otherwise.
     pub target: Option<TargetId>,
     /// What is taken from it; never empty when `capture`.

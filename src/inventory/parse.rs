@@ -10,8 +10,8 @@ use crate::inventory::fields::Fields;
 use crate::inventory::overlay::{Overlay, Raw};
 use crate::inventory::settings::DEFAULT_PORT;
 use crate::inventory::{
-    Accept, AddressChange, Class, Customer, Entry, Hold, Host, Inventory, Origin, Problem, Target,
-    Workload, WorkloadKind, default,
+    Accept, AddressChange, Class, Customer, Entry, Hold, Host, Impact, Inventory, Origin, Problem,
+    Target, Workload, WorkloadKind, default,
 };
 use crate::model::{CustomerId, DiskKind, TargetId, TreePath};
 
@@ -21,6 +21,7 @@ const HOLDS: [(&str, Hold); 4] = [
     ("legal", Hold::Legal),
     ("customer", Hold::Customer),
 ];
+const IMPACTS: [(&str, Impact); 2] = [("full", Impact::Full), ("gentle", Impact::Gentle)];
 const KINDS: [(&str, WorkloadKind); 1] = [("files", WorkloadKind::Files)];
 const OWNER_HINT: &str = "Write `customer`; your own machines belong to a customer too: yourself.";
 
@@ -96,6 +97,7 @@ fn host(raw: &Raw, targets: &mut Vec<Target>, problems: &mut Vec<Problem>) -> Op
     let disk = fields.word("disk", &DiskKind::WORDS);
     let customer = fields.parse("customer");
     let capture = fields.boolean("capture").unwrap_or(true);
+    let impact = fields.word("impact", &IMPACTS).unwrap_or_default();
     let target = target(&mut fields, &raw.id, targets);
     fields.finish();
     let (origin, workloads) = (raw.origin.clone(), Vec::new());
@@ -113,6 +115,7 @@ fn host(raw: &Raw, targets: &mut Vec<Target>, problems: &mut Vec<Problem>) -> Op
         disk,
         customer,
         capture,
+        impact,
         target,
         workloads,
         origin,

@@ -55,8 +55,8 @@ mod tests {
             assert!(settings.contains(&format!("\n{key} = ")), "{key}");
         }
         let keys = "id name tier language contacts domains group labels hold suspended address \
-             port user identity host_key jump uplink uses rate disk customer capture target label kind \
-             paths exclude class bytes addresses restore accept recheck";
+             port user identity host_key jump uplink uses rate disk customer capture impact target \
+             label kind paths exclude class bytes addresses restore accept recheck";
         for key in keys.split(' ') {
             assert!(inventory.contains(&format!("\n{key} = ")), "{key}");
         }

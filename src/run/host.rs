@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::chunk::{DomainKey, FrameHeader};
-use crate::inventory::{Host, Workload};
+use crate::inventory::{Host, Impact, Workload};
 use crate::model::{Event, HostId, Reason, WorkloadId};
 use crate::run::coordinator::{Assignment, Frame, Input, SessionId};
 use crate::run::engine::{NewSession, SessionEnd, ToEngine};
@@ -251,6 +251,7 @@ async fn capture(
         cursor: opened.cursor.clone(),
         disk: host.disk,
         skip: shared.own_folders.clone(),
+        is_gentle: host.impact == Impact::Gentle,
     };
     link.line.talk.send(&ToAgent::Capture(Box::new(order)));
     let assignment = Assignment {

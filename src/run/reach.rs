@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::inventory::{Host, Inventory, Settings, Target, settings};
+use crate::inventory::{Host, Impact, Inventory, Settings, Target, settings};
 use crate::model::{Clock, Event, Generation, HostId, Reason, SiteId};
 use crate::run::host::Line;
 use crate::run::shared::Shared;
@@ -188,7 +188,8 @@ impl Reach {
         };
         let endpoint = self.endpoint(host);
         let connection = self.dial(&endpoint, &waiting).await?;
-        let (line, agent_bytes) = self.start(connection, &host.id, generation, grant).await?;
+        let started = self.start(connection, &host.id, host.impact, generation, grant);
+        let (line, agent_bytes) = started.await?;
         shared.emit(Event::HostReady {
             host: host.id.clone(),
             rtt_ms: line.rtt.as_secs_f64() * 1e3,
@@ -215,11 +216,14 @@ impl Reach {
         &self,
         connection: Connection,
         name: &HostId,
+        impact: Impact,
         generation: Generation,
         grant: Grant,
     ) -> Result<(Line, crate::model::Bytes), TalkError> {
         let started = match probe::probe(&connection).await {
-            Ok(facts) => self.start_on(&connection, &facts, name, generation, grant).await,
+            Ok(facts) => {
+                self.start_on(&connection, &facts, (name, impact), generation, grant).await
+            }
             Err(error) => Err(talk_error(&error)),
         };
         match started {
@@ -240,7 +244,7 @@ impl Reach {
         &self,
         connection: &Connection,
         facts: &probe::Facts,
-        name: &HostId,
+        (name, impact): (&HostId, Impact),
         generation: Generation,
         grant: Grant,
     ) -> Result<(Talk, deploy::Placed, Duration), TalkError> {
@@ -251,8 +255,15 @@ impl Reach {
             .await
             .map_err(failed)?;
         let number = generation.0.to_string();
-        let arguments = ["agent", "--folder", &placed.folder, "--generation", &number];
-        let exec = placed.start(connection, &arguments, MAGIC).await.map_err(failed)?;
+        let mut arguments = vec!["agent", "--folder", &placed.folder, "--generation", &number];
+        let exec = match impact {
+            Impact::Full => placed.start(connection, &arguments, MAGIC).await,
+            Impact::Gentle => {
+                arguments.push("--gentle");
+                placed.start_gently(connection, &arguments, MAGIC).await
+            }
+        };
+        let exec = exec.map_err(failed)?;
         let talk = Talk::greet_within(self.patience, exec, &[], generation, grant).await?;
         Ok((talk, placed, rtt))
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::chunk::DomainKey;
-use crate::inventory::Target;
+use crate::inventory::{Impact, Target};
 use crate::ledger::{Ledger, Place};
 use crate::model::{
     Bytes, Event, EventSink, Generation, HostId, PassNumber, Reason, TreePath, WorkloadId,
@@ -147,7 +147,9 @@ impl Restorer {
         let endpoint = self.reach.target_endpoint(target);
         let connection = self.reach.dial(&endpoint, &|_, _| {}).await?;
         let generation: Generation = generation;
-        let (line, _) = self.reach.start(connection, &name, generation, Grant::Write).await?;
+        let impact = Impact::Full;
+        let started = self.reach.start(connection, &name, impact, generation, Grant::Write);
+        let (line, _) = started.await?;
         Ok(line)
     }
 

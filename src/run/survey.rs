@@ -311,8 +311,9 @@ impl Surveyor {
         let probed = probe::probe(connection).await.map_err(|error| talk_error(&error))?;
         let facts = machine.insert(MachineFacts::of(&probed, self.clock.now()));
         let generation = self.ledger.generation(&host.id).map_err(landing)?;
+        let who = (&host.id, host.impact);
         let (mut talk, placed, rtt) =
-            (self.reach).start_on(connection, &probed, &host.id, generation, Grant::Read).await?;
+            (self.reach).start_on(connection, &probed, who, generation, Grant::Read).await?;
         let answer = self.ask(&mut talk, host).await;
         talk.bye().await;
         let answer = answer?;

@@ -27,6 +27,8 @@ pub struct CaptureOrder {
     pub disk: Option<DiskKind>,
     /// Folders never captured: those of agents and stores on that machine, as (device, inode).
     pub skip: Vec<(u64, u64)>,
+    /// Read with one reader: others need the disks.
+    pub is_gentle: bool,
 }
 
 /// zstd levels to stay between.
