@@ -148,6 +148,8 @@ fn work(
         .filter(|planned| is_wanted(&planned.id) && !is_done(&planned.id))
         .map(|planned| (planned.host.clone(), planned.id.clone()))
         .collect();
+    let levels = plan.workloads.iter().map(|planned| (planned.id.clone(), planned.level));
+    let levels = levels.collect();
     if again.is_some() {
         let sealed = |id: &WorkloadId| {
             let capture = states.get(id)?;
@@ -177,6 +179,7 @@ fn work(
         expected,
         customers: customers.len() as u64,
         order,
+        levels,
         accept_losses: false,
         refused: Vec::new(),
     }

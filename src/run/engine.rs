@@ -13,6 +13,7 @@ use crate::model::{
     ChunkId, Clock, Event, EventSink, HostId, PassNumber, Reason, RunNumber, TreePath, WorkloadId,
 };
 use crate::run::base::{BaseFeed, Link, More, News};
+use crate::run::capacities::Capacities;
 use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, SessionId};
 use crate::run::shelf::{Counted, ToShelf};
 use crate::run::talk::Outbox;
@@ -118,14 +119,14 @@ pub struct Engine {
 impl Engine {
     /// Nothing under way.
     pub fn new(
-        limits: Limits,
+        (limits, capacities): (Limits, Arc<Capacities>),
         (store, ledger): (Store, Arc<Ledger>),
         clock: Arc<dyn Clock>,
         (itself, shelf): (Sender<ToEngine>, Sender<ToShelf>),
         events: Arc<dyn EventSink>,
     ) -> Self {
         Self {
-            coordinator: Coordinator::new(limits),
+            coordinator: Coordinator::with_rates(limits, capacities.rates()),
             sessions: HashMap::new(),
             store,
             ledger,

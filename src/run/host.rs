@@ -266,6 +266,8 @@ async fn capture(
         paths: workload.paths.clone(),
         cursor: opened.cursor,
         rtt: link.line.rtt,
+        passes: shared.passes(&host.id),
+        level: shared.priority(&workload.id),
     };
     let (ended, end) = oneshot::channel();
     let outbox = link.line.talk.outbox();

@@ -12,6 +12,7 @@
 //! everything that has a receipt intact.
 
 mod base;
+pub mod capacities;
 pub mod coordinator;
 mod engine;
 mod host;
@@ -34,6 +35,7 @@ mod vouched;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -44,6 +46,7 @@ use crate::ledger::Ledger;
 use crate::model::{Bytes, Clock, Event, EventSink, HostId, RunReport, SiteId, WorkloadId};
 use crate::store::{Store, Writer};
 
+use capacities::Capacities;
 use coordinator::Limits;
 use engine::{Engine, ToEngine};
 use lanes::ladder::LaneRules;
@@ -79,6 +82,8 @@ pub struct Site {
 pub struct Options {
     /// Work in this order; what is sealed already is left out by the caller.
     pub order: Vec<(HostId, WorkloadId)>,
+    /// The level of each in the plan: where something is scarce, the lower goes first.
+    pub levels: BTreeMap<WorkloadId, u32>,
     /// Workloads that were captured before this run.
     pub captured_before: u64,
     /// Bytes that are expected to move, for progress.
@@ -188,8 +193,9 @@ pub async fn run_at(
         site.by.clone(),
         pace.commit_age,
     );
+    let capacities = Arc::new(Capacities::of(&site.settings, &site.inventory));
     let engine = Engine::new(
-        pace.limits,
+        (pace.limits, capacities.clone()),
         (site.store.clone(), site.ledger.clone()),
         site.clock.clone(),
         (to_engine.clone(), to_shelf.clone()),
@@ -204,7 +210,8 @@ pub async fn run_at(
             .spawn(move || engine.work(&engine_orders))?,
     ];
     let channels = (to_engine, to_shelf);
-    let shared = Arc::new(Shared::new(site, reach, &options, stop.clone(), &pace, channels)?);
+    let shared = Shared::new(site, reach, &options, stop.clone(), (&pace, capacities), channels)?;
+    let shared = Arc::new(shared);
     shared.emit(Event::RunStarted {
         workloads: options.order.len() as u64,
         hosts: shared.host_count(),

@@ -14,7 +14,8 @@ use crate::chunk::DomainKey;
 use crate::inventory::{Dedup, Host, Workload};
 use crate::ledger::Ledger;
 use crate::model::{Clock, Event, Generation, HostId, Reason, ResourceId, SiteId, WorkloadId};
-use crate::run::coordinator::SessionId;
+use crate::run::capacities::Capacities;
+use crate::run::coordinator::{CapacityId, SessionId};
 use crate::run::engine::ToEngine;
 use crate::run::lanes::Arrived;
 use crate::run::lanes::ladder::{Ladder, LaneRules};
@@ -77,6 +78,9 @@ pub struct Shared {
     lines_max: u32,
     /// What arrives from all hosts on an uplink.
     arrived: BTreeMap<Option<ResourceId>, Arc<AtomicU64>>,
+    capacities: Arc<Capacities>,
+    /// Of each workload, in the plan.
+    priorities: BTreeMap<WorkloadId, u32>,
 }
 
 /// See [`Shared::lane_dials`].
@@ -102,7 +106,7 @@ impl Shared {
         reach: impl Way + 'static,
         options: &Options,
         stop: Stop,
-        pace: &Pace,
+        (pace, capacities): (&Pace, Arc<Capacities>),
         channels: (Sender<ToEngine>, Sender<ToShelf>),
     ) -> std::io::Result<Self> {
         let scratch = site.state.join("scratch");
@@ -126,6 +130,8 @@ impl Shared {
             schedule: Mutex::new(Schedule::new(options.order.clone(), hosts_max)),
             outcomes: Mutex::default(),
             levels: levels(site, &hosts),
+            capacities,
+            priorities: options.levels.clone(),
             hosts,
             next_session: AtomicU64::new(1),
             retry: pace.retry,
@@ -159,6 +165,16 @@ impl Shared {
     /// Where what arrives from a host is counted.
     pub(super) fn arrived(&self, host: &Host) -> Arrived {
         Arrived::on(self.arrived.get(&host.uplink).cloned().unwrap_or_default())
+    }
+
+    /// What the content of `host` passes on its way here.
+    pub fn passes(&self, host: &HostId) -> Vec<CapacityId> {
+        self.capacities.of_host(host)
+    }
+
+    /// The level of a workload in the plan; the lower goes first.
+    pub fn priority(&self, workload: &WorkloadId) -> u32 {
+        self.priorities.get(workload).copied().unwrap_or(0)
     }
 
     /// Hosts with work in this run.

@@ -171,6 +171,8 @@ impl World {
                 paths: vec![TreePath::root()],
                 cursor: None,
                 rtt: Duration::ZERO,
+                passes: Vec::new(),
+                level: 0,
             }));
         }
         world

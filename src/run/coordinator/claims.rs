@@ -51,6 +51,10 @@ pub(super) struct Claims {
 }
 
 impl Claims {
+    pub(super) fn get(&self, id: &ChunkId) -> Option<&Claim> {
+        self.by_id.get(id)
+    }
+
     pub(super) fn get_mut(&mut self, id: &ChunkId) -> Option<&mut Claim> {
         self.by_id.get_mut(id)
     }

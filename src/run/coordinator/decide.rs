@@ -4,35 +4,56 @@
 //! that have no room in the budget all share stand in one queue, and whatever is released goes to
 //! the first of it, until it had [`TURN_BYTES`]; then it stands last. So every host that the
 //! budget holds up gets as many bytes as any other, however fast it offers; and what an input
-//! costs depends on whom it concerns, not on how many hosts there are.
+//! costs depends on whom it concerns, not on how many hosts there are. Whoever is held up by a
+//! rate stands in the line of that ([`super::rates`]); nobody stands in two lines.
 
 use crate::model::ChunkId;
 use crate::run::coordinator::claims::Waiter;
 use crate::run::coordinator::open::NextPiece;
+use crate::run::coordinator::rates::CapacityId;
 use crate::run::coordinator::{Command, Coordinator, Known, SessionId};
 use crate::wire::ToAgent;
 
 /// What a host may ask for before it is the next one's turn: the longest piece there is.
 const TURN_BYTES: u64 = 1 << 20;
 
+/// Those in a line who turn out to be held up elsewhere are passed over, so many at an input; the
+/// rest at the next, or when time passes.
+const PASSED_OVER_MAX: u32 = 4;
+
 /// Why no more was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Halt {
+pub(super) enum Halt {
     /// Everything is, or what is missing is its own to bring about.
     Own,
     /// The budget is used up.
     Budget,
+    /// Nothing more may pass for now.
+    Rate(CapacityId),
     /// It had its turn.
     Turn,
+}
+
+/// A line that a host is first of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Budget,
+    Rate(CapacityId),
 }
 
 /// A host that has its turn may use what others wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Turn {
-    /// Is it the first in the queue?
-    is_first: bool,
-    /// What it may still ask for.
+    /// Where it is the first.
+    line: Option<Line>,
+    /// What it may still ask for: content, or in the line of a rate what crosses the wire.
     left_bytes: u64,
+}
+
+impl Turn {
+    fn at_rate(self) -> Option<CapacityId> {
+        if let Some(Line::Rate(id)) = self.line { Some(id) } else { None }
+    }
 }
 
 /// A host that waits for room in the budget.
@@ -74,23 +95,39 @@ impl Coordinator {
     /// Answers as much of what `id` offered as its window and the budget allow, and moves on what
     /// is whole by that.
     pub(super) fn decide(&mut self, id: SessionId, known: &dyn Known) {
-        let turn = Turn { is_first: false, left_bytes: u64::MAX };
+        let turn = Turn { line: None, left_bytes: u64::MAX };
         let (halt, _) = self.answer(id, turn, known);
-        if halt == Halt::Budget
-            && let Some(session) = self.sessions.get_mut(&id)
-            && !session.is_queued
-        {
-            session.is_queued = true;
-            self.queue.push_back(Queued { session: id, had_bytes: 0 });
+        if self.sessions.get(&id).is_some_and(|session| !session.is_queued) {
+            self.stand(id, halt);
         }
         self.advance(id);
+    }
+
+    /// Stands in the line that `halt` says, or nowhere.
+    fn stand(&mut self, id: SessionId, halt: Halt) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let level = session.level();
+        if !session.is_queued && halt != Halt::Own {
+            self.rates.arrive(&session.assignment.passes, level, &mut session.asked);
+        }
+        session.is_queued = true;
+        match halt {
+            Halt::Budget => self.queue.push_back(Queued { session: id, had_bytes: 0 }),
+            Halt::Rate(capacity) => {
+                self.rates.line_up(capacity, level, id, &session.asked);
+            }
+            Halt::Own | Halt::Turn => session.is_queued = false,
+        }
     }
 
     /// Gives room that became free to those who wait for it.
     pub(super) fn serve_queue(&mut self, known: &dyn Known) {
         while let Some(first) = self.queue.pop_front() {
             let (id, had_bytes) = (first.session, first.had_bytes);
-            let turn = Turn { is_first: true, left_bytes: TURN_BYTES.saturating_sub(had_bytes) };
+            let left_bytes = TURN_BYTES.saturating_sub(had_bytes);
+            let turn = Turn { line: Some(Line::Budget), left_bytes };
             let (halt, took_bytes) = self.answer(id, turn, known);
             match halt {
                 Halt::Budget => {
@@ -98,11 +135,7 @@ impl Coordinator {
                     self.queue.push_front(Queued { session: id, had_bytes });
                 }
                 Halt::Turn => self.queue.push_back(Queued { session: id, had_bytes: 0 }),
-                Halt::Own => {
-                    if let Some(session) = self.sessions.get_mut(&id) {
-                        session.is_queued = false;
-                    }
-                }
+                Halt::Own | Halt::Rate(_) => self.stand(id, halt),
             }
             self.advance(id);
             if halt == Halt::Budget {
@@ -120,10 +153,41 @@ impl Coordinator {
         })
     }
 
+    /// Gives what became free of all that a host passes to those who wait for it.
+    pub(super) fn serve_rates_of(&mut self, id: SessionId, known: &dyn Known) {
+        let passes = |coordinator: &Self, at: usize| {
+            coordinator.sessions.get(&id)?.assignment.passes.get(at).copied()
+        };
+        let mut at = 0;
+        while let Some(capacity) = passes(self, at) {
+            self.serve_rate(capacity, PASSED_OVER_MAX, known);
+            at += 1;
+        }
+    }
+
+    /// Gives what became free to those who wait for it, in their order.
+    pub(super) fn serve_rate(&mut self, capacity: CapacityId, passed_max: u32, known: &dyn Known) {
+        self.rates.refill(&[capacity], self.now);
+        let turn = Turn { line: Some(Line::Rate(capacity)), left_bytes: TURN_BYTES };
+        let mut passed = 0;
+        while passed < passed_max
+            && let Some(id) = self.rates.next(capacity)
+        {
+            let (halt, took_bytes) = self.answer(id, turn, known);
+            let line = if halt == Halt::Turn { Halt::Rate(capacity) } else { halt };
+            self.stand(id, line);
+            self.advance(id);
+            passed += u32::from(took_bytes == 0);
+        }
+    }
+
     /// Answers pieces in their order until something is in the way; says what, and how much was
     /// asked for.
     fn answer(&mut self, id: SessionId, turn: Turn, known: &dyn Known) -> (Halt, u64) {
         self.looks += 1;
+        if let Some(session) = self.sessions.get(&id) {
+            self.rates.refill(&session.assignment.passes, self.now);
+        }
         let mut answer = Answer::default();
         let mut took_bytes = 0;
         let halt = loop {
@@ -136,16 +200,32 @@ impl Coordinator {
             if answer.offer != piece.offer {
                 self.out.extend(answer.message().map(|message| Command::Send(id, message)));
             }
-            match self.answer_piece(id, &piece, turn.is_first, known) {
+            match self.answer_piece(id, &piece, turn, known) {
                 Ok(is_wanted) => {
-                    took_bytes += if is_wanted { u64::from(piece.length) } else { 0 };
+                    took_bytes += if is_wanted { self.cost(id, piece.length, turn) } else { 0 };
                     answer.push(&piece, is_wanted);
                 }
                 Err(halt) => break halt,
             }
         };
         self.out.extend(answer.message().map(|message| Command::Send(id, message)));
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.halt = match turn.line.filter(|_| halt == Halt::Turn) {
+                Some(Line::Budget) => Halt::Budget,
+                Some(Line::Rate(capacity)) => Halt::Rate(capacity),
+                None => halt,
+            };
+        }
         (halt, took_bytes)
+    }
+
+    /// What a piece costs of a turn.
+    fn cost(&self, id: SessionId, length: u32, turn: Turn) -> u64 {
+        let length = u64::from(length);
+        match self.sessions.get(&id).filter(|_| turn.at_rate().is_some()) {
+            Some(session) => (session.asked.on_wire(length) as u64).max(1),
+            None => length,
+        }
     }
 
     /// The next piece of this host that may be answered at all.
@@ -160,14 +240,14 @@ impl Coordinator {
         &mut self,
         id: SessionId,
         piece: &NextPiece,
-        is_first: bool,
+        turn: Turn,
         known: &dyn Known,
     ) -> Result<bool, Halt> {
         let waiter = Waiter { session: id, offer: piece.offer, record: piece.record };
         let is_awaited = self.claims.wait(&piece.id, waiter, self.limits.claim_patience);
         let is_wanted = !is_awaited && !known.contains(&piece.id);
         if is_wanted {
-            self.room(id, piece.length, is_first)?;
+            self.room(id, piece.length, turn)?;
             self.claims.begin(piece.id, waiter, self.now);
             self.want(id, piece.id, piece.length);
         }
@@ -178,19 +258,25 @@ impl Coordinator {
         Ok(is_wanted)
     }
 
-    /// May so much more be wanted of this host? One piece always may, or a few hosts that stand
-    /// still could keep all others from moving.
-    fn room(&self, id: SessionId, length: u32, is_first: bool) -> Result<(), Halt> {
+    /// May so much more be wanted of this host? As far as window and budget go one piece always
+    /// may, or a few hosts that stand still could keep all others from moving.
+    fn room(&self, id: SessionId, length: u32, turn: Turn) -> Result<(), Halt> {
         let length = u64::from(length);
-        let Some(session) = self.sessions.get(&id).filter(|session| session.wanted_bytes > 0)
-        else {
+        let Some(session) = self.sessions.get(&id) else {
             return Ok(());
         };
-        if session.wanted_bytes + length > session.window_bytes(&self.limits) {
+        let is_first_piece = session.wanted_bytes == 0;
+        let window_bytes = session.window_bytes(&self.limits);
+        if !is_first_piece && session.wanted_bytes + length > window_bytes {
             return Err(Halt::Own);
         }
-        let is_behind = !is_first && !self.queue.is_empty();
-        if is_behind || self.wanted_bytes + length > self.limits.budget_bytes {
+        let passes = &session.assignment.passes;
+        if let Some(shut) = self.rates.in_the_way(passes, session.level(), turn.at_rate()) {
+            return Err(Halt::Rate(shut));
+        }
+        let is_behind = turn.line != Some(Line::Budget) && !self.queue.is_empty();
+        let is_full = is_behind || self.wanted_bytes + length > self.limits.budget_bytes;
+        if !is_first_piece && is_full {
             return Err(Halt::Budget);
         }
         Ok(())
@@ -201,8 +287,11 @@ impl Coordinator {
         if let Some(session) = self.sessions.get_mut(&id)
             && session.wanted.insert(chunk, length).is_none()
         {
-            session.wanted_bytes += u64::from(length);
-            self.wanted_bytes += u64::from(length);
+            let length = u64::from(length);
+            session.wanted_bytes += length;
+            self.wanted_bytes += length;
+            let wire_bytes = session.asked.ask(length);
+            self.rates.take(&session.assignment.passes, wire_bytes);
             self.touched.push(id);
         }
     }

@@ -13,6 +13,8 @@
 //! - A host that owes something and says nothing but that it lives is ended after
 //!   [`Limits::progress_patience`].
 //! - Hosts that the budget holds up get as much as each other, in turn.
+//! - What is asked for stays within every rate that it passes, and of what is scarce the better
+//!   level takes what it can use before another gets any ([`rates`]).
 //! - An input costs what it concerns; only the passing of time looks at every host.
 //!
 //! **Claims.** The first host that offers a piece which nobody has is asked for it and holds the
@@ -23,11 +25,14 @@
 
 mod claims;
 mod decide;
+mod limits;
 mod offers;
 mod open;
+mod rates;
 mod segment;
 mod session;
 mod settle;
+mod waits;
 #[cfg(test)]
 mod tests;
 
@@ -37,14 +42,18 @@ use std::time::Duration;
 use crate::capture::{Cursor, Record};
 use crate::chunk::FrameHeader;
 use crate::model::{
-    Bytes, ChunkId, Event, HostId, PassNumber, Reason, RunNumber, Tally, TreePath, WorkloadId,
+    Bytes, ChunkId, Event, HostId, PassNumber, Rate, Reason, RunNumber, Tally, TreePath, WorkloadId,
 };
 use crate::wire::{ToAgent, ToLanding, WireError};
 
 use claims::Claims;
 use decide::Queued;
+pub use limits::Limits;
+pub use rates::CapacityId;
+use rates::Rates;
 pub use segment::ClosedSegment;
 use session::Session;
+pub use waits::{Spent, Wait};
 
 /// One connection's work on one workload; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +97,10 @@ pub struct Assignment {
     pub cursor: Option<Cursor>,
     /// Round-trip time, for the window.
     pub rtt: Duration,
+    /// What its content passes on its way here.
+    pub passes: Vec<CapacityId>,
+    /// Its level in the plan: where something is scarce, the lower number goes first.
+    pub level: u32,
 }
 
 /// What happens to the coordinator.
@@ -111,10 +124,30 @@ pub enum Input {
     Lanes(SessionId, u32),
     /// A connection ended, or was ended.
     Ended(SessionId),
+    /// So much may pass from now on; `None`: as much as can.
+    Limit(CapacityId, Option<Rate>),
     /// Take what was asked for, ask for nothing more, end.
     Drain,
     /// Time passed.
     Tick,
+}
+
+impl Input {
+    /// Whom it concerns, if it is one host.
+    fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Begin(assignment) => Some(assignment.session),
+            Self::Said(id, _)
+            | Self::Frame(id, _)
+            | Self::Appended(id, ..)
+            | Self::Committed(id)
+            | Self::Compared(id)
+            | Self::Sealed(id, _)
+            | Self::Lanes(id, _)
+            | Self::Ended(id) => Some(*id),
+            Self::Limit(..) | Self::Drain | Self::Tick => None,
+        }
+    }
 }
 
 /// A checked frame.
@@ -165,62 +198,15 @@ pub enum Command {
     Emit(Event),
 }
 
-/// Bounds of what is under way.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Raw bytes wanted and not yet in the store, all hosts together.
-    pub budget_bytes: u64,
-    /// The same for one host, at least.
-    pub window_bytes_min: u64,
-    /// And at most.
-    pub window_bytes_max: u64,
-    /// Offers of one host that wait for pieces; beyond it answers are withheld.
-    pub offers_max: usize,
-    /// A segment closes at this much content…
-    pub segment_bytes: u64,
-    /// …or this much of records, which with the largest offer still fits a manifest…
-    pub segment_held_bytes: u64,
-    /// …or at this age.
-    pub segment_age: Duration,
-    /// A waiter waits at least this long before it is asked itself.
-    pub claim_patience: Duration,
-    /// Records of one host that may wait to be durable before it is not listened to for a while…
-    pub held_bytes: u64,
-    /// …and at most, while it is listened to only because it still owes content.
-    pub held_bytes_max: u64,
-    /// A host that owes something must say something within this time; its heartbeats do not count.
-    /// An honest agent offers what it reads every 16 MiB, so only a disk that hangs takes so long.
-    pub progress_patience: Duration,
-    /// Sweeps after which names that keep moving are kept as they were.
-    pub sweeps_max: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            budget_bytes: 1 << 30,
-            // Wants are counted raw, and a compressor needs a few frames in hand to stay busy.
-            window_bytes_min: 8 << 20,
-            window_bytes_max: 64 << 20,
-            offers_max: 512,
-            segment_bytes: 64 << 20,
-            segment_held_bytes: 8 << 20,
-            segment_age: Duration::from_secs(5),
-            held_bytes: 16 << 20,
-            held_bytes_max: 256 << 20,
-            progress_patience: Duration::from_secs(600),
-            claim_patience: Duration::from_secs(2),
-            sweeps_max: 3,
-        }
-    }
-}
-
 /// The landing site's mind.
 #[derive(Debug)]
 pub struct Coordinator {
     limits: Limits,
     sessions: BTreeMap<SessionId, Session>,
     claims: Claims,
+    rates: Rates,
+    /// Pieces that somebody waits for and nobody may be asked for.
+    orphans: BTreeSet<ChunkId>,
     /// Raw bytes wanted of all hosts and not yet in the store.
     wanted_bytes: u64,
     /// Since when no new work is begun.
@@ -237,12 +223,19 @@ pub struct Coordinator {
 }
 
 impl Coordinator {
-    /// Nothing under way.
+    /// Nothing under way, nothing limited.
     pub fn new(limits: Limits) -> Self {
+        Self::with_rates(limits, &[])
+    }
+
+    /// Nothing under way; a [`CapacityId`] is a place in `rates`.
+    pub fn with_rates(limits: Limits, rates: &[Option<Rate>]) -> Self {
         Self {
             limits,
             sessions: BTreeMap::new(),
             claims: Claims::default(),
+            rates: Rates::new(rates),
+            orphans: BTreeSet::new(),
             wanted_bytes: 0,
             draining: None,
             queue: VecDeque::new(),
@@ -257,6 +250,7 @@ impl Coordinator {
     /// Takes one input; `now` never goes back.
     pub fn handle(&mut self, input: Input, now: Duration, known: &dyn Known) -> Vec<Command> {
         self.now = now;
+        let concerned = input.session();
         match input {
             Input::Begin(assignment) => self.begin(assignment),
             Input::Said(id, message) => self.said(id, message, known),
@@ -276,6 +270,10 @@ impl Coordinator {
                 }
             }
             Input::Ended(id) => self.ended(id, known),
+            Input::Limit(capacity, rate) => {
+                self.rates.set(capacity, rate, now);
+                self.serve_rate(capacity, u32::MAX, known);
+            }
             Input::Drain => {
                 self.draining.get_or_insert(now);
                 self.decide_each(known);
@@ -285,8 +283,16 @@ impl Coordinator {
         while let Some(id) = self.losers.pop_first() {
             self.decide(id, known);
         }
+        if let Some(id) = concerned {
+            self.serve_rates_of(id, known);
+        }
         self.listen_or_not();
         std::mem::take(&mut self.out)
+    }
+
+    /// What may pass.
+    pub fn rate(&self, capacity: CapacityId) -> Option<Rate> {
+        self.rates.rate(capacity)
     }
 
     /// Raw bytes wanted and not yet in the store.

@@ -35,12 +35,16 @@ impl Coordinator {
         self.touched.push(id);
         session.progress_at = self.now;
         session.arrived(raw_bytes);
-        session.tally_mut().sent_bytes += Bytes(frame.bytes.len() as u64);
+        let wire_bytes = frame.bytes.len() as u64;
+        session.asked.learn(raw_bytes, wire_bytes);
+        let booked = session.asked.end(raw_bytes, wire_bytes);
+        self.rates.settle(&session.assignment.passes, booked, wire_bytes as f64);
+        session.tally_mut().sent_bytes += Bytes(wire_bytes);
         let workload = session.workload().clone();
         let event = Event::Received {
             host: session.assignment.host.clone(),
             workload: workload.clone(),
-            sent_bytes: Bytes(frame.bytes.len() as u64),
+            sent_bytes: Bytes(wire_bytes),
             raw_bytes: Bytes(raw_bytes),
         };
         self.out.push(Command::Emit(event));

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use crate::capture::{Cursor, Record};
 use crate::model::{Bytes, ChunkId, Event, PassNumber, RunNumber, Tally, WorkloadId};
+use crate::run::coordinator::decide::Halt;
 use crate::run::coordinator::open::{Offer, OpenOffers};
+use crate::run::coordinator::rates::Asked;
 use crate::run::coordinator::segment::OpenSegment;
+use crate::run::coordinator::waits::Waits;
 use crate::run::coordinator::{Assignment, Limits, SourceDoubts};
 use crate::wire::{RunChecker, WalkTally, WireError};
 
@@ -31,6 +34,11 @@ pub(super) struct Session {
     pub(super) arriving: HashMap<ChunkId, u32>,
     /// Raw bytes wanted and not yet in the store; includes what is being appended.
     pub(super) wanted_bytes: u64,
+    /// Of those, what has not arrived, and what it will be on the wire.
+    pub(super) asked: Asked,
+    /// Why no more is asked for.
+    pub(super) halt: Halt,
+    pub(super) waits: Waits,
     pub(super) rereads: HashMap<u64, ChunkId>,
     pub(super) next_ticket: u64,
     pub(super) walk_done: Option<WalkTally>,
@@ -48,7 +56,7 @@ pub(super) struct Session {
     pub(super) progress_at: Duration,
     /// Is it listened to?
     pub(super) is_heard: bool,
-    /// Does it stand among those who wait for room in the budget?
+    /// Does it stand in a line, for room in the budget or for a rate?
     pub(super) is_queued: bool,
     pub(super) arrived_bytes: u64,
     /// Connections beside the first.
@@ -67,6 +75,9 @@ impl Session {
             wanted: HashMap::new(),
             arriving: HashMap::new(),
             wanted_bytes: 0,
+            asked: Asked::default(),
+            halt: Halt::Own,
+            waits: Waits::new(now),
             rereads: HashMap::new(),
             next_ticket: 0,
             walk_done: None,
@@ -93,6 +104,10 @@ impl Session {
 
     pub(super) fn pass(&self) -> PassNumber {
         self.assignment.pass
+    }
+
+    pub(super) fn level(&self) -> u32 {
+        self.assignment.level
     }
 
     /// Checks and queues an offer; returns what it says was left out.

@@ -102,7 +102,11 @@ impl Coordinator {
             return false;
         };
         self.wanted_bytes = self.wanted_bytes.saturating_sub(session.wanted_bytes);
-        for chunk in self.claims.forget_session(id, session.concerns()) {
+        let concerns = session.concerns();
+        let mut asked = session.asked;
+        let booked = asked.end(asked.raw_bytes(), 0);
+        self.rates.settle(&session.assignment.passes, booked, 0.0);
+        for chunk in self.claims.forget_session(id, concerns) {
             self.inherit(chunk);
         }
         true
@@ -111,14 +115,22 @@ impl Coordinator {
     /// Finds a new holder for a piece that lost its own, or gives the piece up.
     fn inherit(&mut self, chunk: ChunkId) {
         loop {
+            let Some(claim) = self.claims.get(&chunk) else {
+                return;
+            };
+            if claim.waiters.is_empty() {
+                self.claims.remove(&chunk);
+                return;
+            }
+            let heir = claim.waiters.iter().find(|waiter| self.may_be_asked(waiter)).copied();
             let Some(claim) = self.claims.get_mut(&chunk) else {
                 return;
             };
-            let Some(heir) = claim.waiters.first().copied() else {
-                self.claims.remove(&chunk);
+            claim.holder = heir.map(|heir| heir.session);
+            let Some(heir) = heir else {
+                self.orphans.insert(chunk);
                 return;
             };
-            claim.holder = Some(heir.session);
             claim.asked_at = self.now;
             let is_asked = self.is_asked(heir.session, &chunk);
             if is_asked || self.ask_again(chunk, heir) {
@@ -127,6 +139,12 @@ impl Coordinator {
             }
             self.give_up(chunk, heir);
         }
+    }
+
+    /// May anything at all be asked of it, or does a rate of zero stand in the way?
+    fn may_be_asked(&self, waiter: &Waiter) -> bool {
+        let session = self.sessions.get(&waiter.session);
+        session.is_none_or(|session| !self.rates.is_closed(&session.assignment.passes))
     }
 
     fn is_asked(&self, id: SessionId, chunk: &ChunkId) -> bool {
@@ -157,6 +175,8 @@ impl Coordinator {
             return;
         };
         if let Some(length) = session.wanted.remove(&chunk) {
+            let booked = session.asked.end(u64::from(length), 0);
+            self.rates.settle(&session.assignment.passes, booked, 0.0);
             self.release(id, length);
         }
         if let Some(claim) = self.claims.get_mut(&chunk) {
@@ -193,8 +213,16 @@ impl Coordinator {
         for chunk in self.claims.overdue(now, patience) {
             self.ask_somebody_else(chunk);
         }
+        for chunk in std::mem::take(&mut self.orphans) {
+            if self.claims.get(&chunk).is_some_and(|claim| claim.holder.is_none()) {
+                self.inherit(chunk);
+            }
+        }
         self.end_idle(known);
         self.serve_queue(known);
+        for capacity in self.rates.ids() {
+            self.serve_rate(capacity, u32::MAX, known);
+        }
         self.decide_each(known);
     }
 
@@ -235,6 +263,7 @@ impl Coordinator {
             };
             let is_full = session.held_bytes() > self.limits.held_bytes || self.draining.is_some();
             let is_heard = !is_full || !session.wanted.is_empty();
+            session.note_wait(self.now);
             if is_heard != session.is_heard {
                 session.is_heard = is_heard;
                 self.out.push(Command::Listen(id, is_heard));
@@ -251,7 +280,9 @@ impl Coordinator {
         let holder = claim.holder;
         let others: Vec<Waiter> =
             claim.waiters.iter().filter(|w| Some(w.session) != holder).copied().collect();
-        let next = others.into_iter().find(|waiter| !self.is_asked(waiter.session, &chunk));
+        let may_send =
+            |waiter: &Waiter| !self.is_asked(waiter.session, &chunk) && self.may_be_asked(waiter);
+        let next = others.into_iter().find(may_send);
         if let Some(waiter) = next {
             self.ask_again(chunk, waiter);
         }

@@ -1,6 +1,7 @@
 //! The coordinator against simulated agents: no runtime, no clock, no sockets.
 
 mod lag;
+mod rates;
 mod share;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,6 +83,16 @@ impl World {
     }
 
     fn host(&mut self, number: u64, files: &[(&'static str, u8)]) -> SessionId {
+        self.host_behind(number, files, &[])
+    }
+
+    /// A host whose content passes something.
+    fn host_behind(
+        &mut self,
+        number: u64,
+        files: &[(&'static str, u8)],
+        passes: &[CapacityId],
+    ) -> SessionId {
         let session = SessionId(number);
         let host = Host {
             files: files.to_vec(),
@@ -105,6 +116,8 @@ impl World {
             paths: vec![TreePath::root()],
             cursor: None,
             rtt: Duration::ZERO,
+            passes: passes.to_vec(),
+            level: 0,
         }));
         session
     }
