@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use crate::wire::Levels;
+use crate::wire::{Hindrance, Levels};
 
 /// Levels worth having, fastest first: measured on an OS tree, each step costs about half as much
 /// again as the one before it, and below -5 or above 9 little is gained.
@@ -21,6 +21,12 @@ const LADDER: [i32; 8] = [-5, -3, -1, 1, 3, 5, 7, 9];
 pub const SPELL: Duration = Duration::from_millis(500);
 /// A machine is busy with less to spare, and has time to spare with more.
 const SPARE: (f64, f64) = (0.10, 0.25);
+/// What takes nothing for so much of a spell is slow.
+const SLOW: f64 = 0.3;
+/// Whoever does a thing so much of a spell does little else.
+const MOST: f64 = 0.5;
+/// Threads that work so much of a spell are full.
+const FULL: f64 = 0.9;
 
 /// Where a spell's time went.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,6 +48,7 @@ pub struct Spell {
 }
 
 impl Spell {
+    /// A share of what all threads could do in it.
     fn of_all(&self, time: Duration) -> f64 {
         let all = self.span.as_secs_f64() * f64::from(self.workers.max(1));
         time.as_secs_f64() / all.max(f64::EPSILON)
@@ -51,21 +58,36 @@ impl Spell {
         self.spare.unwrap_or(1.0 - self.of_all(self.busy))
     }
 
+    fn is_wire_slow(&self) -> bool {
+        self.wire.as_secs_f64() / self.span.as_secs_f64().max(f64::EPSILON) > SLOW
+    }
+
     /// Are the processors what time is lost with?
-    fn is_busy(&self) -> bool {
-        self.spare() < SPARE.0 || self.of_all(self.busy) > 0.9
+    fn are_processors_full(&self) -> bool {
+        self.spare() < SPARE.0 || self.of_all(self.busy) > FULL
     }
 
     /// Does what is sent wait?
     fn is_waiting(&self) -> bool {
-        let wire = self.wire.as_secs_f64() / self.span.as_secs_f64().max(f64::EPSILON);
-        wire > 0.3 || (self.of_all(self.idle) > 0.5 && self.is_uncredited)
+        self.is_wire_slow() || (self.of_all(self.idle) > MOST && self.is_uncredited)
     }
 
     /// Would more of the way help? A machine that is busy with its own work may well send more:
     /// only our own threads speak against it.
     pub fn waits_for_way(&self) -> bool {
-        self.is_waiting() && self.of_all(self.busy) < 0.5
+        self.is_waiting() && self.of_all(self.busy) < MOST
+    }
+
+    /// What kept more from being sent; `None`: nothing stands out.
+    pub fn hindrance(&self) -> Option<Hindrance> {
+        let is_idle = self.of_all(self.idle) > MOST;
+        match () {
+            () if self.is_wire_slow() => Some(Hindrance::Wire),
+            () if is_idle && self.is_uncredited => Some(Hindrance::Credit),
+            () if self.are_processors_full() => Some(Hindrance::Processors),
+            () if is_idle => Some(Hindrance::Reading),
+            () => None,
+        }
     }
 }
 
@@ -89,7 +111,7 @@ impl Governor {
 
     /// Looks at a spell; gives the level if it changed.
     pub fn judge(&mut self, spell: &Spell) -> Option<i32> {
-        let next = if spell.is_busy() {
+        let next = if spell.are_processors_full() {
             LADDER.iter().rev().find(|step| **step < self.level)
         } else if spell.spare() > SPARE.1 && spell.is_waiting() {
             LADDER.iter().find(|step| **step > self.level)
@@ -187,6 +209,17 @@ mod tests {
         let unknown = Spell { spare: None, ..spell(0.95, 0.0, 0.0, 0.0) };
         assert_eq!(governor.judge(&unknown), Some(3));
         assert_eq!(governor.judge(&spell(0.5, 0.5, 0.0, 0.5)), None, "nothing is in the way");
+    }
+
+    #[test]
+    fn what_is_waited_for_is_said_where_something_stands_out() {
+        let uncredited = |spell| Spell { is_uncredited: true, ..spell };
+        assert_eq!(spell(0.3, 0.0, 0.6, 0.5).hindrance(), Some(Hindrance::Wire));
+        assert_eq!(spell(0.95, 0.0, 0.1, 0.5).hindrance(), Some(Hindrance::Processors));
+        let idle = spell(0.1, 0.8, 0.0, 0.9);
+        assert_eq!(idle.hindrance(), Some(Hindrance::Reading));
+        assert_eq!(uncredited(idle).hindrance(), Some(Hindrance::Credit));
+        assert_eq!(spell(0.6, 0.3, 0.1, 0.4).hindrance(), None);
     }
 
     #[test]

@@ -39,6 +39,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use governor::ProcessorTime;
 pub use lair::{Lair, LairError};
 pub use session::{Ending, Home, serve};
 

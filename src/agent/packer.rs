@@ -10,7 +10,7 @@ use crate::agent::session::Budget;
 use crate::chunk::FrameBuilder;
 use crate::model::{Clock, Domain, SystemClock};
 use crate::wire::source::Piece;
-use crate::wire::{HEAD_BYTES, Levels, ToLanding};
+use crate::wire::{HEAD_BYTES, Hindrance, Levels, Pace as Told, ToLanding};
 
 /// A frame is full with this much content: measured, larger ones gain nothing.
 const FRAME_RAW_BYTES: usize = 1 << 20;
@@ -42,7 +42,8 @@ struct Pace {
     /// Does what is sent wait for the way?
     waits: Option<bool>,
     /// What the landing site was told last.
-    told: (Option<i32>, Option<bool>),
+    told: (Option<Told>, Option<bool>),
+    hindrance: Option<Hindrance>,
     spell: Spell,
     since: Duration,
     processors: Option<ProcessorTime>,
@@ -69,6 +70,7 @@ impl Packer {
             governor: Governor::new(levels),
             waits: None,
             told: (None, None),
+            hindrance: None,
             spell: Spell::default(),
             since: clock.elapsed(),
             processors: ProcessorTime::now(),
@@ -148,11 +150,12 @@ impl Compressors {
     /// What the landing site does not know yet.
     fn news(&self) -> Vec<ToLanding> {
         let mut pace = self.pace();
-        let (level, waits) = (pace.governor.level(), pace.waits);
-        let told = std::mem::replace(&mut pace.told, (Some(level), waits));
-        let level = (told.0 != Some(level)).then_some(ToLanding::Level(level));
+        let now = Told { level: pace.governor.level(), hindrance: pace.hindrance };
+        let waits = pace.waits;
+        let told = std::mem::replace(&mut pace.told, (Some(now), waits));
+        let now = (told.0 != Some(now)).then_some(ToLanding::Pace(now));
         let waits = waits.filter(|_| told.1 != waits).map(ToLanding::Waits);
-        level.into_iter().chain(waits).collect()
+        now.into_iter().chain(waits).collect()
     }
 
     /// Adds to the spell, and ends it when it is time.
@@ -172,6 +175,7 @@ impl Compressors {
         let spell = Spell { span, workers: self.workers, is_uncredited, spare, ..measured };
         pace.governor.judge(&spell);
         pace.waits = Some(spell.waits_for_way());
+        pace.hindrance = spell.hindrance();
         pace.since = now;
         pace.processors = processors;
     }

@@ -124,7 +124,7 @@ impl Landing {
                     self.send(&ToAgent::Base { entries, last: true });
                 }
                 ToLanding::WalkDone { tally } => done = Some(tally),
-                ToLanding::Level(level) => assert_eq!(level, 1),
+                ToLanding::Pace(pace) => assert_eq!(pace.level, 1),
                 ToLanding::WalkBegan { .. } | ToLanding::LinkForget { .. } => {}
                 ToLanding::Heartbeat | ToLanding::Waits(_) => {}
                 other => panic!("{other:?}"),

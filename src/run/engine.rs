@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
-use crate::ledger::{HostPulse, Ledger, LinkTable, Pulse};
+use crate::agent::ProcessorTime;
+use crate::ledger::{Ledger, LinkTable};
 use crate::model::{
     ChunkId, Clock, Event, EventSink, HostId, PassNumber, Reason, RunNumber, TreePath, WorkloadId,
 };
@@ -18,7 +19,7 @@ use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, S
 use crate::run::shelf::{Counted, ToShelf};
 use crate::run::talk::Outbox;
 use crate::store::{PassName, Store};
-use crate::wire::{LinkAnswer, LinkAsk, ToAgent, ToLanding, encode};
+use crate::wire::{LinkAnswer, LinkAsk, Pace, ToAgent, ToLanding, encode};
 
 /// How often time passes for the coordinator.
 const TICK: Duration = Duration::from_millis(100);
@@ -85,8 +86,8 @@ pub enum SessionEnd {
     Failed(Reason, String),
 }
 
-struct Running {
-    host: HostId,
+pub(super) struct Running {
+    pub(super) host: HostId,
     workload: WorkloadId,
     pass: PassNumber,
     outbox: Outbox,
@@ -96,15 +97,18 @@ struct Running {
     base: Option<BaseFeed>,
     counted: Option<Counted>,
     rechecks: bool,
-    /// What it compresses with, as it says.
-    level: Option<i32>,
-    rtt: Duration,
+    /// How it gets on, as it says.
+    pub(super) pace: Option<Pace>,
+    pub(super) rtt: Duration,
 }
 
 /// The coordinator with everything around it.
 pub struct Engine {
-    coordinator: Coordinator,
-    sessions: HashMap<SessionId, Running>,
+    pub(super) coordinator: Coordinator,
+    pub(super) sessions: HashMap<SessionId, Running>,
+    pub(super) capacities: Arc<Capacities>,
+    /// As of the last pulse.
+    pub(super) processors: Option<ProcessorTime>,
     store: Store,
     ledger: Arc<Ledger>,
     clock: Arc<dyn Clock>,
@@ -128,6 +132,8 @@ impl Engine {
         Self {
             coordinator: Coordinator::with_rates(limits, capacities.rates()),
             sessions: HashMap::new(),
+            capacities,
+            processors: ProcessorTime::now(),
             store,
             ledger,
             clock,
@@ -155,20 +161,10 @@ impl Engine {
             }
             if now.saturating_sub(self.last_pulse) >= PULSE && !self.sessions.is_empty() {
                 self.last_pulse = now;
-                let _ = self.shelf.send(ToShelf::Pulse(self.pulse()));
+                let pulse = self.pulse(now);
+                let _ = self.shelf.send(ToShelf::Pulse(pulse));
             }
         }
-    }
-
-    /// What every host is doing, for whoever looks.
-    fn pulse(&self) -> Pulse {
-        let host = |(id, session): (&SessionId, &Running)| HostPulse {
-            host: session.host.clone(),
-            lanes: 1 + self.coordinator.lanes(*id),
-            level: session.level,
-            rtt_ms: Some(session.rtt.as_secs_f64() * 1e3),
-        };
-        Pulse { bottleneck: None, hosts: self.sessions.iter().map(host).collect() }
     }
 
     fn take(&mut self, order: ToEngine) {
@@ -216,7 +212,7 @@ impl Engine {
             base: None,
             counted: None,
             rechecks,
-            level: None,
+            pace: None,
             rtt: assignment.rtt,
         };
         self.sessions.insert(assignment.session, running);
@@ -243,9 +239,9 @@ impl Engine {
                     self.end(id, Reason::LandingError, crate::run::explain(&error));
                 }
             }
-            ToLanding::Level(level) => {
+            ToLanding::Pace(pace) => {
                 if let Some(session) = self.sessions.get_mut(&id) {
-                    session.level = Some(level);
+                    session.pace = Some(pace);
                 }
             }
             ToLanding::BaseMore => {

@@ -12,6 +12,7 @@
 //! everything that has a receipt intact.
 
 mod base;
+mod bottleneck;
 pub mod capacities;
 pub mod coordinator;
 mod engine;
@@ -19,6 +20,7 @@ mod host;
 pub mod lanes;
 mod levels;
 mod links;
+mod pulse;
 pub mod reach;
 mod report;
 pub mod restore;

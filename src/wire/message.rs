@@ -6,7 +6,8 @@ use crate::capture::{Cursor, Fingerprint, Record};
 use crate::model::{ChunkId, Generation, Reason, RunNumber, TreePath};
 use crate::wire::former::{self, Former};
 use crate::wire::lane::LaneToken;
-use crate::wire::order::{CaptureOrder, Levels, PlaceOrder};
+use crate::wire::order::{CaptureOrder, PlaceOrder};
+use crate::wire::pace::Pace;
 use crate::wire::records::{RECORD_BYTES, check_records, held_bytes};
 use crate::wire::survey::{SurveyAnswer, SurveyOrder};
 use crate::wire::tally::WalkTally;
@@ -149,8 +150,8 @@ pub enum ToLanding {
     WalkBegan { roots: Vec<TreePath>, clock_s: i64 },
     /// A run is complete.
     WalkDone { tally: WalkTally },
-    /// Frames are compressed with this level from now on.
-    Level(i32),
+    /// How it sends from now on.
+    Pace(Pace),
     /// Does what is sent wait for the way, and this machine for nothing else?
     Waits(bool),
     /// The answer to `Survey`.
@@ -316,7 +317,7 @@ impl Message for ToLanding {
             Self::Problems(_) => 14,
             Self::Failed { .. } => 15,
             Self::WalkBegan { .. } => 16,
-            Self::Level(_) => 17,
+            Self::Pace(_) => 17,
             Self::Waits(_) => 18,
         }
     }
@@ -350,7 +351,7 @@ impl Message for ToLanding {
                 check_records(records, &[])
             }
             Self::WalkDone { tally } => tally.check(),
-            Self::Level(level) if !Levels::ALL.holds(*level) => Err("an impossible level"),
+            Self::Pace(pace) => pace.check(),
             Self::LinkAsks(asks) if asks.len() > RECORDS_MAX => Err("too many links at once"),
             Self::Problems(problems) if problems.len() > RECORDS_MAX => Err("too many problems"),
             Self::Survey(answer) => answer.check(),

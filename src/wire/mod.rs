@@ -24,7 +24,9 @@
 //! 4. The landing site answers each offer in order with `Answer`: a bit for each piece. **The wants
 //!    are the credit:** it withholds answers so that what is wanted and not yet here stays within
 //!    the host's window; an agent can never send more than it was asked for.
-//! 5. The agent sends wanted pieces in frames. A piece that another host was to send and did not is
+//!    Where a rate limits, it withholds them too, and counts what is asked for against the rate.
+//! 5. The agent sends wanted pieces in frames; before one it says `Pace` when its level changed, or
+//!    what keeps it from sending more. A piece that another host was to send and did not is
 //!    asked for with `Reread`; when its bytes changed meanwhile the agent says `RereadGone`.
 //! 6. `WalkDone` ends a run with its counts. `Sweep` begins the next run: the landing site streams
 //!    what it has (`Base`, pulled by `BaseMore`), the agent offers what differs.
@@ -66,6 +68,7 @@ pub mod former;
 pub mod lane;
 pub mod message;
 pub mod order;
+pub mod pace;
 pub mod records;
 pub mod source;
 pub mod survey;
@@ -76,6 +79,7 @@ pub use codec::{Decoder, HEAD_BYTES, WireError, encode, encode_frame};
 pub use former::Former;
 pub use message::{AgentFacts, BaseEntry, Grant, LinkAnswer, LinkAsk, Problem, ToAgent, ToLanding};
 pub use order::{CaptureOrder, Levels, PlaceOrder};
+pub use pace::{Hindrance, Pace};
 pub use survey::{SurveyAnswer, SurveyOrder, SurveyScope};
 pub use tally::WalkTally;
 
