@@ -23,6 +23,8 @@ mod resume;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod steer;
+#[cfg(test)]
 mod survey;
 #[cfg(test)]
 mod tidy;

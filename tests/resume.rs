@@ -143,7 +143,7 @@ fn a_cut_connection_is_dialled_again_in_the_same_run() {
 }
 
 /// The process of the agent that works for this site.
-fn agent_of(fleet: &Fleet) -> Pid {
+pub fn agent_of(fleet: &Fleet) -> Pid {
     let folders = agent_folders(fleet);
     let is_agent = |pid: i32| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

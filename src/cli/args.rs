@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::model::{Span, Timestamp};
+use crate::model::{Rate, Span, Timestamp};
 
 /// Gets customers' servers out of a data centre while an access window is open.
 #[derive(Debug, Parser)]
@@ -57,6 +57,7 @@ pub enum Command {
     Survey(SurveyArgs),
     Plan(PlanArgs),
     Run(RunArgs),
+    Limit(LimitArgs),
     Status(StatusArgs),
     Find(FindArgs),
     Verify(VerifyArgs),
@@ -157,6 +158,28 @@ pub struct RunArgs {
     #[arg(long, value_name = "COUNT", hide = true)]
     pub lanes: Option<u32>,
 }
+
+/// Change what an uplink, a host or all may send, while a run goes on
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "It holds at once, for everything not asked for yet, and until the run ends; \
+rates for every run are written in evac.toml and inventory.toml.\n\nExamples:\n  \
+evac limit uplink/ams 300Mbit/s\n  evac limit landing 80MB/s\n  \
+evac limit host/vps-014 0     nothing more is asked of it\n  \
+evac limit host/vps-014 none"
+)]
+pub struct LimitArgs {
+    /// landing, uplink/ID, resource/ID or host/ID; the ID alone where only one thing has it
+    #[arg(value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    pub id: String,
+    /// Such as 300Mbit/s or 20MB/s of payload; 0: nothing; none: as much as it carries
+    #[arg(value_name = "RATE", value_parser = limit_rate)]
+    pub rate: LimitRate,
+}
+
+/// What may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitRate(pub Option<Rate>);
 
 /// Show where everything stands
 #[derive(Debug, clap::Args)]
@@ -259,6 +282,18 @@ pub struct AgentArgs {
     pub gentle: bool,
 }
 
+/// A rate as in settings, `0` or `none`.
+fn limit_rate(text: &str) -> Result<LimitRate, String> {
+    match text {
+        "none" => Ok(LimitRate(None)),
+        "0" => Ok(LimitRate(Some(Rate(0)))),
+        text => match text.parse() {
+            Ok(rate) => Ok(LimitRate(Some(rate))),
+            Err(error) => Err(format!("{error}, nor 0 or none")),
+        },
+    }
+}
+
 /// The name of a plan becomes the name of a file.
 fn plan_name(text: &str) -> Result<String, String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -288,6 +323,14 @@ mod tests {
                 "{line}"
             );
         }
+    }
+
+    #[test]
+    fn a_limit_is_a_rate_nothing_or_none() {
+        let rate = |text| limit_rate(text).map(|LimitRate(rate)| rate.map(|rate| rate.0));
+        assert_eq!(rate("300Mbit/s"), Ok(Some(37_500_000)));
+        assert_eq!((rate("0"), rate("0B/s"), rate("none")), (Ok(Some(0)), Ok(Some(0)), Ok(None)));
+        assert!(rate("fast").is_err_and(|error| error.contains("nor 0 or none")));
     }
 
     #[test]

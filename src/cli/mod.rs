@@ -21,6 +21,7 @@ pub mod fleet;
 pub mod import;
 pub mod init;
 pub mod ledger;
+pub mod limit;
 pub mod plan;
 pub mod print;
 pub mod publish;
@@ -66,6 +67,7 @@ fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
         Command::Survey(args) => survey::run(global, args),
         Command::Plan(args) => plan::run(global, args),
         Command::Run(args) => run::run(global, args),
+        Command::Limit(args) => limit::run(global, args),
         Command::Status(args) => status::run(global, args),
         Command::Find(args) => find::run(global, args),
         Command::Verify(args) => verify::run(global, args),

@@ -84,6 +84,8 @@ pub(super) fn record(
     let json = serde_json::to_value(event)
         .map_err(|error| LedgerError::damaged(format!("an event that is no JSON: {error}")))?;
     let kind = json["event"].as_str().unwrap_or_default();
+    // Whoever steers a run from elsewhere is not whoever started it.
+    let by = if let Event::LimitSet { by, .. } = event { by } else { by };
     tx.prepare_cached(
         "INSERT INTO event (at, by, host, workload, kind, json) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
@@ -181,6 +183,11 @@ fn storable(event: &Event) -> Event {
         | Event::RestoreFailed { detail, .. } => *detail = bounded(detail, TEXT_CHARS_MAX),
         Event::Noted { what, text, by } => {
             for text in [what, text, by] {
+                *text = bounded(text, TEXT_CHARS_MAX);
+            }
+        }
+        Event::LimitSet { what, by, .. } => {
+            for text in [what, by] {
                 *text = bounded(text, TEXT_CHARS_MAX);
             }
         }

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Bytes, HostId, PassNumber, RunNumber, WorkloadId};
+use crate::model::{Bytes, HostId, PassNumber, Rate, RunNumber, WorkloadId};
 
 /// Receives events; must be cheap and must never block for long.
 pub trait EventSink: Send + Sync {
@@ -262,6 +262,8 @@ pub enum Event {
     RestoreFailed { workload: WorkloadId, place: String, reason: Reason, detail: String },
     /// An operator said something about something.
     Noted { what: String, text: String, by: String },
+    /// While a run goes on, `what` may carry so much from now on; `None`: as much as it can.
+    LimitSet { what: String, was: Option<Rate>, now: Option<Rate>, by: String },
     /// The run stops: no new work, what is under way is finished.
     Draining,
     /// Totals; always the last.

@@ -16,6 +16,7 @@ use crate::model::{
 use crate::run::base::{BaseFeed, Link, More, News};
 use crate::run::capacities::Capacities;
 use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, SessionId};
+use crate::run::pulse::Limited;
 use crate::run::shelf::{Counted, ToShelf};
 use crate::run::talk::Outbox;
 use crate::store::{PassName, Store};
@@ -53,6 +54,8 @@ pub enum ToEngine {
     Damaged(SessionId, String),
     /// The landing disk is full or broken: every session ends.
     LandingFailed(Reason, String),
+    /// Keep to another rate from now on.
+    Limit(Limited),
     /// Take what was asked for, then end every session.
     Drain,
     /// End.
@@ -190,6 +193,7 @@ impl Engine {
             ToEngine::SetAside(id, detail) => self.end(id, Reason::SetAside, detail),
             ToEngine::Emit(event) => self.emit(event),
             ToEngine::LandingFailed(reason, detail) => self.landing_failed(reason, &detail),
+            ToEngine::Limit(limited) => self.limit(limited),
             ToEngine::Drain => self.input(Input::Drain),
             ToEngine::Stop => {}
         }
@@ -294,12 +298,12 @@ impl Engine {
         }
     }
 
-    fn emit(&self, event: Event) {
+    pub(super) fn emit(&self, event: Event) {
         self.events.emit(&event);
         let _ = self.shelf.send(ToShelf::Record(event));
     }
 
-    fn input(&mut self, input: Input) {
+    pub(super) fn input(&mut self, input: Input) {
         let store = self.store.clone();
         let known = move |id: &ChunkId| store.contains(id);
         let commands = self.coordinator.handle(input, self.clock.elapsed(), &known);

@@ -14,6 +14,7 @@
 mod base;
 mod bottleneck;
 pub mod capacities;
+pub mod control;
 pub mod coordinator;
 mod engine;
 mod host;
@@ -49,6 +50,7 @@ use crate::model::{Bytes, Clock, Event, EventSink, HostId, RunReport, SiteId, Wo
 use crate::store::{Store, Writer};
 
 use capacities::Capacities;
+use control::{Control, Steering};
 use coordinator::Limits;
 use engine::{Engine, ToEngine};
 use lanes::ladder::LaneRules;
@@ -211,6 +213,7 @@ pub async fn run_at(
             .name("engine".into())
             .spawn(move || engine.work(&engine_orders))?,
     ];
+    let steering = Steering { capacities: capacities.clone(), engine: to_engine.clone() };
     let channels = (to_engine, to_shelf);
     let shared = Shared::new(site, reach, &options, stop.clone(), (&pace, capacities), channels)?;
     let shared = Arc::new(shared);
@@ -220,10 +223,15 @@ pub async fn run_at(
         customers: options.customers,
         bytes: options.expected,
     });
+    let control = Control::listen(&site.state, steering);
+    if let Err(error) = &control {
+        shared.emit(control::not_steered(error, &site.by));
+    }
     for (refusal, workloads) in &options.refused {
         host::refuse(&shared, refusal, workloads);
     }
     let was_stopped = drive(&shared, site, stop).await;
+    drop(control);
     finish(&shared, threads).await;
     let mut report = tally.report(&shared);
     report.captured += options.captured_before;

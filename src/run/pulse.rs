@@ -1,12 +1,30 @@
-//! What the engine tells of itself while it works: every host's pace, and what limits the run.
+//! What the engine tells of itself, and is told while it works: every host's pace, what limits the
+//! run, and new limits.
 
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use crate::agent::ProcessorTime;
 use crate::ledger::{HostPulse, Pulse};
+use crate::model::{Event, Rate};
 use crate::run::bottleneck::{Evidence, Seen};
-use crate::run::coordinator::SessionId;
+use crate::run::coordinator::{CapacityId, Input, SessionId};
 use crate::run::engine::{Engine, Running};
+
+/// Another rate for a choke point.
+pub struct Limited {
+    /// Which.
+    pub capacity: CapacityId,
+    /// `None`: not limited.
+    pub rate: Option<Rate>,
+    /// Its name.
+    pub what: String,
+    /// Who wants it.
+    pub by: String,
+    /// Told what it was, once the new one holds.
+    pub answer: oneshot::Sender<Option<Rate>>,
+}
 
 impl Engine {
     /// What every host is doing and what limits the run, for whoever looks.
@@ -37,5 +55,15 @@ impl Engine {
         let spare = processors.zip(self.processors).and_then(|(now, then)| now.spare_since(then));
         self.processors = processors;
         Evidence { hosts, here, spare }
+    }
+
+    /// Keeps to another rate; it is told and recorded before whoever asked hears of it.
+    pub(super) fn limit(&mut self, limited: Limited) {
+        let Limited { capacity, rate, what, by, answer } = limited;
+        let was = self.coordinator.rate(capacity);
+        self.input(Input::Limit(capacity, rate));
+        self.emit(Event::LimitSet { what, was, now: rate, by });
+        // Whoever asked may have gone.
+        let _ = answer.send(was);
     }
 }

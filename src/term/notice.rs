@@ -1,7 +1,7 @@
 //! The one line that an important event is worth; most events are worth none.
 
 use crate::model::text::bounded;
-use crate::model::{Event, Reason, RunReport, Span};
+use crate::model::{Event, Rate, Reason, RunReport, Span};
 
 /// Longest detail that is shown, in characters.
 const MAX_DETAIL_CHARS: usize = 300;
@@ -45,6 +45,13 @@ pub(super) fn notice(event: &Event) -> Option<(Weight, String)> {
             bounded(what, MAX_DETAIL_CHARS),
             bounded(by, MAX_DETAIL_CHARS),
             bounded(text, MAX_DETAIL_CHARS)
+        )),
+        Event::LimitSet { what, was, now, by } => normal(format!(
+            "{}: limit {}, was {}, set by {}",
+            bounded(what, MAX_DETAIL_CHARS),
+            limit(*now),
+            limit(*was),
+            bounded(by, MAX_DETAIL_CHARS)
         )),
         Event::Draining => warning(
             "stopping: what is under way is finished; Ctrl-C again stops at once".to_owned(),
@@ -120,6 +127,11 @@ fn restore(event: &Event) -> Option<(Weight, String)> {
         )),
         _ => None,
     }
+}
+
+/// What may pass.
+pub(super) fn limit(rate: Option<Rate>) -> String {
+    rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string())
 }
 
 /// `1 host`, `2 hosts`
@@ -213,6 +225,20 @@ mod tests {
             }),
             Weight::Warning,
             "done: 4 captured, 1 failed; 0 B sent, 0 B reused, 0 B stored, in 1m01s",
+        );
+    }
+
+    #[test]
+    fn a_limit_says_what_it_is_was_and_whose() {
+        check(
+            Event::LimitSet {
+                what: "uplink/ams".into(),
+                was: None,
+                now: Some(Rate(37_500_000)),
+                by: "jo".into(),
+            },
+            Weight::Normal,
+            "uplink/ams: limit 37.5 MB/s, was none, set by jo",
         );
     }
 

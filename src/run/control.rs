@@ -1,0 +1,278 @@
+//! What other commands ask of a run while it goes on: `state/control.sock`.
+//!
+//! **The exchange.** One connection, one request, one answer: a line of JSON each, with
+//! `"schema": 1`, at most [`LINE_BYTES_MAX`]; then the connection ends.
+//!
+//! ```text
+//! {"schema":1,"by":"jo","ask":"limit","id":"uplink/ams","rate":37500000}    rate: B/s; null: none
+//! {"schema":1,"answer":"limit","id":"uplink/ams","was":125000000,"now":37500000}
+//! {"schema":1,"answer":"refused","why":"…"}
+//! ```
+//!
+//! **Promises.**
+//! - Only the owner of the state and root are heard: the folder is 0700, the socket 0600, and
+//!   whoever connects is asked for by the kernel.
+//! - Nobody who connects can hold the run up: few at once, each for at most [`PATIENCE`], on tasks
+//!   of their own.
+//! - A socket that a killed run left is replaced: whoever holds `state/lock` owns the name.
+//!
+//! A socket's address holds only 108 bytes, and folders of sites lie deep: it is addressed through
+//! the open folder in `/proc/self/fd`.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::model::text::bounded;
+use crate::model::{Event, Rate};
+use crate::run::capacities::Capacities;
+use crate::run::engine::ToEngine;
+use crate::run::pulse::Limited;
+
+/// Name of the socket in the state folder.
+pub const SOCKET: &str = "control.sock";
+/// Longest request or answer.
+pub const LINE_BYTES_MAX: u64 = 4_096;
+/// How long one connection may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an answer is waited for by whoever asks: others may be in front.
+const ASKING: Duration = Duration::from_secs(30);
+/// Connections at once.
+const AT_ONCE: usize = 8;
+const SCHEMA: u32 = 1;
+/// Longest name of an operator that is kept.
+const BY_CHARS_MAX: usize = 80;
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    schema: u32,
+    by: String,
+    #[serde(flatten)]
+    ask: Ask,
+}
+
+/// What may be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum Ask {
+    /// Keep a choke point to a rate.
+    Limit {
+        /// Its exact name.
+        id: String,
+        /// `None`: not limited any more.
+        rate: Option<Rate>,
+    },
+}
+
+impl Request {
+    /// What `by` asks.
+    pub fn new(by: &str, ask: Ask) -> Self {
+        Self { schema: SCHEMA, by: by.to_owned(), ask }
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Always 1.
+    pub schema: u32,
+    /// What.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// What may be answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Said {
+    /// A limit holds, until the run ends.
+    Limit {
+        /// Of what.
+        id: String,
+        /// Before; `None`: there was none.
+        was: Option<Rate>,
+        /// From now on.
+        now: Option<Rate>,
+    },
+    /// It was not done.
+    Refused {
+        /// For people.
+        why: String,
+    },
+}
+
+/// Why a run could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Nobody listens there.
+    #[error("nobody listens at {}", path.display())]
+    Nobody {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The exchange did not come to its end.
+    #[error("cannot talk to the run through {}", path.display())]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The socket in `state`, by a name that always fits, and what keeps that name valid.
+fn address(state: &Path) -> io::Result<(PathBuf, std::fs::File)> {
+    let folder = std::fs::File::open(state)?;
+    Ok((PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd())), folder))
+}
+
+/// Asks the run that holds `state`; waits for its answer.
+pub fn ask(state: &Path, request: &Request) -> Result<Answer, ControlError> {
+    let path = state.join(SOCKET);
+    exchange(state, request).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ControlError::Nobody { path },
+        _ => ControlError::Io { path, source },
+    })
+}
+
+fn exchange(state: &Path, request: &Request) -> io::Result<Answer> {
+    let (address, _folder) = address(state)?;
+    let mut stream = std::os::unix::net::UnixStream::connect(&address)?;
+    stream.set_read_timeout(Some(ASKING))?;
+    stream.set_write_timeout(Some(ASKING))?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut answer = Vec::new();
+    BufReader::new(stream.take(LINE_BYTES_MAX)).read_until(b'\n', &mut answer)?;
+    Ok(serde_json::from_slice(&answer)?)
+}
+
+/// A socket that is answered as long as this lives.
+pub(super) struct Control {
+    path: PathBuf,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.task.abort();
+        // One that stays is replaced by the next run.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// What is steered.
+#[derive(Clone)]
+pub(super) struct Steering {
+    pub(super) capacities: Arc<Capacities>,
+    pub(super) engine: Sender<ToEngine>,
+}
+
+impl Control {
+    /// Listens in `state`, whose lock the caller holds.
+    pub(super) fn listen(state: &Path, steering: Steering) -> io::Result<Self> {
+        Self::listen_with(PATIENCE, state, steering)
+    }
+
+    fn listen_with(patience: Duration, state: &Path, steering: Steering) -> io::Result<Self> {
+        let path = state.join(SOCKET);
+        let (address, _folder) = address(state)?;
+        match std::fs::symlink_metadata(&path) {
+            Ok(found) if found.file_type().is_socket() => std::fs::remove_file(&path)?,
+            _ => {}
+        }
+        let listener = UnixListener::bind(&address)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        let task = tokio::spawn(accept(listener, steering, patience));
+        Ok(Self { path, task })
+    }
+}
+
+async fn accept(listener: UnixListener, steering: Steering, patience: Duration) {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of files, as a rule: it passes.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let steering = steering.clone();
+        tokio::spawn(async move {
+            // Whoever is too slow, or goes away, gets no answer.
+            let _ = tokio::time::timeout(patience, serve(stream, &steering)).await;
+            drop(place);
+        });
+    }
+}
+
+async fn serve(mut stream: UnixStream, steering: &Steering) -> io::Result<()> {
+    let uid = stream.peer_cred()?.uid();
+    if uid != 0 && uid != rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    let (read, mut write) = stream.split();
+    let mut line = Vec::new();
+    let mut reader = tokio::io::BufReader::new(read.take(LINE_BYTES_MAX));
+    reader.read_until(b'\n', &mut line).await?;
+    let said = match serde_json::from_slice::<Request>(&line) {
+        Ok(request) if line.ends_with(b"\n") && request.schema == SCHEMA => {
+            steering.answer(request).await
+        }
+        Ok(_) => Said::Refused { why: "the request is of another version of evac".to_owned() },
+        Err(_) => Said::Refused { why: "the request is not understood".to_owned() },
+    };
+    let mut answer = serde_json::to_vec(&Answer { schema: SCHEMA, said })?;
+    answer.push(b'\n');
+    write.write_all(&answer).await?;
+    write.shutdown().await
+}
+
+impl Steering {
+    async fn answer(&self, request: Request) -> Said {
+        let by = bounded(&request.by, BY_CHARS_MAX);
+        match request.ask {
+            Ask::Limit { id, rate } => self.limit(&id, rate, by).await,
+        }
+    }
+
+    async fn limit(&self, id: &str, rate: Option<Rate>, by: String) -> Said {
+        let capacity = match self.capacities.find(id) {
+            Ok(capacity) => capacity,
+            Err(error) => return Said::Refused { why: error.to_string() },
+        };
+        let id = self.capacities.name(capacity).to_owned();
+        let (answer, was) = oneshot::channel();
+        let limited = Limited { capacity, rate, what: id.clone(), by, answer };
+        // An engine that ended answers nothing.
+        let _ = self.engine.send(ToEngine::Limit(limited));
+        match was.await {
+            Ok(was) => Said::Limit { id, was, now: rate },
+            Err(_) => Said::Refused { why: "the run is at its end".to_owned() },
+        }
+    }
+}
+
+/// Tells readers that a run cannot be steered.
+pub(super) fn not_steered(error: &io::Error, by: &str) -> Event {
+    let text = format!("this run cannot be steered: no socket for commands: {error}");
+    Event::Noted { what: "evac".into(), text, by: by.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;
