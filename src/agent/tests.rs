@@ -364,9 +364,8 @@ fn what_was_not_granted_is_refused() {
 
 #[test]
 fn lies_of_the_landing_site_end_the_agent() {
-    let wanted = || serde_bytes::ByteBuf::from(vec![1]);
     let lies = [
-        ToAgent::Answer { offer: 9, from: 0, count: 1, wanted: wanted() },
+        ToAgent::Answer { offer: 9, from: 0, count: 1, wanted: vec![1].into() },
         ToAgent::Hello { version: VERSION, generation: Generation(1), grant: Grant::Write },
         ToAgent::PlaceEnd,
         ToAgent::Link { ticket: 7, answer: LinkAnswer::Wanted },

@@ -144,9 +144,10 @@ impl Coordinator {
         }
     }
 
-    /// Do as many of its records wait to be durable as may, and is a segment on its way there? What
-    /// it is asked for now would only add to them: an honest host with many tiny files would be
-    /// heard until it had more under way than any may. It is asked again when the segment is durable.
+    /// Do as many of its records wait to be durable as may, and is a segment on its way there?
+    /// What it is asked for now would only add to them: an honest host with many tiny files would
+    /// be heard until it had more under way than any may. It is asked again when the segment is
+    /// durable.
     fn is_ahead_of_disk(&self, id: SessionId) -> bool {
         self.sessions.get(&id).is_some_and(|session| {
             session.is_committing() && session.held_bytes() > self.limits.held_bytes
