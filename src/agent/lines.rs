@@ -251,9 +251,13 @@ impl Lines {
         }
     }
 
-    /// A lane is lost after so much of it had arrived: the rest goes over other lines, first.
+    /// A lane is lost after so much of it had arrived: the rest goes over other lines, first. One
+    /// that was lost on its way here never joins.
     pub fn lost(&mut self, number: u32, taken_bytes: u64) -> Result<(), WireError> {
         let Some(mut lane) = self.lanes.remove(&number) else {
+            if self.used.len() < USED_MAX {
+                self.used.insert(number);
+            }
             return Ok(());
         };
         lane.took(taken_bytes)?;

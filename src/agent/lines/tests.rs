@@ -98,6 +98,15 @@ fn what_a_lost_lane_had_goes_over_other_lines_first() {
 }
 
 #[test]
+fn a_lane_that_was_lost_on_its_way_never_joins() {
+    let mut lines = with_frames(1);
+    lines.lost(1, 0).unwrap();
+    assert!(!lines.join(1));
+    assert!(lines.join(2));
+    assert_eq!(mark(lines.next_of_lane(2)), Some(0));
+}
+
+#[test]
 fn an_ended_lane_is_given_nothing_and_forgotten_when_all_has_arrived() {
     let mut lines = with_frames(2);
     assert!(lines.join(5));

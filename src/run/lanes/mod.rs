@@ -93,7 +93,7 @@ pub struct Lanes {
     has_joined: bool,
     /// The agent is told what has arrived: it may get lanes.
     is_counted: bool,
-    dials: JoinSet<Result<Joined, TalkError>>,
+    dials: JoinSet<Result<Joined, (u32, TalkError)>>,
     readers: JoinSet<()>,
     news: (Sender<Told>, Receiver<Told>),
     arrived: Arrived,
@@ -174,7 +174,12 @@ impl Lanes {
                 }
                 Some(dialled) = self.dials.join_next() => match dialled {
                     Ok(Ok(joined)) => self.join(joined),
-                    Ok(Err(error)) => self.failed(&error),
+                    Ok(Err((_, error))) if error.reason == Reason::Protocol => return Err(error),
+                    Ok(Err((number, error))) => {
+                        // The agent may have let it in before it broke, and have given it frames.
+                        self.say(&ToAgent::LaneLost { lane: number, bytes: 0 });
+                        self.failed(&error);
+                    }
                     Err(_) => {}
                 },
                 _ = self.timer.tick() => self.look(),

@@ -36,16 +36,26 @@ pub(super) struct Joined {
     pub(super) decoder: Decoder<OverLane>,
 }
 
-/// Connects once more and has the connection join the agent.
+/// Connects once more and has the connection join the agent; a failure names the lane.
 pub(super) async fn dial(
     shared: Arc<Shared>,
     host: Arc<Host>,
     entry: Arc<Entry>,
     note: JoinNote,
+) -> Result<Joined, (u32, TalkError)> {
+    let number = note.lane;
+    dialled(&shared, &host, &entry, note).await.map_err(|error| (number, error))
+}
+
+async fn dialled(
+    shared: &Shared,
+    host: &Host,
+    entry: &Entry,
+    note: JoinNote,
 ) -> Result<Joined, TalkError> {
     let closed = |_| TalkError::new(Reason::Internal, "closed");
     let _turn = shared.lane_dials.acquire().await.map_err(closed)?;
-    let mut way = shared.reach.lane(&host, &entry).await?;
+    let mut way = shared.reach.lane(host, entry).await?;
     way.stream.speak.speak(note.to_bytes().to_vec().into()).await?;
     let mut decoder = Decoder::default();
     let first = timeout(JOIN_PATIENCE, next(&mut *way.stream.hear, &mut decoder, &|_| {})).await;

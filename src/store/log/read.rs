@@ -122,7 +122,9 @@ impl<'a> Batches<'a> {
     pub fn new(disk: &'a dyn Disk, file: &'a str) -> Result<Self, DiskError> {
         let mut batches = Self { disk, file, window: Vec::new(), at: 0, offset: 0 };
         batches.fill(HEADER_BYTES as usize)?;
-        if batches.window.get(..9) == Some(&[MAGIC.as_slice(), &[VERSION]].concat()) {
+        // One that power failed in the middle of holds nothing yet.
+        let header = batches.window.get(..HEADER_BYTES as usize);
+        if header.is_some_and(|it| it.starts_with(&[MAGIC.as_slice(), &[VERSION]].concat())) {
             batches.at = HEADER_BYTES as usize;
         } else {
             batches.window.clear();

@@ -182,6 +182,22 @@ fn a_frozen_index_log_replays() {
 }
 
 #[test]
+fn an_index_log_that_is_cut_anywhere_gives_what_is_whole() {
+    let disk = MemoryDisk::new();
+    let mut before = 0;
+    for length in 0..=INDEX.len() {
+        let name = format!("index/{length:08}");
+        disk.put(&name, &INDEX[..length]).unwrap();
+        let mut count = 0;
+        let whole = replay(&disk, &name, |_| count += 1).unwrap();
+        assert!(whole <= length as u64, "{whole} of {length}");
+        assert!(count >= before, "{count} records in {length} bytes, {before} in fewer");
+        before = count;
+    }
+    assert_eq!(before, 4);
+}
+
+#[test]
 fn a_frozen_store_opens_with_and_without_its_index() {
     let folder = tempfile::tempdir().unwrap();
     let name = DomainName::Fleet.domain();
