@@ -22,6 +22,9 @@ fn fleet() -> Fleet {
     for file in 0..FILES {
         fs::write(fleet.tree(HOST).join(format!("{file:02}")), noise(file, FILE_BYTES)).unwrap();
     }
+    // Long enough for lanes to come before it is over.
+    let slow = format!("[[host]]\nid = \"{HOST}\"\nrate = \"20MB/s\"\n");
+    fleet.site.write("inventory.d/slow.toml", &slow);
     fleet
 }
 

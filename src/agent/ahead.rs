@@ -9,11 +9,11 @@
 //! # Why plain calls and no ring
 //!
 //! A small file takes five calls to read (open, look, read, look, close) and five to walk. In a
-//! first pass over 100,000 warm files of 47 bytes the whole agent took 6 µs of its own and 10 µs
-//! of the kernel's time for each, from a cold disk 8 and 24 µs. An empty call takes 0.45 µs there:
+//! first pass over 100,000 warm files of 47 bytes the whole agent took 6 µs of its own and 10 µs of
+//! the kernel's time for each, from a cold disk 8 and 24 µs. An empty call takes 0.45 µs there:
 //! most of the kernel's time is for finding names and starting the disk, and that a ring does too.
-//! So `io_uring` could save 2 µs of 16 or of 32, by calculation; it was not built, for it has no safe
-//! interface and is switched off on many servers.
+//! So `io_uring` could save 2 µs of 16 or of 32, by calculation; it was not built, for it has no
+//! safe interface and is switched off on many servers.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

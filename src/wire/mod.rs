@@ -52,8 +52,8 @@
 //! 4. What lanes were given the agent keeps until it has arrived. After `LaneEnd` the agent gives a
 //!    lane nothing more and says `End` there; it says so unasked when the lane's process ends. When
 //!    a lane breaks, `LaneLost` says how much of it came, and the agent sends the rest over other
-//!    lines: nothing is lost and nothing comes twice. It is said of a lane that failed to come, too:
-//!    the agent may have let it in; if not, it never will.
+//!    lines: nothing is lost and nothing comes twice. It is said of a lane that failed to come,
+//!    too: the agent may have let it in; if not, it never will.
 //!
 //! Frames of several lines arrive in any order. Nobody minds: each piece was asked for by name, and
 //! a run is over only when all that was asked for is there, so no frame is under way at `Finish`.
