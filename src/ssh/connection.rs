@@ -36,6 +36,8 @@ pub(super) struct Inner {
     pub(super) host: String,
     user: String,
     pub(super) open_channels: AtomicUsize,
+    /// How long the kernel there, or a bastion, took to open the way.
+    opened_in: Duration,
     /// What this connection runs through; kept so that it outlives it.
     _through: Option<Box<dyn std::any::Any + Send + Sync>>,
 }
@@ -50,7 +52,7 @@ impl Connection {
     pub(super) fn new(
         greeting: Greeting,
         endpoint: &Endpoint,
-        through: Option<Box<dyn std::any::Any + Send + Sync>>,
+        (through, opened_in): (Option<Box<dyn std::any::Any + Send + Sync>>, Duration),
     ) -> Self {
         let inner = Inner {
             handle: greeting.handle,
@@ -60,6 +62,7 @@ impl Connection {
             host: endpoint.address.clone(),
             user: endpoint.user.clone(),
             open_channels: AtomicUsize::new(0),
+            opened_in,
             _through: through,
         };
         Self { inner: Arc::new(inner) }
@@ -135,9 +138,10 @@ impl Connection {
         }
     }
 
-    /// Time a request needs there and back: the shortest of three.
+    /// Time a request needs there and back: the shortest of three, and of opening the way, which
+    /// a machine whose processors are full answers as fast as any.
     pub async fn rtt(&self, clock: &dyn Clock) -> Result<Duration, SshError> {
-        let mut shortest = Duration::MAX;
+        let mut shortest = self.inner.opened_in;
         for _ in 0..3 {
             let sent = clock.elapsed();
             let answered = timeout(PING_TIMEOUT, self.inner.handle.send_ping()).await;

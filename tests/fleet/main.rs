@@ -87,10 +87,11 @@ impl Fleet {
         say(&format!("{{\"waiting_most\":{most},\"dials\":{arrivals},\"sent_bytes\":{sent}}}"))
     }
 
+    /// One connection to each host: what is waited for here is processors, which both ends share.
     fn settings(&self) -> String {
         format!(
             "[site]\nname = \"Fleet\"\n[ssh]\nidentity = [\"key\"]\nknown_hosts = \"known_hosts\"\n\
-             [limits]\nhosts = {}\n[[uplink]]\nid = \"loopback\"\nrate = \"10Gbit/s\"\n",
+             [limits]\nhosts = {}\nlanes = 1\n[[uplink]]\nid = \"loopback\"\nrate = \"10Gbit/s\"\n",
             self.at_once
         )
     }

@@ -165,7 +165,7 @@ impl Dialler {
     {
         let mut greeting = greet(stream, endpoint, purpose, &*self.clock).await?;
         let login = log_in(&mut greeting, endpoint, offers).await;
-        let connection = Connection::new(greeting, endpoint, through);
+        let connection = Connection::new(greeting, endpoint, (through, purpose.1));
         if let Err(error) = login {
             connection.close().await;
             return Err(error);
