@@ -7,8 +7,9 @@
 //! processes, which every user of the host can read. Standard input is not handed over: nothing
 //! comes that way after the note but its end, and that is what this process watches.
 //!
-//! **Promise.** It ends when the agent does or is done with the lane, when there is no agent, and
-//! when its own connection breaks; so nothing is left running, whoever is killed.
+//! **Promise.** It ends when the agent does or is done with the lane, when there is no agent or
+//! none that answers, and when its own connection breaks; so nothing is left running, whoever is
+//! killed.
 
 use std::io::{IoSlice, Read};
 use std::mem::MaybeUninit;
@@ -29,6 +30,8 @@ use crate::wire::lane::{JOIN_NOTE_BYTES, JoinNote};
 /// How often, and how long apart, the agent's socket is looked for: the agent is told of lanes over
 /// a line that may be slower than this one.
 const TRIES: (u32, Duration) = (100, Duration::from_millis(100));
+/// How long the agent's answer is waited for: it lets lanes in one after the other.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// Why a lane did not join.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +64,7 @@ pub fn join(folder: &Path, input: impl AsFd, output: impl AsFd) -> Result<(), La
         return Err(LaneError::NotOurs);
     }
     hand_over(&control, JoinNote::from_bytes(&note), output)?;
+    control.set_read_timeout(Some(ANSWER))?;
     let mut answer = [0];
     match control.read(&mut answer)? {
         1 if answer == [WELCOME] => {}

@@ -2,7 +2,8 @@
 //!
 //! **Invariants.** Only the regular file that was listed is read (same device and inode, checked on
 //! the open file); a pipe or device that took its place neither blocks nor is read. Holes are never
-//! read. A file is `Steady` only if size, mtime and ctime after reading are those of its listing.
+//! read, but for those of a small file that has blocks for all its bytes. A file is `Steady` only
+//! if size, mtime and ctime after reading are those of its listing.
 //! The page cache is left as it was, as far as that can be told (see [`cache`]).
 
 mod cache;

@@ -2,7 +2,7 @@
 //!
 //! A capture takes and drops gigabytes in pieces of up to 1 MiB. An allocator gives memory of that
 //! size back to the system and asks for it again, at a page fault for every 4 KiB: measured with
-//! eight hosts at once, half of the agents' page faults and a tenth of their time.
+//! eight hosts at once, two fifths of the agents' page faults and about a twentieth of their time.
 //!
 //! **Promises.** What is kept for later is at most [`KEPT_BYTES_MAX`]; a piece takes at most a
 //! quarter more memory than it has bytes.

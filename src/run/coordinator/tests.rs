@@ -1,6 +1,7 @@
 //! The coordinator against simulated agents: no runtime, no clock, no sockets.
 
 mod lag;
+mod made;
 mod rates;
 mod share;
 
@@ -104,21 +105,8 @@ impl World {
             is_finished: false,
         };
         self.hosts.insert(session, host);
-        self.input(Input::Begin(Assignment {
-            is_delta: false,
-            session,
-            host: HostId::new(format!("h{number}")).unwrap(),
-            workload: WorkloadId::new(format!("w{number}")).unwrap(),
-            pass: PassNumber(1),
-            is_resumed: false,
-            run: RunNumber(0),
-            segment: 0,
-            paths: vec![TreePath::root()],
-            cursor: None,
-            rtt: Duration::ZERO,
-            passes: passes.to_vec(),
-            level: 0,
-        }));
+        let assignment = Assignment { passes: passes.to_vec(), ..made::assignment(number) };
+        self.input(Input::Begin(assignment));
         session
     }
 

@@ -84,19 +84,9 @@ impl Rig {
         for (number, sender) in senders.into_iter().enumerate() {
             let session = SessionId(number as u64);
             let assignment = Assignment {
-                is_delta: false,
-                session,
-                host: HostId::new(format!("h{number}")).unwrap(),
-                workload: WorkloadId::new(format!("w{number}")).unwrap(),
-                pass: PassNumber(1),
-                is_resumed: false,
-                run: RunNumber(0),
-                segment: 0,
-                paths: vec![TreePath::root()],
-                cursor: None,
-                rtt: Duration::ZERO,
                 passes: sender.passes.iter().copied().map(CapacityId).collect(),
                 level: sender.level,
+                ..made::assignment(number as u64)
             };
             rig.senders.insert(session, sender);
             rig.input(Input::Begin(assignment));
