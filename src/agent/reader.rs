@@ -1,9 +1,10 @@
 //! Reading files into named pieces.
 
 use std::ops::ControlFlow;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use crate::capture::content::{Finished, OpenError, open_for_reading};
+use crate::capture::content::{Finished, OpenError, Reading, go_on_reading, open_for_reading};
 use crate::capture::{Beneath, Entry};
 use crate::chunk::{Cutter, DomainKey};
 use crate::model::ChunkId;
@@ -51,18 +52,22 @@ impl Buffer {
     }
 }
 
-/// Reads a small file whole.
+/// Reads a small file whole; `open`: it is open since it was looked at.
 pub fn read_small(
     tree: &Beneath,
-    entry: &Entry,
+    (entry, open): (&Entry, Option<OwnedFd>),
     naming: &Naming,
     buffer: &mut Buffer,
 ) -> Result<Small, OpenError> {
     let mut pieces = Vec::new();
-    let finished = read_file(tree, (entry, 0), naming, buffer, &mut |offset, piece| {
+    let reading = match open {
+        Some(file) => go_on_reading(file, entry)?,
+        None => open_for_reading(tree, entry)?,
+    };
+    let finished = read_through(reading, 0, naming, buffer, &mut |offset, piece| {
         pieces.push((offset, piece));
         ControlFlow::Continue(())
-    })?;
+    });
     Ok(Small { pieces, finished })
 }
 
@@ -74,7 +79,16 @@ pub fn read_file(
     buffer: &mut Buffer,
     take: &mut dyn FnMut(u64, Piece) -> ControlFlow<()>,
 ) -> Result<Finished, OpenError> {
-    let mut reading = open_for_reading(tree, entry)?;
+    Ok(read_through(open_for_reading(tree, entry)?, from, naming, buffer, take))
+}
+
+fn read_through(
+    mut reading: Reading,
+    from: u64,
+    naming: &Naming,
+    buffer: &mut Buffer,
+    take: &mut dyn FnMut(u64, Piece) -> ControlFlow<()>,
+) -> Finished {
     let buffer = buffer.for_file(reading.size());
     let mut at = from;
     'file: while let Some((start, end)) = reading.next_data(at) {
@@ -103,7 +117,7 @@ pub fn read_file(
             }
         }
     }
-    Ok(reading.finish())
+    reading.finish()
 }
 
 /// Reads one range again and names it; `None` when it is not what it was.

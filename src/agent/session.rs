@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -29,14 +29,27 @@ pub enum Ending {
 #[derive(Debug)]
 pub struct Budget {
     max: u64,
-    used: Mutex<(u64, bool)>,
+    room: Mutex<Room>,
     freed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Room {
+    used: u64,
+    is_closed: bool,
+    /// Who waits for room. To wake costs a system call even when nobody sleeps, and room is given
+    /// back for every small file.
+    waiting: u32,
 }
 
 impl Budget {
     /// Room for `max` bytes.
     pub fn new(max: u64) -> Self {
-        Self { max, used: Mutex::new((0, false)), freed: Condvar::new() }
+        Self { max, room: Mutex::default(), freed: Condvar::new() }
+    }
+
+    fn room(&self) -> MutexGuard<'_, Room> {
+        self.room.lock().expect("no holder of this lock panics")
     }
 
     fn fits(&self, used: u64, bytes: u64) -> bool {
@@ -46,44 +59,48 @@ impl Budget {
 
     /// Room that is taken.
     pub fn used(&self) -> u64 {
-        self.used.lock().expect("no holder of this lock panics").0
+        self.room().used
     }
 
     /// Takes room if there is any.
     pub fn try_acquire(&self, bytes: u64) -> bool {
-        let mut used = self.used.lock().expect("no holder of this lock panics");
-        let fits = self.fits(used.0, bytes);
+        let mut room = self.room();
+        let fits = self.fits(room.used, bytes);
         if fits {
-            used.0 += bytes;
+            room.used += bytes;
         }
         fits
     }
 
     /// Takes room, waiting for it.
     pub fn acquire(&self, bytes: u64) -> Result<(), Disconnected> {
-        let used = self.used.lock().expect("no holder of this lock panics");
-        let mut used = self
-            .freed
-            .wait_while(used, |(used, is_closed)| !*is_closed && !self.fits(*used, bytes))
-            .expect("no holder of this lock panics");
-        if used.1 {
+        let mut room = self.room();
+        while !room.is_closed && !self.fits(room.used, bytes) {
+            room.waiting += 1;
+            room = self.freed.wait(room).expect("no holder of this lock panics");
+            room.waiting -= 1;
+        }
+        if room.is_closed {
             return Err(Disconnected);
         }
-        used.0 += bytes;
+        room.used += bytes;
         Ok(())
     }
 
     /// Gives room back.
     pub fn release(&self, bytes: u64) {
-        let mut used = self.used.lock().expect("no holder of this lock panics");
-        used.0 = used.0.saturating_sub(bytes);
-        drop(used);
-        self.freed.notify_all();
+        let mut room = self.room();
+        room.used = room.used.saturating_sub(bytes);
+        let is_awaited = room.waiting > 0;
+        drop(room);
+        if is_awaited {
+            self.freed.notify_all();
+        }
     }
 
     /// The session is over: nobody waits any more.
     pub fn close(&self) {
-        self.used.lock().expect("no holder of this lock panics").1 = true;
+        self.room().is_closed = true;
         self.freed.notify_all();
     }
 }

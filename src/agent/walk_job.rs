@@ -5,6 +5,7 @@
 
 mod offering;
 
+use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -133,7 +134,7 @@ impl WalkJob {
                     continue;
                 }
             }
-            self.step(step, base.is_some(), slots)?;
+            self.step(step, &mut walk, base.is_some(), slots)?;
             send_counts(walk.counts(), &mut counted, slots)?;
         }
         send_counts(walk.counts(), &mut counted, slots)?;
@@ -163,6 +164,7 @@ impl WalkJob {
     fn step(
         &self,
         step: Step,
+        walk: &mut Walk,
         is_sweep: bool,
         slots: &SyncSender<Slot>,
     ) -> Result<(), Disconnected> {
@@ -185,7 +187,8 @@ impl WalkJob {
             }
         }
         let path = entry.path.clone();
-        self.entry(entry, slots)?;
+        let open = walk.take_open(&entry);
+        self.entry(entry, open, slots)?;
         for why in
             [not_entered, Some(faults).filter(|faults| !faults.is_empty())].into_iter().flatten()
         {
@@ -194,7 +197,12 @@ impl WalkJob {
         Ok(())
     }
 
-    fn entry(&self, entry: Entry, slots: &SyncSender<Slot>) -> Result<(), Disconnected> {
+    fn entry(
+        &self,
+        entry: Entry,
+        open: Option<OwnedFd>,
+        slots: &SyncSender<Slot>,
+    ) -> Result<(), Disconnected> {
         if entry.metadata.nlink > 1 && entry.kind != Kind::Directory {
             let ticket = self.links.ticket();
             let ask = LinkAsk {
@@ -209,7 +217,7 @@ impl WalkJob {
         match entry.kind {
             Kind::File { size } if size > 0 && size <= SMALL_BYTES_MAX => {
                 self.ahead.acquire(size)?;
-                let result = self.readers.read(entry.clone());
+                let result = self.readers.read(entry.clone(), open);
                 send(slots, Slot::Small(entry, result))
             }
             _ => send(slots, Slot::Entry(entry)),

@@ -108,10 +108,19 @@ pub struct Finished {
 
 /// Opens the file that `entry` lists beneath `tree`.
 pub fn open_for_reading(tree: &Beneath, entry: &Entry) -> Result<Reading, OpenError> {
+    read_open(open(tree, &entry.path).map_err(|error| refused(&entry.path, error))?, entry)
+}
+
+/// The same for what stood there when it was looked at and is open since, without a touch of its
+/// access time.
+pub fn go_on_reading(file: OwnedFd, entry: &Entry) -> Result<Reading, OpenError> {
+    read_open((file, true), entry)
+}
+
+fn read_open((file, quiet): (OwnedFd, bool), entry: &Entry) -> Result<Reading, OpenError> {
     let Kind::File { size } = entry.kind else {
         return Err(OpenError::Replaced { path: entry.path.clone() });
     };
-    let (file, quiet) = open(tree, &entry.path).map_err(|error| refused(&entry.path, error))?;
     let stat = fs::fstat(&file).map_err(|error| refused(&entry.path, error))?;
     let found = metadata::from_stat(&stat);
     let same = (found.dev, found.ino) == (entry.metadata.dev, entry.metadata.ino);

@@ -13,7 +13,7 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +49,8 @@ pub struct Looked {
     pub metadata: Metadata,
     /// Attributes that could not be read, bounded; empty as a rule.
     pub faults: String,
+    /// A regular file, as it was opened for its flags, if that leaves its access time alone.
+    pub open: Option<OwnedFd>,
 }
 
 /// `stat` of `name` in `directory`; follows no link, triggers no automount.
@@ -107,14 +109,14 @@ pub fn look(directory: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> Result<Looke
     let mut faults = String::new();
     let open = match kind {
         Kind::File { .. } => {
-            let opened = open_quietly(directory, name, OFlags::NONBLOCK | OFlags::NOCTTY);
+            let opened = open_or_touch(directory, name, OFlags::NONBLOCK | OFlags::NOCTTY);
             opened.map_err(|error| note(&mut faults, "inode flags", error)).ok()
         }
         _ => None,
     };
     let xattrs = match &open {
         // The way through `/proc` costs as much as opening did.
-        Some(file) => {
+        Some((file, _)) => {
             metadata.flags = read_flags(file.as_fd());
             read_xattrs(&Carrier::Open(file.as_fd()), &mut faults)
         }
@@ -124,7 +126,8 @@ pub fn look(directory: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> Result<Looke
         Ok(xattrs) => metadata.xattrs = xattrs,
         Err(error) => note(&mut faults, "attributes", error),
     }
-    Ok(Looked { kind, metadata, faults })
+    let open = open.and_then(|(file, is_quiet)| is_quiet.then_some(file));
+    Ok(Looked { kind, metadata, faults, open })
 }
 
 /// Everything about an open directory.
@@ -136,7 +139,7 @@ pub fn look_at_directory(directory: BorrowedFd<'_>, stat: &Stat) -> Looked {
         Err(error) => note(&mut faults, "attributes", error),
     }
     metadata.flags = read_flags(directory);
-    Looked { kind: Kind::Directory, metadata, faults }
+    Looked { kind: Kind::Directory, metadata, faults, open: None }
 }
 
 /// Opens for reading without touching the access time where the system allows that: the owner
@@ -145,12 +148,23 @@ pub fn open_quietly(
     directory: BorrowedFd<'_>,
     name: &[u8],
     flags: OFlags,
-) -> Result<rustix::fd::OwnedFd, Errno> {
+) -> Result<OwnedFd, Errno> {
+    open_or_touch(directory, name, flags).map(|(open, _)| open)
+}
+
+/// The same; tells whether the access time is left alone.
+fn open_or_touch(
+    directory: BorrowedFd<'_>,
+    name: &[u8],
+    flags: OFlags,
+) -> Result<(OwnedFd, bool), Errno> {
     let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let name = OsStr::from_bytes(name);
     match fs::openat(directory, name, flags | OFlags::NOATIME, Mode::empty()) {
-        Err(Errno::PERM) => fs::openat(directory, name, flags, Mode::empty()),
-        opened => opened,
+        Err(Errno::PERM) => {
+            fs::openat(directory, name, flags, Mode::empty()).map(|open| (open, false))
+        }
+        opened => opened.map(|open| (open, true)),
     }
 }
 

@@ -178,6 +178,8 @@ pub struct Walk {
     levels: Vec<Level>,
     steps: VecDeque<Step>,
     counts: WalkCounts,
+    /// The regular file that was looked at last, by device and inode.
+    open: Option<((u64, u64), OwnedFd)>,
 }
 
 impl Walk {
@@ -210,6 +212,7 @@ impl Walk {
             levels: Vec::new(),
             steps: VecDeque::new(),
             counts: WalkCounts::default(),
+            open: None,
         };
         walk.begin().map_err(|error| WalkError::Folder { folder, source: error.into() })?;
         Ok(walk)
@@ -218,6 +221,13 @@ impl Walk {
     /// The roots that are walked: disjoint, sorted, with links above them resolved.
     pub fn roots(&self) -> &[TreePath] {
         &self.roots
+    }
+
+    /// The file of the step just given, if it is still open from being looked at. What was opened
+    /// may be another file than what was listed: whoever reads it compares.
+    pub fn take_open(&mut self, entry: &Entry) -> Option<OwnedFd> {
+        let (id, open) = self.open.take()?;
+        (id == (entry.metadata.dev, entry.metadata.ino)).then_some(open)
     }
 
     /// What happened so far.

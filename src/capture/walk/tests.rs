@@ -344,3 +344,34 @@ fn names_of_outer_levels_are_let_go_and_listed_again() {
     }
     assert_eq!(texts(&seen), whole);
 }
+
+#[test]
+fn a_file_is_still_open_when_its_step_is_given_and_what_takes_its_place_shows() {
+    use crate::capture::content::{OpenError, go_on_reading};
+    use crate::capture::{Content, Kind};
+    let scratch = Scratch::new();
+    let dir = scratch.path();
+    make(&dir, &["d/file", "d/other"]);
+    let mut walk = Walk::new(all_of(&dir)).unwrap();
+    let mut contents = Vec::new();
+    while let Some(step) = walk.next() {
+        let Step::Entry(Found { entry, .. }) = step else { panic!("{step:?}") };
+        let open = walk.take_open(&entry);
+        assert_eq!(open.is_some(), matches!(entry.kind, Kind::File { .. }), "{}", entry.path);
+        assert!(walk.take_open(&entry).is_none());
+        let Some(open) = open else { continue };
+        if entry.path.to_string().ends_with("other") {
+            // As editors save.
+            fs::write(dir.join("new"), "another").unwrap();
+            fs::rename(dir.join("new"), dir.join("d/other")).unwrap();
+        }
+        let mut other = entry.clone();
+        other.metadata.ino += 1;
+        let refused = go_on_reading(open.try_clone().unwrap(), &other);
+        assert!(matches!(refused, Err(OpenError::Replaced { .. })));
+        let mut reading = go_on_reading(open, &entry).unwrap();
+        assert_eq!(reading.read_at(&mut [0; 8], 0), 1);
+        contents.push(reading.finish().content);
+    }
+    assert_eq!(contents, [Content::Steady, Content::Changed]);
+}

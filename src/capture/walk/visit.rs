@@ -186,13 +186,14 @@ impl Walk {
             metadata::look_at_directory(open.as_fd(), stat)
         } else {
             let metadata = metadata::from_stat(stat);
-            Looked { kind: Kind::Directory, metadata, faults: String::new() }
+            Looked { kind: Kind::Directory, metadata, faults: String::new(), open: None }
         };
         self.give_entry(looked, stat, &place.path, barred);
     }
 
     fn give_entry(&mut self, looked: Looked, stat: &Stat, path: &TreePath, barred: Option<String>) {
-        let Looked { kind, metadata, faults } = looked;
+        let Looked { kind, metadata, faults, open } = looked;
+        self.open = open.map(|open| (stat_id(stat), open));
         self.give(Step::Entry(Found {
             entry: Entry { path: path.clone(), kind, metadata },
             allocated: Bytes((stat.st_blocks as u64).saturating_mul(STAT_BLOCK_BYTES)),
@@ -276,5 +277,5 @@ fn look_at(
         return metadata::look(directory, name, stat);
     }
     let kind = metadata::kind(directory, name, stat)?;
-    Ok(Looked { kind, metadata: metadata::from_stat(stat), faults: String::new() })
+    Ok(Looked { kind, metadata: metadata::from_stat(stat), faults: String::new(), open: None })
 }
