@@ -233,6 +233,10 @@ pub struct RestoreArgs {
     /// Replace what is there and differs
     #[arg(long)]
     pub overwrite: bool,
+    /// Owners go by name: where a name has another number over there, that is used; who has no such
+    /// name keeps his number and is listed. Archives hold both anyway
+    #[arg(long)]
+    pub map_users: bool,
     /// Allow a target's own `/` as the place to write
     #[arg(long, conflicts_with = "to")]
     pub in_place: bool,

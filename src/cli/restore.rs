@@ -23,6 +23,7 @@ use crate::ledger::snapshot::{SCHEMA, Snapshot};
 use crate::model::{Bytes, PassNumber, Reason, TargetId, Timestamp, TreePath, WorkloadId};
 use crate::restore::{CACHE_BYTES, FrameCache, RestoreError};
 use crate::run::restore::{Job, Restored, Restorer};
+use crate::store::{Pass, PassName};
 
 /// Problems of one workload that are told one by one to people.
 const TOLD_MAX: usize = 20;
@@ -64,6 +65,9 @@ pub fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
         return Err(Failure::failed("there is nothing to restore").hint(hint));
     }
     print::confirm(global, "restore", wanted.len(), "workloads")?;
+    if args.map_users {
+        tell_nameless(&writing, &wanted)?;
+    }
     let told = if global.json { engine::quiet() } else { engine::output(global, &snapshot)? };
     let outcome = match &args.to {
         Some(folder) => {
@@ -139,6 +143,18 @@ fn pass_at(
     Ok(sealed.or(any).map(|pass| pass.number))
 }
 
+/// Copies of an evac that did not keep the names of owners.
+fn tell_nameless(writing: &Writing, wanted: &[Wanted]) -> Result<(), Failure> {
+    for Wanted { workload, pass, .. } in wanted {
+        let name = PassName { workload: workload.id.clone(), pass: *pass };
+        if Pass::open(writing.store.disk(), &name)?.owners()?.is_none() {
+            let what = "its copy is without names of owners, so their numbers stay";
+            print::tell(&format!("warning: workload/{}: {what}", workload.id));
+        }
+    }
+    Ok(())
+}
+
 fn frames(writing: &Writing) -> FrameCache {
     FrameCache::new(writing.store.clone(), CACHE_BYTES)
 }
@@ -162,6 +178,7 @@ fn to_targets(
             root,
             include: one.include,
             overwrite: args.overwrite,
+            map_users: args.map_users,
         });
     }
     let restorer = Arc::new(Restorer {

@@ -10,6 +10,7 @@ mod incremental;
 mod lanes;
 mod late;
 mod lies;
+mod owners;
 mod tree;
 
 use std::collections::BTreeSet;
