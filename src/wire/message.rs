@@ -148,8 +148,6 @@ pub enum ToLanding {
     /// A run begins; its roots with links above them resolved, disjoint and sorted, and what the
     /// clock over there shows, in seconds since 1970.
     WalkBegan { roots: Vec<TreePath>, clock_s: i64 },
-    /// Names of users and groups over there, before a run begins.
-    Owners(Box<Owners>),
     /// A run is complete.
     WalkDone { tally: WalkTally },
     /// How it sends from now on.
@@ -168,6 +166,8 @@ pub enum ToLanding {
     Problems(Vec<Problem>),
     /// The agent cannot go on with the order; the session stays usable unless it ends it.
     Failed { reason: Reason, detail: String },
+    /// Names of users and groups over there, before a run begins.
+    Owners(Box<Owners>),
 }
 
 const KIB: usize = 1024;

@@ -50,7 +50,9 @@ impl Place {
     fn write(&self, segments: &[Vec<u8>]) {
         create_pass(&*self.disk, &pass_head(&pass_name("acme"))).unwrap();
         let mut run = self.disk.create(&pass_name("acme").run_file(RunNumber(0))).unwrap();
-        segments.iter().for_each(|bytes| run.append(bytes).unwrap());
+        for bytes in segments {
+            run.append(bytes).unwrap();
+        }
         run.sync().unwrap();
     }
 }
