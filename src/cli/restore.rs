@@ -1,4 +1,4 @@
-//! `evac restore`: to targets, or into a folder.
+//! `evac restore`: to targets, into a folder, or as a tar archive.
 //!
 //! **Guard rails.** A root of `/` needs `--in-place`. What stands there and differs is a refusal
 //! unless `--overwrite`. A target that is also a source is refused unless the root lies outside
@@ -7,6 +7,7 @@
 
 mod folder;
 mod home;
+mod tar;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt as _;
@@ -49,10 +50,14 @@ struct Line {
     problem_count: u64,
     reason: Option<Reason>,
     detail: Option<String>,
+    /// What an archive cannot hold.
+    left_out: Vec<(String, String)>,
+    left_out_count: u64,
 }
 
 /// Restores what the arguments choose.
 pub fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
+    tar::check(global, args)?;
     let loaded = global.load()?;
     let writing = global.open_for_reading_back()?;
     let (_, snapshot) = fleet::look(&writing.ledger, &loaded, false, global.now())?;
@@ -69,13 +74,14 @@ pub fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
         tell_nameless(&writing, &wanted)?;
     }
     let told = if global.json { engine::quiet() } else { engine::output(global, &snapshot)? };
-    let outcome = match &args.to {
-        Some(folder) => {
+    let outcome = match (&args.to, &args.tar) {
+        (_, Some(file)) => tar::to_archive(args, &writing, &wanted, file),
+        (Some(folder), _) => {
             let folder = std::path::absolute(folder)
                 .map_err(|error| Failure::io("find the folder", folder, &error))?;
             Ok(folder::to_folder(global, args, &writing, wanted, &folder, &*told))
         }
-        None => to_targets(global, args, &loaded, &writing, wanted, told.clone()),
+        (None, None) => to_targets(global, args, &loaded, &writing, wanted, told.clone()),
     };
     told.finish();
     let lines = outcome?;
@@ -239,6 +245,8 @@ fn line(
         problem_count: restored.problem_count,
         reason,
         detail,
+        left_out: Vec::new(),
+        left_out_count: 0,
     }
 }
 
@@ -263,13 +271,21 @@ fn report(global: &Global, lines: &[Line]) -> Result<(), Failure> {
                 line.entries, line.bytes
             )),
         }
-        for (path, why) in line.problems.iter().take(TOLD_MAX) {
-            print::tell(&format!("  {path}: {why}"));
-        }
-        let more = line.problem_count.saturating_sub(TOLD_MAX as u64);
-        if more > 0 {
-            print::tell(&format!("  and {more} more"));
+        tell_list(&line.problems, line.problem_count);
+        if line.left_out_count > 0 {
+            print::tell(&format!("left out of the archive: {}", line.left_out_count));
+            tell_list(&line.left_out, line.left_out_count);
         }
     }
     Ok(())
+}
+
+fn tell_list(list: &[(String, String)], count: u64) {
+    for (path, why) in list.iter().take(TOLD_MAX) {
+        print::tell(&format!("  {path}: {why}"));
+    }
+    let more = count.saturating_sub(TOLD_MAX as u64);
+    if more > 0 {
+        print::tell(&format!("  and {more} more"));
+    }
 }

@@ -12,6 +12,7 @@ mod late;
 mod lies;
 mod owners;
 mod tree;
+mod unpack;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
