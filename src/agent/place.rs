@@ -34,6 +34,7 @@ mod attacks;
 mod existing;
 mod folders;
 mod incremental;
+mod owners;
 mod patch;
 mod problems;
 #[cfg(test)]
@@ -47,6 +48,7 @@ use rustix::fs::IFlags;
 use rustix::io::Errno;
 
 use self::folders::Folder;
+pub use self::owners::OwnerMap;
 use self::problems::Problems;
 use self::write::Writing;
 use crate::capture::metadata::why;
@@ -75,6 +77,8 @@ pub struct PlaceOptions {
     pub resume_from: Option<TreePath>,
     /// Another pass was restored here before; see `incremental`.
     pub incremental: bool,
+    /// Owners go by name; see `owners`.
+    pub owners: Option<OwnerMap>,
     /// Resolve paths component by component, as on systems without `openat2`.
     pub without_openat2: bool,
 }
@@ -277,7 +281,12 @@ impl Placer {
         let path = &entry.path;
         let name = path.name()?;
         let folder = self.tree.open_at(&path.parent()?, existing::LOOK_THERE).ok()?;
-        self.judge(&folder, name, entry).err()
+        let mut entry = entry.clone();
+        // A look ahead lists nobody.
+        if let Some(mut owners) = self.options.owners.clone() {
+            owners.map(&mut entry);
+        }
+        self.judge(&folder, name, &entry).err()
     }
 
     /// Places one record; contents are asked of `chunks`.

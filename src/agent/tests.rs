@@ -126,7 +126,7 @@ impl Landing {
                 ToLanding::WalkDone { tally } => done = Some(tally),
                 ToLanding::Pace(pace) => assert_eq!(pace.level, 1),
                 ToLanding::WalkBegan { .. } | ToLanding::LinkForget { .. } => {}
-                ToLanding::Heartbeat | ToLanding::Waits(_) => {}
+                ToLanding::Heartbeat | ToLanding::Waits(_) | ToLanding::Owners(_) => {}
                 other => panic!("{other:?}"),
             }
         }

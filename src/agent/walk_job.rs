@@ -18,11 +18,13 @@ use crate::agent::reader::{Naming, SMALL_BYTES_MAX};
 use crate::agent::session::Budget;
 use crate::agent::sweep::{Base, Compared, place};
 use crate::capture::walk::{Found, Step, Walk, WalkCounts, WalkOptions};
-use crate::capture::{Beneath, Cursor, Entry, Fingerprint, Images, Kind, open_images};
+use crate::capture::{Beneath, Cursor, Entry, Fingerprint, Images, Kind, Owners, open_images};
 use crate::model::{Reason, TreePath};
 use crate::wire::source::Source;
 use crate::wire::{BaseEntry, CaptureOrder, LinkAsk, ToLanding};
 
+/// Most memory that names of owners may take; more is nobody's real list.
+const OWNERS_BYTES_MAX: usize = 8 << 20;
 /// Entries between walking and offering.
 const WINDOW_ENTRIES: usize = 1_024;
 /// An offer that is not full leaves after this long without news.
@@ -120,6 +122,7 @@ impl WalkJob {
             ..WalkOptions::new(self.order.paths.clone())
         })
         .map_err(|error| WalkFailure::Failed(error.to_string()))?;
+        self.send_owners()?;
         let (roots, clock_s) = (walk.roots().to_vec(), clock_s());
         self.outbox.send(&ToLanding::WalkBegan { roots, clock_s })?;
         let mut counted = WalkCounts::default();
@@ -142,6 +145,15 @@ impl WalkJob {
             while let Some(path) = base.next_gone(None)? {
                 self.forget(path, keep_gone, slots)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Who has a name here, unless that is more than anybody has.
+    fn send_owners(&self) -> Result<(), WalkFailure> {
+        let owners = Owners::read(&self.tree);
+        if owners.held_bytes() <= OWNERS_BYTES_MAX {
+            self.outbox.send(&ToLanding::Owners(Box::new(owners)))?;
         }
         Ok(())
     }

@@ -5,13 +5,15 @@
 //! may only use pieces of frames sent since the batch before, so memory stays that of two batches.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use bytes::Bytes;
 
 use crate::agent::outbox::{Disconnected, Outbox};
-use crate::agent::place::{ChunkFault, Chunks, PlaceError, PlaceOptions, Placer};
+use crate::agent::place::{ChunkFault, Chunks, OwnerMap, PlaceError, PlaceOptions, Placer};
 use crate::agent::session::Stop;
+use crate::capture::{Beneath, Owners};
 use crate::chunk::DomainKey;
 use crate::chunk::frame::{FrameError, OpenFrame, open};
 use crate::model::{ChunkId, Reason};
@@ -128,12 +130,19 @@ impl Chunks for Larder {
     }
 }
 
+/// What owners at the source are on this machine.
+fn owners_here(source: &Owners) -> OwnerMap {
+    let here = Beneath::open(Path::new("/")).map(|tree| Owners::read(&tree));
+    OwnerMap::new(source, &here.unwrap_or_default())
+}
+
 fn place(order: &PlaceOrder, queue: &Receiver<ToAgent>, outbox: &Outbox) -> Result<(), Failure> {
     let options = PlaceOptions {
         overwrite: order.overwrite,
         captured: order.captured.clone(),
         resume_from: order.resume.clone(),
         incremental: order.incremental,
+        owners: order.owners.as_ref().map(owners_here),
         create_root: true,
         ..PlaceOptions::default()
     };

@@ -30,6 +30,20 @@ pub struct Owners {
 }
 
 impl Owners {
+    /// May a peer state this? Says what is wrong.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let is_bounded = |names: &BTreeMap<u32, String>| {
+            names.len() <= NAMES_MAX && names.values().all(|name| name.len() <= NAME_BYTES_MAX)
+        };
+        let are_bounded = is_bounded(&self.users) && is_bounded(&self.groups);
+        if are_bounded { Ok(()) } else { Err("impossible names of owners") }
+    }
+
+    /// About what it takes in memory.
+    pub fn held_bytes(&self) -> usize {
+        self.users.values().chain(self.groups.values()).map(|name| name.len() + 64).sum()
+    }
+
     /// Reads both files beneath `tree`; one that is missing or unreadable names nobody.
     pub fn read(tree: &Beneath) -> Self {
         let names = |path: &str| {

@@ -216,7 +216,9 @@ pub struct VerifyArgs {
     after_help = "With --to everything lands beneath DIR/WORKLOAD-ID/, at its source paths. \
 The same command resumes.\n\nExamples:\n  evac restore acme --to /srv/look\n  \
 evac restore workload/acme-site --include /etc/nginx --to /tmp/x\n  \
-evac restore customer/acme        to its target"
+evac restore customer/acme        to its target\n  \
+evac restore acme --tar acme.tar\nAn archive is unpacked whole by: \
+tar --xattrs --xattrs-include='*' --acls --numeric-owner -xpf FILE"
 )]
 pub struct RestoreArgs {
     /// Only these (see `evac --help`); without: everything
@@ -224,6 +226,9 @@ pub struct RestoreArgs {
     /// Into this folder of this machine; without: to their targets
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,
+    /// As a tar archive into this file; `-` is stdout
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["to", "in_place"])]
+    pub tar: Option<PathBuf>,
     /// The copy that was whole at this time, with its zone; without: the newest
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,
@@ -233,6 +238,10 @@ pub struct RestoreArgs {
     /// Replace what is there and differs
     #[arg(long)]
     pub overwrite: bool,
+    /// Owners go by name: where a name has another number over there, that is used; who has no such
+    /// name keeps his number and is listed. Archives hold both anyway
+    #[arg(long)]
+    pub map_users: bool,
     /// Allow a target's own `/` as the place to write
     #[arg(long, conflicts_with = "to")]
     pub in_place: bool,

@@ -1,4 +1,4 @@
-//! `evac restore`: to targets, or into a folder.
+//! `evac restore`: to targets, into a folder, or as a tar archive.
 //!
 //! **Guard rails.** A root of `/` needs `--in-place`. What stands there and differs is a refusal
 //! unless `--overwrite`. A target that is also a source is refused unless the root lies outside
@@ -7,6 +7,7 @@
 
 mod folder;
 mod home;
+mod tar;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt as _;
@@ -23,6 +24,7 @@ use crate::ledger::snapshot::{SCHEMA, Snapshot};
 use crate::model::{Bytes, PassNumber, Reason, TargetId, Timestamp, TreePath, WorkloadId};
 use crate::restore::{CACHE_BYTES, FrameCache, RestoreError};
 use crate::run::restore::{Job, Restored, Restorer};
+use crate::store::{Pass, PassName};
 
 /// Problems of one workload that are told one by one to people.
 const TOLD_MAX: usize = 20;
@@ -48,10 +50,14 @@ struct Line {
     problem_count: u64,
     reason: Option<Reason>,
     detail: Option<String>,
+    /// What an archive cannot hold.
+    left_out: Vec<(String, String)>,
+    left_out_count: u64,
 }
 
 /// Restores what the arguments choose.
 pub fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
+    tar::check(global, args)?;
     let loaded = global.load()?;
     let writing = global.open_for_reading_back()?;
     let (_, snapshot) = fleet::look(&writing.ledger, &loaded, false, global.now())?;
@@ -64,14 +70,18 @@ pub fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
         return Err(Failure::failed("there is nothing to restore").hint(hint));
     }
     print::confirm(global, "restore", wanted.len(), "workloads")?;
+    if args.map_users {
+        tell_nameless(&writing, &wanted)?;
+    }
     let told = if global.json { engine::quiet() } else { engine::output(global, &snapshot)? };
-    let outcome = match &args.to {
-        Some(folder) => {
+    let outcome = match (&args.to, &args.tar) {
+        (_, Some(file)) => tar::to_archive(args, &writing, &wanted, file),
+        (Some(folder), _) => {
             let folder = std::path::absolute(folder)
                 .map_err(|error| Failure::io("find the folder", folder, &error))?;
             Ok(folder::to_folder(global, args, &writing, wanted, &folder, &*told))
         }
-        None => to_targets(global, args, &loaded, &writing, wanted, told.clone()),
+        (None, None) => to_targets(global, args, &loaded, &writing, wanted, told.clone()),
     };
     told.finish();
     let lines = outcome?;
@@ -139,6 +149,18 @@ fn pass_at(
     Ok(sealed.or(any).map(|pass| pass.number))
 }
 
+/// Copies of an evac that did not keep the names of owners.
+fn tell_nameless(writing: &Writing, wanted: &[Wanted]) -> Result<(), Failure> {
+    for Wanted { workload, pass, .. } in wanted {
+        let name = PassName { workload: workload.id.clone(), pass: *pass };
+        if Pass::open(writing.store.disk(), &name)?.owners()?.is_none() {
+            let what = "its copy is without names of owners, so their numbers stay";
+            print::tell(&format!("warning: workload/{}: {what}", workload.id));
+        }
+    }
+    Ok(())
+}
+
 fn frames(writing: &Writing) -> FrameCache {
     FrameCache::new(writing.store.clone(), CACHE_BYTES)
 }
@@ -162,6 +184,7 @@ fn to_targets(
             root,
             include: one.include,
             overwrite: args.overwrite,
+            map_users: args.map_users,
         });
     }
     let restorer = Arc::new(Restorer {
@@ -222,6 +245,8 @@ fn line(
         problem_count: restored.problem_count,
         reason,
         detail,
+        left_out: Vec::new(),
+        left_out_count: 0,
     }
 }
 
@@ -246,13 +271,21 @@ fn report(global: &Global, lines: &[Line]) -> Result<(), Failure> {
                 line.entries, line.bytes
             )),
         }
-        for (path, why) in line.problems.iter().take(TOLD_MAX) {
-            print::tell(&format!("  {path}: {why}"));
-        }
-        let more = line.problem_count.saturating_sub(TOLD_MAX as u64);
-        if more > 0 {
-            print::tell(&format!("  and {more} more"));
+        tell_list(&line.problems, line.problem_count);
+        if line.left_out_count > 0 {
+            print::tell(&format!("left out of the archive: {}", line.left_out_count));
+            tell_list(&line.left_out, line.left_out_count);
         }
     }
     Ok(())
+}
+
+fn tell_list(list: &[(String, String)], count: u64) {
+    for (path, why) in list.iter().take(TOLD_MAX) {
+        print::tell(&format!("  {path}: {why}"));
+    }
+    let more = count.saturating_sub(TOLD_MAX as u64);
+    if more > 0 {
+        print::tell(&format!("  and {more} more"));
+    }
 }

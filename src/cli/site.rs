@@ -20,7 +20,7 @@ use crate::model::text::bounded;
 use crate::model::{Clock, SiteId, SystemClock, Timestamp};
 use crate::store::{
     Disk, KeyError, KeyRing, LocalDisk, ManifestError, OpenReport, Store, StoreError, Writer,
-    put_site, read_site,
+    keep_unpacker, put_site, read_site,
 };
 
 /// Folder of everything that evac keeps for itself.
@@ -215,6 +215,10 @@ impl Global {
         let (keys, disk) = self.store_parts()?;
         let (store, writer, _) = Store::open(Arc::clone(&disk), Arc::clone(&keys))?;
         keep_site(&store, ledger.site()?)?;
+        if let Err(error) = keep_unpacker(&*disk) {
+            // The data comes first: a disk that is full now may be so for good reasons.
+            print::tell(&format!("warning: the store is without its unpack.py: {error}"));
+        }
         Ok(Writing { ledger, keys, disk, store, writer: Some(writer), lock })
     }
 

@@ -19,10 +19,12 @@ mod difference;
 mod feed;
 mod frames;
 mod local;
+mod tar;
 
 pub use feed::{Batch, Feed, Selection};
 pub use frames::FrameCache;
 pub use local::{LocalReport, refuse_in_the_way, restore_to_folder};
+pub use tar::{TarReport, TarWriter};
 
 use std::sync::Arc;
 
@@ -63,6 +65,9 @@ pub enum RestoreError {
     /// The target.
     #[error(transparent)]
     Place(#[from] crate::agent::place::PlaceError),
+    /// The archive could not be written.
+    #[error("cannot write the archive")]
+    Tar(#[source] std::io::Error),
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] crate::ledger::LedgerError),

@@ -11,9 +11,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 use crate::chunk::DomainKey;
 use crate::inventory::{Impact, Target};
 use crate::ledger::{Ledger, Place};
-use crate::model::{
-    Bytes, Event, EventSink, Generation, HostId, PassNumber, Reason, TreePath, WorkloadId,
-};
+use crate::model::{Bytes, Event, EventSink, HostId, PassNumber, Reason, TreePath, WorkloadId};
 use crate::restore::{Batch, Feed, FrameCache, Selection, former_at};
 use crate::run::host::Line;
 use crate::run::reach::Reach;
@@ -39,6 +37,8 @@ pub struct Job {
     pub include: Vec<TreePath>,
     /// Replace what is there and differs.
     pub overwrite: bool,
+    /// Owners go by name.
+    pub map_users: bool,
 }
 
 /// How a restore ended.
@@ -146,9 +146,7 @@ impl Restorer {
         let generation = self.ledger.generation(&name).map_err(|e| landing(&e))?;
         let endpoint = self.reach.target_endpoint(target);
         let connection = self.reach.dial(&endpoint, &|_, _| {}).await?;
-        let generation: Generation = generation;
-        let impact = Impact::Full;
-        let started = self.reach.start(connection, &name, impact, generation, Grant::Write);
+        let started = self.reach.start(connection, &name, Impact::Full, generation, Grant::Write);
         let (line, _) = started.await?;
         Ok(line)
     }
@@ -168,12 +166,14 @@ impl Restorer {
         });
         let resume = begun.position.and_then(|bytes| TreePath::new(bytes).ok());
         let pass = self.pass(job)?;
+        let owners = if job.map_users { pass.owners().map_err(|e| landing(&e))? } else { None };
         let order = PlaceOrder {
             root: job.root.clone(),
             captured: pass.head().paths.clone(),
             overwrite: job.overwrite,
             resume: resume.clone(),
             incremental: former.is_some(),
+            owners: owners.map(Into::into),
         };
         let selection = Selection { include: job.include.clone(), resume };
         let former = former.as_ref().map(|former| (former, job.overwrite));

@@ -31,7 +31,7 @@ use crate::model::{Clock, Domain, Event, PassNumber, RunNumber, TreePath, Worklo
 use crate::run::coordinator::{ClosedSegment, Frame, Input, SessionId, SourceDoubts};
 use crate::run::engine::ToEngine;
 use crate::store::{
-    ManifestError, ManifestWriter, PassName, SegmentHead, Store, Writer, put_clock,
+    ManifestError, ManifestWriter, PassName, SegmentHead, Store, Writer, put_clock, put_owners,
 };
 
 pub use count::{Counted, Counting};
@@ -322,6 +322,9 @@ impl Shelf {
         if let Some(seconds) = segment.read_from_s.filter(|_| !manifest.has_clock) {
             put_clock(&**self.store.disk(), &name, segment.run, seconds)?;
             manifest.has_clock = true;
+            if let Some(owners) = &segment.owners {
+                put_owners(&**self.store.disk(), &name, &(&**owners).into())?;
+            }
         }
         let cursor = segment
             .cursor

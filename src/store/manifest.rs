@@ -23,11 +23,13 @@
 //! | 16 | 16 | checksum over all before it, then the body | |
 //! | 32 | | body: the type in postcard; of a head of version 2 followed by its [`PassBase`] | |
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::capture;
 use crate::chunk::fields::Fields;
 use crate::chunk::{CHECKSUM_BYTES, Cutting, checksum};
 use crate::model::{Domain, HostId, PassNumber, RunNumber, Tally, Timestamp, TreePath, WorkloadId};
@@ -172,6 +174,29 @@ pub struct Owners {
     pub users: Vec<(u32, serde_bytes::ByteBuf)>,
     /// Number and name of groups.
     pub groups: Vec<(u32, serde_bytes::ByteBuf)>,
+}
+
+impl From<&capture::Owners> for Owners {
+    fn from(names: &capture::Owners) -> Self {
+        let list = |names: &BTreeMap<u32, String>| {
+            let entry = |(id, name): (&u32, &String)| (*id, name.clone().into_bytes().into());
+            names.iter().map(entry).collect()
+        };
+        Self { users: list(&names.users), groups: list(&names.groups) }
+    }
+}
+
+impl From<Owners> for capture::Owners {
+    fn from(owners: Owners) -> Self {
+        // What is no text has never been kept.
+        let map = |list: Vec<(u32, serde_bytes::ByteBuf)>| {
+            let entry = |(id, name): (u32, serde_bytes::ByteBuf)| {
+                Some((id, String::from_utf8(name.into_vec()).ok()?))
+            };
+            list.into_iter().filter_map(entry).collect()
+        };
+        Self { users: map(owners.users), groups: map(owners.groups) }
+    }
 }
 
 /// Begins a pass; refused if it was begun before.

@@ -8,6 +8,7 @@
 //! | `index/NUMBER` | which chunks are in which frame; a cache | [`log`] |
 //! | `manifests/WORKLOAD/PASS/…` | what a pass found | [`manifest`] |
 //! | `site` | to which site the store belongs | [`site`] |
+//! | `UNPACK.md`, `unpack.py` | a reader that is not evac | [`unpacker`] |
 //! | `state/keys/` (beside the store) | the keys that name chunks | [`keys`] |
 //!
 //! Every file begins with magic and version, ends or is interspersed with checksums, and nothing
@@ -54,6 +55,7 @@ pub mod pack;
 pub mod pass;
 pub mod segment;
 pub mod site;
+pub mod unpacker;
 pub mod verify;
 mod index;
 mod load;
@@ -88,6 +90,7 @@ pub use rebuild::{ProvenRun, ProvenSegment};
 pub use run_file::{ManifestWriter, SegmentFault};
 pub use segment::SegmentHead;
 pub use site::{put_site, read_site};
+pub use unpacker::keep_unpacker;
 pub use verify::{Bad, BadKind, BadPath, PassRef, VerifyProgress, VerifyReport, verify};
 pub use writer::{Appended, CommitError, Writer};
 

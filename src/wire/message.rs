@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::capture::{Cursor, Fingerprint, Record};
+use crate::capture::{Cursor, Fingerprint, Owners, Record};
 use crate::model::{ChunkId, Generation, Reason, RunNumber, TreePath};
 use crate::wire::former::{self, Former};
 use crate::wire::lane::LaneToken;
@@ -166,6 +166,8 @@ pub enum ToLanding {
     Problems(Vec<Problem>),
     /// The agent cannot go on with the order; the session stays usable unless it ends it.
     Failed { reason: Reason, detail: String },
+    /// Names of users and groups over there, before a run begins.
+    Owners(Box<Owners>),
 }
 
 const KIB: usize = 1024;
@@ -319,6 +321,7 @@ impl Message for ToLanding {
             Self::WalkBegan { .. } => 16,
             Self::Pace(_) => 17,
             Self::Waits(_) => 18,
+            Self::Owners(_) => 19,
         }
     }
 
@@ -329,7 +332,7 @@ impl Message for ToLanding {
             3 => LIST,
             4 => FRAME,
             5 | 6 => plain(MIB),
-            16 => plain(16 * MIB),
+            16 | 19 => plain(16 * MIB),
             10 => plain(4 * MIB),
             14 => plain(4 * MIB),
             _ => return None,
@@ -355,6 +358,7 @@ impl Message for ToLanding {
             Self::LinkAsks(asks) if asks.len() > RECORDS_MAX => Err("too many links at once"),
             Self::Problems(problems) if problems.len() > RECORDS_MAX => Err("too many problems"),
             Self::Survey(answer) => answer.check(),
+            Self::Owners(owners) => owners.check(),
             _ => Ok(()),
         }
     }
@@ -369,6 +373,7 @@ impl ToLanding {
             Self::LinkAsks(asks) => {
                 asks.iter().map(|ask| RECORD_BYTES + ask.path.as_bytes().len()).sum()
             }
+            Self::Owners(owners) => owners.held_bytes(),
             Self::WalkBegan { roots, .. } => {
                 roots.iter().map(|root| RECORD_BYTES + root.as_bytes().len()).sum()
             }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::capture::Cursor;
+use crate::capture::{Cursor, Owners};
 use crate::chunk::{Cutting, DomainKey};
 use crate::model::{DiskKind, RunNumber, TreePath};
 
@@ -73,4 +73,6 @@ pub struct PlaceOrder {
     /// Another pass was restored there before: only the difference comes, and what a person did
     /// there is left and listed.
     pub incremental: bool,
+    /// Names of owners at the source, where owners are to go by name.
+    pub owners: Option<Owners>,
 }

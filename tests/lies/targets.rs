@@ -50,6 +50,7 @@ fn each_lie_of_a_target_ends_its_restore() {
                 root: "/nonexistent/evac-lies".parse().unwrap(),
                 include: Vec::new(),
                 overwrite: false,
+                map_users: false,
             };
             let outcomes = restorer.onto(target, vec![job]).await;
             let error = outcomes[0].1.as_ref().expect_err(lie);

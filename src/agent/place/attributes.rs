@@ -10,18 +10,21 @@ use rustix::fs::{self, AtFlags, CWD, Gid, IFlags, Mode, Timespec, Timestamps, Ui
 use rustix::io::Errno;
 
 use super::problems::{Class, Problems};
-use crate::capture::metadata::{Carrier, FLAGS_KEPT, why};
+use crate::capture::metadata::{Carrier, FLAGS_KEPT, is_acl_of_xfs, why};
 use crate::capture::{Metadata, Xattr};
 use crate::model::TreePath;
 use crate::model::text::printable;
 
 const ACL: &[u8] = b"system.posix_acl_";
+/// What btrfs makes of them: compression, which new files inherit.
+const PROPERTIES: &[u8] = b"btrfs.";
 /// Namespaces that are ours to remove from; `security.` is the system's.
-const OURS: [&[u8]; 3] = [b"user.", b"trusted.", ACL];
+const OURS: [&[u8]; 4] = [b"user.", b"trusted.", ACL, PROPERTIES];
 
-/// An ACL is bound to the mode: it waits until a directory is left.
-pub(super) fn is_acl(xattr: &Xattr) -> bool {
-    xattr.name.starts_with(ACL)
+/// An ACL is bound to the mode, and what stands in the directory would inherit it, as it would the
+/// properties of btrfs: these wait until a directory is left.
+pub(super) fn is_late(xattr: &Xattr) -> bool {
+    xattr.name.starts_with(ACL) || xattr.name.starts_with(PROPERTIES)
 }
 
 /// What attributes are put on.
@@ -133,7 +136,7 @@ impl Dresser<'_> {
     }
 
     pub fn xattrs<'x>(&mut self, xattrs: impl Iterator<Item = &'x Xattr>) {
-        for xattr in xattrs {
+        for xattr in xattrs.filter(|xattr| !is_acl_of_xfs(&xattr.name)) {
             if let Err(error) = self.handle.set_xattr(xattr) {
                 let what = format!("attribute {}: {}", printable(&xattr.name), why(error));
                 match error {
@@ -150,11 +153,13 @@ impl Dresser<'_> {
     pub fn strip(&mut self, wanted: impl Fn(&[u8]) -> bool) {
         for name in self.handle.xattr_names() {
             let ours = OURS.iter().any(|prefix| name.starts_with(prefix));
-            if ours
-                && !wanted(&name)
-                && let Err(error) = self.handle.remove_xattr(&name)
-            {
-                self.fail("attribute that does not belong", error);
+            if !ours || wanted(&name) {
+                continue;
+            }
+            match self.handle.remove_xattr(&name) {
+                // XFS lists an ACL twice, and both go at once.
+                Ok(()) | Err(Errno::NODATA) => {}
+                Err(error) => self.fail("attribute that does not belong", error),
             }
         }
     }

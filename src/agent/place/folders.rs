@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::{self, AtFlags, CWD, FileType, IFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::attributes::{Dresser, Handle, is_acl, set_flags};
+use super::attributes::{Dresser, Handle, is_late, set_flags};
 use super::existing::{LOOK_THERE, Verdict, loosen, remove};
 use super::{Fault, OPEN_DIRECTORIES_MAX, PlaceError, Placer};
 use crate::capture::{Entry, Metadata, Xattr};
@@ -204,10 +204,10 @@ impl Placer {
         } else {
             dresser.owner(metadata)
         };
-        let plain = || metadata.xattrs.iter().filter(|xattr| !is_acl(xattr));
+        let plain = || metadata.xattrs.iter().filter(|xattr| !is_late(xattr));
         dresser.strip(|name| plain().any(|xattr| xattr.name == name));
         dresser.xattrs(plain());
-        let mut acls: Vec<Xattr> = metadata.xattrs.iter().filter(|x| is_acl(x)).cloned().collect();
+        let mut acls: Vec<Xattr> = metadata.xattrs.iter().filter(|x| is_late(x)).cloned().collect();
         if self.late_bytes + acl_bytes(&acls) > LATE_BYTES_MAX {
             self.problems.list(path, "its ACL: too many are waiting");
             acls = Vec::new();

@@ -29,7 +29,8 @@ impl Placer {
             let former = formers.next_if(|former| former.record == number);
             self.former = former.and_then(|former| former.entry(record)).cloned();
             let is_kept = kept.next_if_eq(&&number).is_some();
-            match record {
+            let mapped = self.with_owners_here(record);
+            match mapped.as_ref().unwrap_or(record) {
                 Record::Data { offset, length, .. } if is_kept => {
                     self.keep_data(*offset, *length)?;
                 }
@@ -37,6 +38,21 @@ impl Placer {
             }
         }
         Ok(())
+    }
+
+    /// The record, and what an earlier restore wrote in its place, with the owners' numbers here.
+    fn with_owners_here(&mut self, record: &Record) -> Option<Record> {
+        let owners = self.options.owners.as_mut()?;
+        if let Some(former) = &mut self.former {
+            owners.map_unseen(former);
+        }
+        let (record, strangers) = owners.mapped(record)?;
+        let path = record.path()?;
+        for who in strangers {
+            let why = format!("owner {who} has no such name here: the number stays");
+            self.problems.list(path, &why);
+        }
+        Some(record)
     }
 
     /// Content written so far.

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::{Line, Wanted, frames, line_of};
-use crate::agent::place::PlaceOptions;
+use crate::agent::place::{OwnerMap, PlaceOptions};
+use crate::capture::{Beneath, Owners};
 use crate::cli::Global;
 use crate::cli::args::RestoreArgs;
 use crate::cli::site::Writing;
@@ -83,6 +84,16 @@ impl ToFolder<'_> {
         line
     }
 
+    /// What the owners of a pass are on this machine, where they are to go by name.
+    fn owners_here(&self, pass: &Pass) -> Result<Option<OwnerMap>, RestoreError> {
+        if !self.args.map_users {
+            return Ok(None);
+        }
+        let here = Beneath::open(Path::new("/")).map(|tree| Owners::read(&tree));
+        let here = here.unwrap_or_default();
+        Ok(pass.owners()?.map(|source| OwnerMap::new(&source.into(), &here)))
+    }
+
     fn restore(
         &self,
         one: &Wanted,
@@ -106,6 +117,7 @@ impl ToFolder<'_> {
             captured: pass.head().paths.clone(),
             resume_from: resume,
             incremental: former.is_some(),
+            owners: self.owners_here(&pass)?,
             ..PlaceOptions::default()
         };
         refuse_in_the_way(&pass, &selection, root, &options)?;

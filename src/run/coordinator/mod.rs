@@ -341,6 +341,7 @@ impl Coordinator {
                 session.segment.read_from(clock_s);
                 session.checker.resolved(roots)
             }
+            ToLanding::Owners(owners) => session.segment.owned_by(*owners),
             ToLanding::WalkDone { tally } => session.walk_done(tally),
             ToLanding::RereadGone { ticket } => {
                 self.reread_gone(id, ticket, known);

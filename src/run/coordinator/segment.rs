@@ -1,10 +1,12 @@
 //! Segments: what gets one receipt.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::capture::{Cursor, Kind, Record};
+use crate::capture::{Cursor, Kind, Owners, Record};
 use crate::model::{Bytes, PassNumber, RunNumber, Tally, TreePath, WorkloadId};
 use crate::run::coordinator::open::Offer;
+use crate::wire::WireError;
 
 /// A segment that is being filled.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(super) struct OpenSegment {
     held_bytes: u64,
     /// What the source's clock showed when the run, or this session of it, began.
     read_from_s: Option<i64>,
+    /// Names at the source.
+    owners: Option<Arc<Owners>>,
     /// Survives the close: a file may go on in the next segment.
     latest_path: Option<TreePath>,
 }
@@ -41,6 +45,8 @@ pub struct ClosedSegment {
     pub tally: Tally,
     /// What the source's clock showed before any of it was read, if that is known.
     pub read_from_s: Option<i64>,
+    /// Names of owners at the source, if they are known.
+    pub owners: Option<Arc<Owners>>,
 }
 
 impl OpenSegment {
@@ -54,6 +60,7 @@ impl OpenSegment {
             began: None,
             held_bytes: 0,
             read_from_s: None,
+            owners: None,
             latest_path: None,
         }
     }
@@ -61,6 +68,14 @@ impl OpenSegment {
     /// The source's clock before anything of the run is read.
     pub(super) fn read_from(&mut self, clock_s: i64) {
         self.read_from_s.get_or_insert(clock_s);
+    }
+
+    /// Names of owners, once, before anything of the run is read.
+    pub(super) fn owned_by(&mut self, owners: Owners) -> Result<(), WireError> {
+        match self.owners.replace(Arc::new(owners)) {
+            None => Ok(()),
+            Some(_) => Err(WireError::Unexpected("names of owners in the middle of a run")),
+        }
     }
 
     pub(super) fn run(&self) -> RunNumber {
@@ -122,6 +137,7 @@ impl OpenSegment {
         let mut next = Self::new(self.run, self.number + 1);
         next.latest_path.clone_from(&self.latest_path);
         next.read_from_s = self.read_from_s;
+        next.owners.clone_from(&self.owners);
         let closed = std::mem::replace(self, next);
         ClosedSegment {
             workload,
@@ -132,6 +148,7 @@ impl OpenSegment {
             cursor: closed.cursor,
             tally: closed.tally,
             read_from_s: closed.read_from_s,
+            owners: closed.owners,
         }
     }
 }

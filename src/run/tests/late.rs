@@ -50,6 +50,7 @@ impl Desk {
             cursor: None,
             tally: Tally::default(),
             read_from_s: None,
+            owners: None,
         };
         self.orders.send(ToShelf::Commit(SessionId(session), Box::new(segment))).unwrap();
     }

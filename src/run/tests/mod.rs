@@ -10,7 +10,9 @@ mod incremental;
 mod lanes;
 mod late;
 mod lies;
+mod owners;
 mod tree;
+mod unpack;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
