@@ -40,6 +40,9 @@ pub struct Settings {
     pub windows: Vec<Window>,
     /// `[ssh]`.
     pub ssh: Ssh,
+    /// `wait.outside`: ports, as name or address and number, that are not at the provider and
+    /// answer if our own line works.
+    pub outside: Vec<(String, u16)>,
     /// `[limits]`.
     pub limits: Limits,
     /// `[[uplink]]` and `[[resource]]`.
@@ -162,6 +165,7 @@ impl Settings {
                 identity: Vec::new(),
                 known_hosts: DEFAULT_KNOWN_HOSTS.into(),
             },
+            outside: Vec::new(),
             limits: Limits { landing: None, hosts: DEFAULT_HOSTS, lanes: DEFAULT_LANES },
             resources: Vec::new(),
             tiers: BTreeMap::new(),

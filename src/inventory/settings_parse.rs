@@ -31,6 +31,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
     let windows = fields.tables("window");
     let windows = windows.iter().map(|(table, at)| window(table, at, fields.problems())).collect();
     let ssh = ssh(&mut fields);
+    let outside = outside(&mut fields);
     let limits = limits(&mut fields);
     let mut resources = Vec::new();
     for (table, at) in fields.tables("uplink") {
@@ -51,7 +52,18 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
     let targets =
         targets.iter().filter_map(|(table, at)| target(table, at, fields.problems())).collect();
     fields.finish();
-    Some(Settings { site, windows, ssh, limits, resources, tiers, classes, dedup, targets })
+    Some(Settings {
+        site,
+        windows,
+        ssh,
+        outside,
+        limits,
+        resources,
+        tiers,
+        classes,
+        dedup,
+        targets,
+    })
 }
 
 fn site(fields: &mut Fields<'_>, whole: &Origin) -> Site {
@@ -116,6 +128,36 @@ fn ssh(fields: &mut Fields<'_>) -> Ssh {
         fields.text("known_hosts").unwrap_or_else(|| DEFAULT_KNOWN_HOSTS.into()).into();
     fields.finish();
     ssh
+}
+
+fn outside(fields: &mut Fields<'_>) -> Vec<(String, u16)> {
+    const HINT: &str = "Write a port of a machine that is not at the provider: \
+                        outside = [\"192.0.2.1:443\"].";
+    let Some((table, at)) = fields.table("wait") else { return Vec::new() };
+    let mut fields = Fields::new(table, at, "[wait]", fields.problems());
+    let mut outside = Vec::new();
+    for (text, at) in fields.placed_texts("outside") {
+        match port_at(text) {
+            Some(place) => outside.push(place),
+            None => fields.error(at, format!("`{text}` is no address with a port"), HINT),
+        }
+    }
+    fields.finish();
+    outside
+}
+
+/// `HOST:PORT`, an IPv6 address in brackets.
+fn port_at(text: &str) -> Option<(String, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let host = match host.strip_prefix('[') {
+        Some(inner) => inner.strip_suffix(']')?,
+        None if host.contains(':') => return None,
+        None => host,
+    };
+    let is_name = |c: char| c.is_ascii_alphanumeric() || ".-_:%".contains(c);
+    let is_host = !host.is_empty() && host.len() <= 255 && host.chars().all(is_name);
+    let port = port.parse().ok().filter(|port| *port > 0)?;
+    is_host.then(|| (host.to_owned(), port))
 }
 
 fn limits(fields: &mut Fields<'_>) -> Limits {
@@ -190,4 +232,17 @@ fn target(table: &Table, at: &Origin, problems: &mut Vec<Problem>) -> Option<Tar
         capacity,
         origin: at.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::port_at;
+
+    #[test]
+    fn a_port_of_a_machine_is_read_as_people_write_it() {
+        let places = [("192.0.2.1:443", "192.0.2.1"), ("[2001:db8::1]:443", "2001:db8::1")];
+        for (text, host) in places.into_iter().chain([("status.example:443", "status.example")]) {
+            assert_eq!(port_at(text), Some((host.to_owned(), 443)));
+        }
+    }
 }

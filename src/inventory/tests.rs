@@ -257,6 +257,10 @@ fn settings_with_mistakes_stop_everything() {
     check(&window("2030-01-01T04:00:00Z", "2030-01-01T03:00:00Z"), "closes (2030");
     check(&window("2030-01-01T04:00:00", "2030-01-01T05:00:00Z"), "with its zone");
     check("[site\n", "not TOML");
+    for place in ["192.0.2.1", "::1:22", "a:0", ":22", "a b:22", "[::1:22"] {
+        let text = format!("[site]\nname = \"x\"\n[wait]\noutside = [\"{place}\"]");
+        check(&text, "is no address with a port");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub mod control;
 pub mod coordinator;
 mod engine;
 mod host;
+pub mod knocks;
 pub mod lanes;
 mod levels;
 mod links;

@@ -8,7 +8,8 @@
 //!
 //! **Promises.**
 //! - Host keys are strict ([`hosts`]): an unknown or changed key never gets a login attempt.
-//! - No bare connections: every dial means to log in (sshd counts the others against us).
+//! - No bare connections: every dial means to log in (sshd counts the others against us). Only
+//!   where nobody answers is knocked ([`knock`]), and the first answer ends that.
 //! - A refused login is never repeated by itself; after two for a user and host, none is tried
 //!   until somebody acts ([`Dialler::reset`]).
 //! - Every channel that was opened is closed, also when its owner is dropped.
@@ -26,6 +27,7 @@ pub mod embedded;
 mod fault;
 pub mod hosts;
 mod keyring;
+pub mod knock;
 pub mod probe;
 mod wire;
 
