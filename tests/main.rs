@@ -32,3 +32,4 @@ mod steer;
 mod survey;
 #[cfg(test)]
 mod tidy;
+mod wait;

@@ -170,6 +170,12 @@ pub struct RunArgs {
     /// What is gone over there is meant to be: set no pass aside for it
     #[arg(long, requires = "again")]
     pub accept_losses: bool,
+    /// Wait for hosts that do not answer, as long as it takes, and go on by itself when they do
+    #[arg(long)]
+    pub wait: bool,
+    /// Milliseconds between two knocks at a port that is shut
+    #[arg(long, value_name = "MS", hide = true)]
+    pub beat_ms: Option<u64>,
     /// Always so many connections beside the first to each host, whatever they bring
     #[arg(long, value_name = "COUNT", hide = true)]
     pub lanes: Option<u32>,

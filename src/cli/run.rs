@@ -9,6 +9,7 @@ mod guard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::cli::args::RunArgs;
 use crate::cli::facts::plan_facts;
@@ -32,6 +33,7 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     let plan = make_plan(global, &loaded, (&writing.ledger, &snapshot), file)?;
     let mut options = work(&loaded, &snapshot, &plan, chosen.as_ref());
     options.accept_losses = args.accept_losses;
+    options.waits = args.wait;
     options.closes = window::hard_end(&loaded.settings, global.now());
     decisions::heed(&mut options, &loaded, &writing.ledger, &snapshot)?;
     options.refuse(guard::refusals(global, &loaded, &writing)?);
@@ -45,6 +47,7 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     let writer = writing.writer.expect("it was opened to add to the store");
     let mut pace = Pace::default();
     pace.lanes.forced = args.lanes;
+    pace.knocks = args.beat_ms.map_or(pace.knocks, Duration::from_millis);
     let run = crate::run::run_at(pace, &site, writer, reach, options, &stop, told.clone());
     let end = runtime.block_on(run);
     told.finish();
@@ -189,7 +192,7 @@ fn work(
 }
 
 fn tell(report: &RunReport) {
-    let took = Span(std::time::Duration::from_secs_f64(report.elapsed_s));
+    let took = Span(Duration::from_secs_f64(report.elapsed_s));
     print::tell(&format!(
         "captured {}, failed {}, partial {} in {took}: {} read, {} sent, {} had already, {} stored",
         report.captured,

@@ -27,10 +27,12 @@ pub(super) async fn drive(shared: &Arc<Shared>, site: &Site, stop: &Stop) -> boo
         }
         if hosts.is_empty() {
             let count = shared.hands.schedule().paused_count();
-            if phase != Phase::Running || !shared.hands.schedule().waits_for_somebody() {
+            let waits_for_hosts = !shared.hands.schedule().away().is_empty();
+            let waits = waits_for_hosts || shared.hands.schedule().waits_for_somebody();
+            if phase != Phase::Running || !waits {
                 return false;
             }
-            if !std::mem::replace(&mut is_told, true) {
+            if !waits_for_hosts && !std::mem::replace(&mut is_told, true) {
                 note(shared, site, hands::only_paused(count));
             }
         } else {

@@ -17,7 +17,7 @@ use crate::run::schedule::Outcome;
 use crate::run::shelf::{OpenedPass, PassRequest, ToShelf};
 use crate::run::stop::Phase;
 use crate::run::talk::{Talk, TalkError};
-use crate::run::tries::Tries;
+use crate::run::tries::{Then, Tries};
 use crate::run::trunk::{self, Trunk};
 use crate::run::{Refusal, Shared, links};
 use crate::wire::{CaptureOrder, Grant, ToAgent, ToLanding};
@@ -183,11 +183,18 @@ async fn after_failure(
         reason
             if reason.is_temporary()
                 && shared.phase() == Phase::Running
-                && let Some(failures) = tries.failed(shared.reached(workload)) =>
+                && let Some(then) = tries.after(reason, shared.reached(workload), shared.waits) =>
         {
-            let pause = shared.pause(failures);
+            let pause = match then {
+                Then::Again(failures) => shared.pause(failures),
+                Then::Wait(knocks) => knocks,
+            };
             shared.emit(host_failed(Some(pause.as_secs())));
             shared.give_back_failed(&host.id, workload.clone());
+            if matches!(then, Then::Wait(_)) {
+                shared.send_away(&host.id);
+                return false;
+            }
             shared.sleep(pause, workload).await;
             true
         }

@@ -39,6 +39,7 @@ pub mod talk;
 mod tries;
 mod trunk;
 mod vouched;
+mod waiting;
 #[cfg(test)]
 mod tests;
 
@@ -104,6 +105,8 @@ pub struct Options {
     pub customers: u64,
     /// What is gone from sources is meant to be: no pass is set aside for it.
     pub accept_losses: bool,
+    /// Hosts that do not answer are waited for, as long as it takes.
+    pub waits: bool,
     /// What was decided before about what is to be done, or was left out of it.
     pub decided: Decided,
     /// When the run has to end.
@@ -157,6 +160,8 @@ pub struct Pace {
     pub retry: Duration,
     /// Where hosts get further connections.
     pub lanes: LaneRules,
+    /// Between two knocks at a port that is shut.
+    pub knocks: Duration,
 }
 
 impl Default for Pace {
@@ -170,6 +175,7 @@ impl Default for Pace {
             commit_age: Duration::from_millis(200),
             retry: Duration::from_secs(1),
             lanes: LaneRules::default(),
+            knocks: knocks::BEAT,
         }
     }
 }
@@ -229,6 +235,7 @@ pub async fn run_at(
     let schedule = Schedule::new(options.order.clone(), hosts_max)
         .with(&options.decided)
         .with_levels(options.levels.clone());
+    let schedule = if options.waits { schedule.with_all_away() } else { schedule };
     let known = (site.folder.clone(), Arc::new(site.inventory.clone()));
     let (ledger, engine) = (site.ledger.clone(), to_engine.clone());
     let hands = Arc::new(Hands::new(schedule, known, options.closes, ledger, engine));
@@ -255,7 +262,11 @@ pub async fn run_at(
     for (refusal, workloads) in &options.refused {
         host::refuse(&shared, refusal, workloads);
     }
-    let was_stopped = admit::drive(&shared, site, stop).await;
+    let was_stopped = tokio::select! {
+        was_stopped = admit::drive(&shared, site, stop) => was_stopped,
+        never = waiting::knock_on(&shared, &site.settings.outside, (&site.by, pace.knocks)),
+            if options.waits => match never {},
+    };
     drop(control);
     finish(&shared, threads).await;
     let mut report = tally.report(&shared);

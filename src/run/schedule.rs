@@ -9,6 +9,7 @@
 //! - What is paused or left out is not handed out. What runs of it is unwanted: whoever works on
 //!   it lets go of it and gives it back.
 //! - Every workload is in one place: it waits, runs, is left out, or has ended.
+//! - A host that is away has no work and takes no place until it is back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,6 +61,8 @@ pub struct Schedule {
     /// With the rank that it had.
     running: BTreeMap<WorkloadId, (HostId, i64)>,
     active: BTreeSet<HostId>,
+    /// They do not answer, and are waited for.
+    away: BTreeSet<HostId>,
     hosts_max: usize,
     /// Whether waiting or running. Those paused while the run goes on are waited for.
     paused: BTreeMap<WorkloadId, Paused>,
@@ -95,6 +98,7 @@ impl Schedule {
             waiting,
             running: BTreeMap::new(),
             active: BTreeSet::new(),
+            away: BTreeSet::new(),
             hosts_max: hosts_max.max(1),
             paused: BTreeMap::new(),
             skipped: BTreeMap::new(),
@@ -121,6 +125,36 @@ impl Schedule {
         Self { levels, ..self }
     }
 
+    /// The same, where nobody was seen to answer yet.
+    #[must_use]
+    pub fn with_all_away(mut self) -> Self {
+        self.away = self.waiting.keys().cloned().collect();
+        self
+    }
+
+    /// Hosts that are away and have work.
+    pub fn away(&self) -> Vec<HostId> {
+        let has_work = |id: &&HostId| self.waiting.get(*id).is_some_and(|w| self.best(w).is_some());
+        self.away.iter().filter(has_work).cloned().collect()
+    }
+
+    /// A host does not answer: it is waited for.
+    pub fn send_away(&mut self, host: &HostId) {
+        self.away.insert(host.clone());
+    }
+
+    /// These answer again.
+    pub fn back(&mut self, hosts: &[HostId]) {
+        for host in hosts {
+            self.away.remove(host);
+        }
+    }
+
+    /// How many hosts are worked on.
+    pub fn at_work(&self) -> usize {
+        self.active.len()
+    }
+
     /// The level of a workload: the lower goes first, and 0 is what somebody put before all others.
     pub fn level(&self, workload: &WorkloadId) -> u32 {
         if self.firsts.contains(workload) {
@@ -143,7 +177,7 @@ impl Schedule {
         let host = self
             .waiting
             .iter()
-            .filter(|(host, _)| !self.active.contains(host))
+            .filter(|(host, _)| !self.active.contains(host) && !self.away.contains(host))
             .filter_map(|(host, work)| Some((self.best(work)?.0, host)))
             .min_by_key(|(rank, _)| *rank)
             .map(|(_, host)| host.clone())?;
@@ -157,7 +191,8 @@ impl Schedule {
         let (mine, at) = self.best(self.waiting.get(host)?)?;
         let is_full = self.active.len() >= self.hosts_max;
         let better = |(other, work): (&HostId, &Vec<(i64, WorkloadId)>)| {
-            !self.active.contains(other) && self.best(work).is_some_and(|(rank, _)| rank < mine)
+            let is_ready = !self.active.contains(other) && !self.away.contains(other);
+            is_ready && self.best(work).is_some_and(|(rank, _)| rank < mine)
         };
         if is_full && self.waiting.iter().any(better) {
             return None;

@@ -49,6 +49,8 @@ pub struct Shared {
     pub ledger: Arc<Ledger>,
     /// What is gone from sources is meant to be.
     pub accept_losses: bool,
+    /// Hosts that do not answer are waited for; so long between two knocks.
+    pub waits: Option<Duration>,
     dedup: Dedup,
     stop: Stop,
     engine: Sender<ToEngine>,
@@ -112,6 +114,7 @@ impl Shared {
             dedup: site.settings.dedup,
             ledger: site.ledger.clone(),
             accept_losses: options.accept_losses,
+            waits: options.waits.then_some(pace.knocks),
             stop,
             engine: channels.0,
             shelf: channels.1,
@@ -191,6 +194,11 @@ impl Shared {
     /// The same, after a while.
     pub fn give_back_failed(&self, host: &HostId, workload: WorkloadId) {
         self.schedule().give_back_failed(host, workload);
+    }
+
+    /// A host does not answer: it is waited for.
+    pub fn send_away(&self, host: &HostId) {
+        self.schedule().send_away(host);
     }
 
     /// What is left of a host that cannot be worked on.

@@ -4,7 +4,9 @@
 //! line that is cut every few minutes for hours is a bad line and not a lost cause, as long as
 //! something became durable between two cuts. A receipt that comes late counts at the next failure.
 
-use crate::model::{PassNumber, RunNumber, WorkloadId};
+use std::time::Duration;
+
+use crate::model::{PassNumber, Reason, RunNumber, WorkloadId};
 
 /// Failures in a row without any progress between them after which a host is left alone.
 const TRIES_MAX: u32 = 5;
@@ -14,6 +16,15 @@ const DAMAGED_MAX: u32 = 3;
 
 /// How far the receipts of a workload's open pass reach: its number, and the end of each run.
 pub type Reached = (PassNumber, Vec<(RunNumber, u64)>);
+
+/// What is done about a host that was lost or does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It is dialled again, after a pause that grows with so many failures.
+    Again(u32),
+    /// It is waited for, with so long between two knocks.
+    Wait(Duration),
+}
 
 /// The failures of one host.
 #[derive(Debug, Default)]
@@ -48,6 +59,23 @@ impl Tries {
         (self.failures <= TRIES_MAX).then_some(self.failures)
     }
 
+    /// What follows from a failure that may pass by itself, with so much done; `waits`: hosts are
+    /// waited for. `None`: it was tried often enough. Whoever does not answer at all is waited for
+    /// at once, so that it takes nobody's place.
+    pub fn after(
+        &mut self,
+        reason: Reason,
+        reached: Option<Reached>,
+        waits: Option<Duration>,
+    ) -> Option<Then> {
+        let failures = self.failed(reached).map(Then::Again);
+        let is_silent = matches!(reason, Reason::Unreachable | Reason::Refused);
+        match waits.map(Then::Wait) {
+            Some(wait) if is_silent => Some(wait),
+            wait => failures.or(wait),
+        }
+    }
+
     /// What is stored of its pass cannot be read. May it begin another?
     pub fn damaged(&mut self) -> bool {
         self.damaged += 1;
@@ -80,6 +108,21 @@ mod tests {
         let counts: Vec<_> = (0..=TRIES_MAX).map(|_| tries.failed(Some(walked(10)))).collect();
         assert_eq!(counts[..3], [Some(1), Some(2), Some(3)]);
         assert_eq!(counts[TRIES_MAX as usize], None);
+    }
+
+    #[test]
+    fn who_does_not_answer_is_waited_for_if_somebody_waits() {
+        let wait = Duration::from_secs(10);
+        let mut tries = begun(None);
+        assert_eq!(tries.after(Reason::Refused, None, Some(wait)), Some(Then::Wait(wait)));
+        let mut tries = begun(None);
+        for failures in 1..=TRIES_MAX {
+            let then = tries.after(Reason::Lost, None, Some(wait));
+            assert_eq!(then, Some(Then::Again(failures)));
+        }
+        assert_eq!(tries.after(Reason::Lost, None, Some(wait)), Some(Then::Wait(wait)));
+        assert_eq!(tries.after(Reason::Unreachable, None, None), None);
+        assert_eq!(begun(None).after(Reason::Unreachable, None, None), Some(Then::Again(1)));
     }
 
     #[test]

@@ -88,6 +88,23 @@ impl Sshd {
         serving.map(|(process, _)| kill(process)).count()
     }
 
+    /// Ends the server and all its connections; the port refuses.
+    pub fn shut(&mut self) {
+        let started = descendants(self.server.id());
+        kill(self.server.id());
+        for (process, _) in started {
+            kill(process);
+        }
+        // Nothing is left to do about a server that is gone already.
+        let _ = self.server.wait();
+    }
+
+    /// Starts it again on its port.
+    pub fn open(&mut self) {
+        let server = start_server(self.folder.path(), self.port);
+        self.server = server.expect("the port is free after its server ended");
+    }
+
     fn pin_host_key(&self) {
         let public = read(&self.folder.path().join("host_key.pub"));
         let line = format!("[127.0.0.1]:{} {public}", self.port);
@@ -97,13 +114,7 @@ impl Sshd {
 
 impl Drop for Sshd {
     fn drop(&mut self) {
-        let started = descendants(self.server.id());
-        kill(self.server.id());
-        for (process, _) in started {
-            kill(process);
-        }
-        // Nothing is left to do about a server that is gone already.
-        let _ = self.server.wait();
+        self.shut();
     }
 }
 

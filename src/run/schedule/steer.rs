@@ -110,6 +110,13 @@ impl Schedule {
         Effect::Done
     }
 
+    /// Its host was waited for, and is dialled now whether it answers or not.
+    fn comes_back(&mut self, id: &WorkloadId) -> bool {
+        let has_it = |work: &[(i64, WorkloadId)]| work.iter().any(|(_, other)| other == id);
+        let host = self.waiting.iter().find(|(_, work)| has_it(work)).map(|(host, _)| host);
+        host.is_some_and(|host| self.away.remove(host))
+    }
+
     fn retry(&mut self, id: &WorkloadId) -> Effect {
         if let Some(host) = self.skipped.remove(id) {
             // One that still runs is simply not let go of, or given back.
@@ -136,6 +143,7 @@ impl Schedule {
                 self.insert(&host, id.clone(), rank);
                 Effect::Done
             }
+            None if self.comes_back(id) => Effect::Done,
             None if self.is_waiting(id) => Effect::Already("it waits for its turn"),
             None => Effect::NotHere,
         }

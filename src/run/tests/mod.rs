@@ -49,6 +49,7 @@ fn pace() -> Pace {
         commit_age: Duration::from_millis(2),
         retry: Duration::from_millis(1),
         lanes: LaneRules::default(),
+        knocks: Duration::from_millis(50),
     }
 }
 
