@@ -7,6 +7,12 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::model::{Rate, Span, Timestamp};
 
+pub mod hands;
+pub use hands::{
+    FirstArgs, HandoverArgs, NextArgs, NoteArgs, PauseArgs, ReloadArgs, ResumeArgs, RetryArgs,
+    Since, SkipArgs, WindowArgs,
+};
+
 /// Gets customers' servers out of a data centre while an access window is open.
 #[derive(Debug, Parser)]
 #[command(name = "evac", version, disable_help_subcommand = true)]
@@ -58,6 +64,16 @@ pub enum Command {
     Plan(PlanArgs),
     Run(RunArgs),
     Limit(LimitArgs),
+    Pause(PauseArgs),
+    Resume(ResumeArgs),
+    First(FirstArgs),
+    Skip(SkipArgs),
+    Retry(RetryArgs),
+    Window(WindowArgs),
+    Note(NoteArgs),
+    Reload(ReloadArgs),
+    Next(NextArgs),
+    Handover(HandoverArgs),
     Status(StatusArgs),
     Find(FindArgs),
     Verify(VerifyArgs),
@@ -183,7 +199,14 @@ pub struct LimitRate(pub Option<Rate>);
 
 /// Show where everything stands
 #[derive(Debug, clap::Args)]
-pub struct StatusArgs {}
+pub struct StatusArgs {
+    /// Five sentences that may be repeated to anybody
+    #[arg(long)]
+    pub brief: bool,
+    /// Look again every two seconds, on any terminal, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+}
 
 /// Show the customer that a caller means: name, domain, address, number
 #[derive(Debug, clap::Args)]

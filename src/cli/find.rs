@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::cli::args::FindArgs;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::note::{self, Note};
 use crate::cli::print;
 use crate::cli::site::Global;
 use crate::inventory::Settings;
@@ -33,14 +34,19 @@ struct Match<'a> {
     matched_by: &'static str,
     matched: &'a str,
     say: &'a BTreeMap<String, Say>,
+    notes: Vec<Note>,
 }
 
 /// Shows the customers that a text may mean.
 pub fn run(global: &Global, args: &FindArgs) -> Result<Exit, Failure> {
     let loaded = global.load()?;
-    let (view, snapshot) = global.open_read_only()?.look(&loaded, global.now())?;
+    let reading = global.open_read_only()?;
+    let (view, snapshot) = reading.look(&loaded, global.now())?;
     let found = find(&view, &snapshot, &args.text);
-    let matches: Vec<_> = found.iter().filter_map(|found| matched(found, &snapshot)).collect();
+    let notes = note::all(&reading.ledger)?;
+    let about = |customer: &CustomerStatus| note::about(&notes, customer, &loaded.inventory);
+    let matches: Vec<_> =
+        found.iter().filter_map(|found| matched(found, &snapshot, &about)).collect();
     let is_empty = matches.is_empty();
     if global.json {
         let as_of = snapshot.as_of;
@@ -54,10 +60,14 @@ pub fn run(global: &Global, args: &FindArgs) -> Result<Exit, Failure> {
     Ok(if is_empty { Exit::Failed } else { Exit::Done })
 }
 
-fn matched<'a>(found: &'a Found, snapshot: &'a Snapshot) -> Option<Match<'a>> {
+fn matched<'a>(
+    found: &'a Found,
+    snapshot: &'a Snapshot,
+    about: &impl Fn(&CustomerStatus) -> Vec<Note>,
+) -> Option<Match<'a>> {
     let customer = snapshot.customers.get(found.customer)?;
     let Found { matched_by, matched, say, .. } = found;
-    Some(Match { customer, matched_by, matched, say })
+    Some(Match { customer, matched_by, matched, say, notes: about(customer) })
 }
 
 fn text(matches: &[Match<'_>], settings: &Settings, style: Style) -> String {
@@ -68,6 +78,9 @@ fn text(matches: &[Match<'_>], settings: &Settings, style: Style) -> String {
         }
         text.push_str(&term::customer(found.customer, style));
         let _ = writeln!(text, "  found by {}: {}", found.matched_by, found.matched);
+        for Note { at, by, what, text: note } in &found.notes {
+            let _ = writeln!(text, "  note of {at} by {by} on {what}: {note}");
+        }
         for language in &settings.site.languages {
             if let Some(say) = found.say.get(language) {
                 let _ = writeln!(text, "  say ({language}), to anyone:");

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::cli::facts::{self, Surveyed};
 use crate::cli::failure::Failure;
 use crate::cli::site::{Loaded, Reading};
+use crate::cli::window;
 use crate::inventory::what::{self, Selection, Standing};
 use crate::inventory::{Customer, Host, Inventory, Settings, Workload};
 use crate::ledger::Ledger;
@@ -81,7 +82,9 @@ pub fn look(
     now: Timestamp,
 ) -> Result<(FleetView, Snapshot), Failure> {
     let surveyed = facts::surveyed(ledger, &loaded.inventory)?;
-    let view = fleet_view(&loaded.inventory, &loaded.settings, &surveyed, running);
+    let mut settings = loaded.settings.clone();
+    window::heed(&mut settings, ledger)?;
+    let view = fleet_view(&loaded.inventory, &settings, &surveyed, running);
     let snapshot = ledger.snapshot(&view, now)?;
     Ok((view, snapshot))
 }

@@ -43,6 +43,11 @@ pub fn run(global: &Global, args: &LimitArgs) -> Result<Exit, Failure> {
             let failure = Failure::refused(format!("the run says no: {why}"));
             Err(failure.hint("It began with the inventory as it was then."))
         }
+        Said::Over
+        | Said::Steered(_)
+        | Said::Noted
+        | Said::Window { .. }
+        | Said::Reloaded { .. } => Err(crate::cli::hands::astray()),
         Said::Limit { id, was, now } => {
             if global.json {
                 print::document(&Document { schema: 1, id: &id, was, now })?;

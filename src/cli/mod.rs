@@ -18,20 +18,27 @@ pub mod failure;
 pub mod files;
 pub mod find;
 pub mod fleet;
+pub mod hands;
+pub mod handover;
 pub mod import;
 pub mod init;
 pub mod ledger;
 pub mod limit;
+pub mod next;
+pub mod note;
 pub mod plan;
 pub mod print;
 pub mod publish;
 pub mod rebuild;
+pub mod reload;
 pub mod restore;
 pub mod run;
 pub mod site;
 pub mod status;
+pub mod steer;
 pub mod survey;
 pub mod verify;
+pub mod window;
 
 use std::ffi::OsString;
 
@@ -40,6 +47,8 @@ use clap::Parser as _;
 pub use args::{Args, Command};
 pub use failure::{Exit, Failure};
 pub use site::Global;
+
+use crate::model::Steer;
 
 /// Runs the command that `arguments` name, the program's own name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
@@ -68,6 +77,16 @@ fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::run(global, args),
         Command::Run(args) => run::run(global, args),
         Command::Limit(args) => limit::run(global, args),
+        Command::Pause(args) => steer::run(global, Steer::Pause, &args.what, None),
+        Command::Resume(args) => steer::run(global, Steer::Resume, &args.what, None),
+        Command::First(args) => steer::run(global, Steer::First, &args.what, None),
+        Command::Skip(args) => steer::run(global, Steer::Skip, &args.what, args.reason.as_deref()),
+        Command::Retry(args) => steer::run(global, Steer::Retry, &args.what, None),
+        Command::Window(args) => window::run(global, args),
+        Command::Note(args) => note::run(global, args),
+        Command::Reload(args) => reload::run(global, args),
+        Command::Next(args) => next::run(global, args),
+        Command::Handover(args) => handover::run(global, args),
         Command::Status(args) => status::run(global, args),
         Command::Find(args) => find::run(global, args),
         Command::Verify(args) => verify::run(global, args),

@@ -11,6 +11,7 @@ use crate::cli::failure::{Exit, Failure, shown};
 use crate::cli::files;
 use crate::cli::print::{self, counted};
 use crate::cli::site::{Global, PLANS_FOLDER};
+use crate::cli::window;
 use crate::model::{Bytes, Span};
 use crate::plan::timeline::timeline;
 use crate::plan::{self, Options, Plan, Planned, Risk};
@@ -21,8 +22,9 @@ const SHOWN_MAX: usize = 20;
 
 /// Makes a plan.
 pub fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
-    let loaded = global.load()?;
+    let mut loaded = global.load()?;
     let reading = global.open_read_only()?;
+    window::heed(&mut loaded.settings, &reading.ledger)?;
     let now = global.now();
     if args.until.is_some_and(|until| until <= now) {
         return Err(Failure::usage("--until lies in the past").hint("Give a time to come."));

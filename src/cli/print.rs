@@ -15,21 +15,30 @@ const BULK_MIN: usize = 20;
 
 /// Prints a result on stdout, as it is.
 pub fn result(text: &str) -> Result<(), Failure> {
+    is_read(text).map(|_| ())
+}
+
+/// The same; says whether somebody still reads.
+pub fn is_read(text: &str) -> Result<bool, Failure> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     match written {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::failed("cannot write the result").because(&error))
-        }
-        _ => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::failed("cannot write the result").because(&error)),
+        Ok(()) => Ok(true),
     }
 }
 
 /// Prints a document on stdout, as one line.
 pub fn document(document: &impl Serialize) -> Result<(), Failure> {
+    result(&line(document)?)
+}
+
+/// A document as one line.
+pub fn line(document: &impl Serialize) -> Result<String, Failure> {
     let line = serde_json::to_string(document)
         .map_err(|error| Failure::internal("cannot make the document").because(&error))?;
-    result(&(line + "\n"))
+    Ok(line + "\n")
 }
 
 /// Tells people something on stderr, a line or several.

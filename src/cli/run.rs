@@ -4,6 +4,7 @@
 //! else in the order of the plan: when such a run is cut off, the same command begins with those
 //! that it had not reached.
 
+mod decisions;
 mod guard;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use std::path::Path;
 use crate::cli::args::RunArgs;
 use crate::cli::facts::plan_facts;
 use crate::cli::site::Loaded;
-use crate::cli::{Exit, Failure, Global, engine, fleet, print};
+use crate::cli::{Exit, Failure, Global, engine, fleet, print, window};
 use crate::inventory::document::SourceFile;
 use crate::ledger::Ledger;
 use crate::ledger::snapshot::{CaptureState, CaptureStatus, Snapshot};
@@ -23,13 +24,16 @@ use crate::run::{Options, Pace, RunEnd};
 
 /// Carries out a plan.
 pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
-    let loaded = global.load()?;
+    let mut loaded = global.load()?;
     let writing = global.open_for_writing()?;
+    window::heed(&mut loaded.settings, &writing.ledger)?;
     let (_, snapshot) = fleet::look(&writing.ledger, &loaded, true, global.now())?;
     let (file, chosen) = chosen(args, &loaded, &snapshot)?;
     let plan = make_plan(global, &loaded, (&writing.ledger, &snapshot), file)?;
     let mut options = work(&loaded, &snapshot, &plan, chosen.as_ref());
     options.accept_losses = args.accept_losses;
+    options.closes = window::hard_end(&loaded.settings, global.now());
+    decisions::heed(&mut options, &loaded, &writing.ledger, &snapshot)?;
     options.refuse(guard::refusals(global, &loaded, &writing)?);
     let site = engine::site(global, &loaded, &writing)?;
     let reach = engine::reach(global, &loaded, &writing)?;
@@ -180,8 +184,7 @@ fn work(
         customers: customers.len() as u64,
         order,
         levels,
-        accept_losses: false,
-        refused: Vec::new(),
+        ..Options::default()
     }
 }
 

@@ -1,26 +1,87 @@
 //! `evac status`: where everything stands, at any time, run or no run.
 
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use serde::Serialize;
+
 use crate::cli::args::StatusArgs;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::print;
 use crate::cli::site::Global;
+use crate::ledger::snapshot::{SCHEMA, Snapshot};
+use crate::model::Timestamp;
 use crate::term;
 
-/// Shows where everything stands.
-pub fn run(global: &Global, _args: &StatusArgs) -> Result<Exit, Failure> {
+/// Between two looks of `--watch`.
+const WATCH_EVERY: Duration = Duration::from_secs(2);
+/// Clears a terminal and begins at its top.
+const CLEAR: &str = "\x1b[2J\x1b[H";
+
+/// What may be repeated to anybody.
+#[derive(Serialize)]
+struct Brief {
+    schema: u32,
+    as_of: Timestamp,
+    sentences: [String; 5],
+}
+
+/// Shows where everything stands; with `--watch` until nobody reads it any more.
+pub fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Failure> {
+    loop {
+        let shown = show(global, args)?;
+        if !args.watch {
+            print::result(&shown.text)?;
+            shown.tell_at_work();
+            return Ok(Exit::Done);
+        }
+        let is_terminal = std::io::stdout().is_terminal();
+        let clear = if is_terminal && !global.json { CLEAR } else { "" };
+        let at_work = if global.json { String::new() } else { shown.at_work.unwrap_or_default() };
+        if !print::is_read(&format!("{clear}{}{at_work}", shown.text))? {
+            return Ok(Exit::Done);
+        }
+        std::thread::sleep(WATCH_EVERY);
+    }
+}
+
+struct Shown {
+    text: String,
+    at_work: Option<String>,
+}
+
+impl Shown {
+    fn tell_at_work(&self) {
+        if let Some(line) = &self.at_work {
+            print::tell(line);
+        }
+    }
+}
+
+/// The inventory may change, and a run begin and end, while somebody watches.
+fn show(global: &Global, args: &StatusArgs) -> Result<Shown, Failure> {
     let loaded = global.load()?;
     let reading = global.open_read_only()?;
     let (_, snapshot) = reading.look(&loaded, global.now())?;
-    if global.json {
-        print::document(&snapshot)?;
-        return Ok(Exit::Done);
-    }
-    print::result(&term::status(&snapshot, print::style()))?;
-    if let Some(holder) = &reading.running {
-        print::tell(&format!(
-            "At work: process {} on {} ({}) since {}.",
+    let text = match (args.brief, global.json) {
+        (true, json) => brief(&snapshot, reading.running.is_some(), json)?,
+        (false, true) => print::line(&snapshot)?,
+        (false, false) => term::status(&snapshot, print::style()),
+    };
+    let is_told = !args.brief && !global.json;
+    let at_work = reading.running.filter(|_| is_told).map(|holder| {
+        format!(
+            "At work: process {} on {} ({}) since {}.\n",
             holder.pid, holder.host, holder.operator, holder.since
-        ));
+        )
+    });
+    Ok(Shown { text, at_work })
+}
+
+fn brief(snapshot: &Snapshot, running: bool, json: bool) -> Result<String, Failure> {
+    let sentences = term::brief(snapshot, running);
+    if !json {
+        return Ok(sentences.join("\n") + "\n");
     }
-    Ok(Exit::Done)
+    print::line(&Brief { schema: SCHEMA, as_of: snapshot.as_of, sentences })
 }

@@ -109,7 +109,7 @@ fn differences(tx: &Transaction<'_>) -> Result<Vec<String>, LedgerError> {
     let mut found = statement.query([])?;
     while let Some(row) = found.next()? {
         let event = row.get::<_, Json<Event>>(1)?.0;
-        if let Some(workload) = event.workload() {
+        for workload in event.workloads() {
             let state = folded.entry(workload.clone()).or_default();
             *state = state.next(&event, rows::time(row.get(0)?))?;
         }

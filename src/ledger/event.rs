@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use crate::ledger::error::LedgerError;
 use crate::ledger::rows::{self, Count, Json, Word};
 use crate::ledger::state::{Trouble, WorkloadState};
-use crate::ledger::{Ledger, host};
+use crate::ledger::{Ledger, host, steering};
 use crate::model::text::bounded;
 use crate::model::{Event, HostId, PassNumber, RunReport, Timestamp, WorkloadId};
 
@@ -85,7 +85,7 @@ pub(super) fn record(
         .map_err(|error| LedgerError::damaged(format!("an event that is no JSON: {error}")))?;
     let kind = json["event"].as_str().unwrap_or_default();
     // Whoever steers a run from elsewhere is not whoever started it.
-    let by = if let Event::LimitSet { by, .. } = event { by } else { by };
+    let by = event.said_by().unwrap_or(by);
     tx.prepare_cached(
         "INSERT INTO event (at, by, host, workload, kind, json) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
@@ -103,7 +103,7 @@ pub(super) fn record(
 /// Moves what `event` is about.
 pub(super) fn apply(tx: &Transaction<'_>, event: &Event, at: Timestamp) -> Result<(), LedgerError> {
     host::apply(tx, event, at)?;
-    if let Some(workload) = event.workload() {
+    for workload in event.workloads() {
         let before = load(tx, workload)?;
         let after = before.next(event, at)?;
         if let Event::CaptureStarted { host, .. } = event {
@@ -117,6 +117,7 @@ pub(super) fn apply(tx: &Transaction<'_>, event: &Event, at: Timestamp) -> Resul
             save(tx, workload, &after)?;
         }
     }
+    steering::apply(tx, event, at)?;
     apply_to_pass(tx, event, at)
 }
 
@@ -188,6 +189,11 @@ fn storable(event: &Event) -> Event {
         }
         Event::LimitSet { what, by, .. } => {
             for text in [what, by] {
+                *text = bounded(text, TEXT_CHARS_MAX);
+            }
+        }
+        Event::Steered { what, text, by, .. } => {
+            for text in [what, text, by] {
                 *text = bounded(text, TEXT_CHARS_MAX);
             }
         }

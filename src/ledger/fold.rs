@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use crate::ledger::look::{HostLook, Look, WorkloadLook};
 use crate::ledger::pace::{self, Left};
 use crate::ledger::snapshot::{
-    CaptureState, CaptureStatus, CustomerStatus, Health, HostError, HostState, HostStatus,
-    ReasonGroup, RestoreState, RestoreStatus, SCHEMA, Snapshot, Totals, Window, WorkloadStatus,
-    public_word,
+    CaptureState, CaptureStatus, CustomerStatus, Decision, Health, HostError, HostState,
+    HostStatus, ReasonGroup, RestoreState, RestoreStatus, SCHEMA, Snapshot, Totals, Window,
+    WorkloadStatus, public_word,
 };
 use crate::ledger::state::{WorkloadState, health_of};
 use crate::ledger::view::{CustomerView, FleetView, HostView, WorkloadView};
-use crate::model::{Bytes, CustomerId, HostId, PublicWord, Reason, Timestamp};
+use crate::model::{Bytes, CustomerId, HostId, PublicWord, Reason, Timestamp, WorkloadId};
 
 /// A workload's status, and what an estimate needs to know besides.
 struct Folded {
@@ -113,6 +113,8 @@ fn fold_workload(
         _ if health == Health::Error || !is_known => None,
         _ => Some(bytes.saturating_sub(bytes_done)),
     };
+    let steering = look.steering.get(&workload.id).cloned().unwrap_or_default();
+    let skipped = steering.skipped.filter(|_| state.capture == CaptureState::Skipped);
     let sealed_at = seen.sealed.as_ref().and_then(|pass| pass.sealed_at);
     let status = WorkloadStatus {
         id: workload.id.clone(),
@@ -133,7 +135,10 @@ fn fold_workload(
         bytes_done: bytes_done.min(bytes),
         since: state.since,
         reason: reason(state, host_error),
-        next: next_step(view, host, workload, state, host_error),
+        next: decided(&workload.id, steering.paused.as_ref(), skipped.as_ref())
+            .unwrap_or_else(|| next_step(view, host, workload, state, host_error)),
+        paused: steering.paused,
+        skipped,
     };
     Folded { status, left }
 }
@@ -160,6 +165,22 @@ fn word(state: &WorkloadState, health: Health, uncovered: bool) -> PublicWord {
         PublicWord::Copied if uncovered => PublicWord::Copying,
         _ => word,
     }
+}
+
+/// What a colleague decided comes before what would be next.
+fn decided(
+    id: &WorkloadId,
+    paused: Option<&Decision>,
+    skipped: Option<&Decision>,
+) -> Option<String> {
+    if let Some(Decision { by, at, why }) = skipped {
+        let why = why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+        return Some(format!(
+            "{by} left it out at {at}{why}; `evac retry workload/{id}` takes that back."
+        ));
+    }
+    let Decision { by, at, .. } = paused?;
+    Some(format!("{by} paused it at {at}; `evac resume workload/{id}` goes on with it."))
 }
 
 fn next_step(

@@ -41,6 +41,7 @@ mod say;
 mod schema;
 pub mod snapshot;
 pub mod state;
+mod steering;
 pub mod view;
 
 use std::path::{Path, PathBuf};
@@ -64,6 +65,7 @@ pub use restoration::{Restoration, RestorationState};
 pub use say::Say;
 pub use snapshot::Snapshot;
 pub use state::{Illegal, WorkloadState};
+pub use steering::{Steering, ToldWindow};
 pub use view::FleetView;
 
 /// How long a statement waits for another process before it gives up: longer than any backup or

@@ -20,19 +20,21 @@
 //! | `left_out` | something not taken; bounded a pass ([`crate::ledger::pass`]), the rest counted |
 //! | `restoration` | a restore of a pass to a place, and where it can go on |
 //! | `host` | a host's connection, its generation, what it is doing |
+//! | `steering` | a workload that somebody paused, put first or left out: cached fold of events |
+//! | `told` | what somebody said that counts from then on: when the window closes |
 //! | `host_fact` | what the newest survey found there |
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::rows;
+use crate::ledger::{rows, steering};
 use crate::model::{SiteId, Timestamp};
 
 /// "EVAC" in ASCII, in the header of the file.
 const APPLICATION_ID: i32 = 0x4556_4143;
 
 /// Run in order; the number of a migration is its position plus one.
-const MIGRATIONS: &[&str] = &[V1, V2];
+const MIGRATIONS: &[&str] = &[V1, V2, steering::TABLES];
 
 const V1: &str = "
 CREATE TABLE meta (

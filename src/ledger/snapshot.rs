@@ -209,6 +209,17 @@ pub enum Consistency {
     Fuzzy,
 }
 
+/// What somebody decided about a workload, and counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why, if that was said.
+    pub why: Option<String>,
+}
+
 /// One workload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkloadStatus {
@@ -240,6 +251,12 @@ pub struct WorkloadStatus {
     pub reason: Option<Reason>,
     /// What happens, or must be done, next.
     pub next: String,
+    /// Who paused it, if it is.
+    #[serde(default)]
+    pub paused: Option<Decision>,
+    /// Who left it out, if it is.
+    #[serde(default)]
+    pub skipped: Option<Decision>,
 }
 
 impl WorkloadStatus {

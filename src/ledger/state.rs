@@ -10,12 +10,16 @@
 //! Going back is legal and leaves its reason in [`WorkloadState::capture_trouble`] or
 //! [`WorkloadState::restore_trouble`]; only a new attempt that began takes it away. Every other
 //! move is [`Illegal`], and changes nothing.
+//!
+//! **Left out** is an operator's word, and may meet a pass that is under way: it stays left out
+//! whatever that pass still says of itself, until somebody wants it again; only a seal, which
+//! makes it whole, is stronger.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::place::Place;
 use crate::ledger::snapshot::{CaptureState, Health, RestoreState};
-use crate::model::{Event, PassNumber, Reason, Timestamp, WorkloadId};
+use crate::model::{Event, PassNumber, Reason, Steer, Timestamp, WorkloadId};
 
 /// An event that does not fit where the workload stands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,10 +91,14 @@ impl WorkloadState {
     /// The state after `event`, which happened `at`. Events that are not about a state change
     /// nothing.
     pub fn next(&self, event: &Event, at: Timestamp) -> Result<Self, Illegal> {
-        let Some(workload) = event.workload() else {
-            return Ok(self.clone());
-        };
         let mut next = self.clone();
+        let Some(workload) = event.workload() else {
+            if let Event::Steered { steer, .. } = event {
+                next.steered(*steer);
+                next.since = if next.capture == self.capture { self.since } else { Some(at) };
+            }
+            return Ok(next);
+        };
         next.take(event).map_err(|why| Illegal {
             workload: workload.clone(),
             capture: self.capture,
@@ -108,8 +116,14 @@ impl WorkloadState {
         match event {
             Event::CaptureStarted { pass, resumed, .. } => self.started(*pass, *resumed),
             Event::CaptureSealed { pass, .. } => self.sealed(*pass),
-            Event::CaptureStopped { reason, detail, .. } => self.stopped(*reason, detail),
-            Event::CaptureFailed { reason, detail, .. } => self.failed(*reason, detail),
+            Event::CaptureStopped { reason, detail, .. } => {
+                self.stopped(*reason, detail);
+                Ok(())
+            }
+            Event::CaptureFailed { reason, detail, .. } => {
+                self.failed(*reason, detail);
+                Ok(())
+            }
             Event::Verified { pass, .. } => self.verified(*pass),
             Event::VerifyFailed { pass, bad_chunks, .. } => self.damaged(*pass, *bad_chunks),
             Event::RestoreStarted { pass, place, .. } => self.restore_started(*pass, place),
@@ -131,13 +145,31 @@ impl WorkloadState {
             return Err("a new pass has a number of its own");
         }
         self.pass = Some(pass);
-        self.capture = CaptureState::Capturing;
+        if self.capture != CaptureState::Skipped {
+            self.capture = CaptureState::Capturing;
+        }
         self.capture_trouble = None;
         Ok(())
     }
 
+    /// What is whole is not left out by a word: the copy is there.
+    fn steered(&mut self, steer: Steer) {
+        match (steer, self.capture) {
+            (Steer::Skip, _) if self.sealed.is_none() => {
+                self.capture = CaptureState::Skipped;
+                self.capture_trouble = None;
+            }
+            (Steer::Retry, CaptureState::Skipped) => {
+                let is_begun = self.pass.is_some();
+                self.capture = if is_begun { CaptureState::Partial } else { CaptureState::Planned };
+            }
+            _ => {}
+        }
+    }
+
     fn sealed(&mut self, pass: PassNumber) -> Result<(), Refusal> {
-        if self.capture != CaptureState::Capturing || self.pass != Some(pass) {
+        let may_be = matches!(self.capture, CaptureState::Capturing | CaptureState::Skipped);
+        if !may_be || self.pass != Some(pass) {
             return Err("only a pass under way is sealed");
         }
         self.sealed = Some(pass);
@@ -148,24 +180,23 @@ impl WorkloadState {
 
     /// Nothing that is whole becomes partial: what was not begun stays planned, what is sealed
     /// stays captured, what failed keeps its reason.
-    fn stopped(&mut self, reason: Reason, detail: &str) -> Result<(), Refusal> {
+    fn stopped(&mut self, reason: Reason, detail: &str) {
         match self.capture {
-            CaptureState::Skipped => return Err("it is left out on purpose"),
-            CaptureState::Failed | CaptureState::Captured | CaptureState::Verified => return Ok(()),
+            CaptureState::Skipped
+            | CaptureState::Failed
+            | CaptureState::Captured
+            | CaptureState::Verified => return,
             CaptureState::Capturing => self.capture = CaptureState::Partial,
             CaptureState::Planned | CaptureState::Partial => {}
         }
         self.capture_trouble = Some(Trouble { reason, detail: detail.to_owned() });
-        Ok(())
     }
 
-    fn failed(&mut self, reason: Reason, detail: &str) -> Result<(), Refusal> {
-        if self.capture == CaptureState::Skipped {
-            return Err("it is left out on purpose");
+    fn failed(&mut self, reason: Reason, detail: &str) {
+        if self.capture != CaptureState::Skipped {
+            self.capture = CaptureState::Failed;
+            self.capture_trouble = Some(Trouble { reason, detail: detail.to_owned() });
         }
-        self.capture = CaptureState::Failed;
-        self.capture_trouble = Some(Trouble { reason, detail: detail.to_owned() });
-        Ok(())
     }
 
     /// A former pass, and one that is not sealed, may be read back as well: that says nothing

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Bytes, HostId, PassNumber, Rate, RunNumber, WorkloadId};
+use crate::model::{Bytes, HostId, PassNumber, Rate, RunNumber, Steer, Timestamp, WorkloadId};
 
 /// Receives events; must be cheap and must never block for long.
 pub trait EventSink: Send + Sync {
@@ -264,6 +264,12 @@ pub enum Event {
     Noted { what: String, text: String, by: String },
     /// While a run goes on, `what` may carry so much from now on; `None`: as much as it can.
     LimitSet { what: String, was: Option<Rate>, now: Option<Rate>, by: String },
+    /// An operator steers; `workloads` are those on which it took effect, `what` was typed.
+    Steered { steer: Steer, what: String, workloads: Vec<WorkloadId>, text: String, by: String },
+    /// As far as anybody knows now, the window closes then; where it is `hard`, the run ends.
+    WindowSet { was: Option<Timestamp>, closes: Timestamp, hard: bool, by: String },
+    /// A run read the inventory again; `kept` are entries that stay as they were.
+    Reloaded { added: u64, changed: u64, removed: u64, kept: Vec<String>, by: String },
     /// The run stops: no new work, what is under way is finished.
     Draining,
     /// Totals; always the last.
@@ -288,6 +294,26 @@ impl Event {
             | Self::RestoreProgress { workload, .. }
             | Self::RestoreDone { workload, .. }
             | Self::RestoreFailed { workload, .. } => Some(workload),
+            _ => None,
+        }
+    }
+
+    /// The workloads an event is about.
+    pub fn workloads(&self) -> &[WorkloadId] {
+        match self {
+            Self::Steered { workloads, .. } => workloads,
+            _ => self.workload().map_or(&[], std::slice::from_ref),
+        }
+    }
+
+    /// Who said so, of events that came from a person and not from the run.
+    pub fn said_by(&self) -> Option<&str> {
+        match self {
+            Self::Noted { by, .. }
+            | Self::LimitSet { by, .. }
+            | Self::Steered { by, .. }
+            | Self::WindowSet { by, .. }
+            | Self::Reloaded { by, .. } => Some(by),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ pub mod event;
 pub mod id;
 pub mod path;
 pub mod size;
+pub mod steer;
 pub mod text;
 pub mod time;
 
@@ -21,4 +22,5 @@ pub use id::{
 };
 pub use path::{InvalidPath, TreePath};
 pub use size::{Bytes, ParseSizeError, Rate};
+pub use steer::Steer;
 pub use time::{Span, Timestamp};

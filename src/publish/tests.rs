@@ -123,6 +123,8 @@ fn workload(number: usize, state: PublicWord) -> WorkloadStatus {
         since: None,
         reason: None,
         next: "zz-next".to_owned(),
+        paused: None,
+        skipped: None,
     }
 }
 

@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::inventory::{Inventory, ResourceKind, Settings};
+use crate::inventory::{Host, Inventory, ResourceKind, Settings};
 use crate::model::text::{bounded, closest};
 use crate::model::{HostId, Rate, ResourceId};
 use crate::run::coordinator::CapacityId;
@@ -103,6 +103,15 @@ impl Capacities {
     /// What the content of `host` passes.
     pub fn of_host(&self, host: &HostId) -> Vec<CapacityId> {
         self.passes.get(host).cloned().unwrap_or_default()
+    }
+
+    /// What the content of a host passes that came later; a rate of its own is not among that.
+    pub fn of_new_host(&self, host: &Host) -> Vec<CapacityId> {
+        let resources = host.uplink.iter().chain(&host.uses);
+        let names = resources.flat_map(|id| [format!("uplink/{id}"), format!("resource/{id}")]);
+        let names = names.chain([LANDING.to_owned()]);
+        let known = |name: String| self.names.iter().position(|other| *other == name);
+        names.filter_map(known).map(CapacityId).collect()
     }
 
     /// The uplink of `host`.

@@ -7,6 +7,14 @@
 //! {"schema":1,"by":"jo","ask":"limit","id":"uplink/ams","rate":37500000}    rate: B/s; null: none
 //! {"schema":1,"answer":"limit","id":"uplink/ams","was":125000000,"now":37500000}
 //! {"schema":1,"answer":"refused","why":"…"}
+//! {"schema":1,"by":"jo","ask":"steer","steer":"pause","what":"acme","workloads":["a"],"text":""}
+//! {"schema":1,"answer":"steered","done":["a"],"already":[{"id":"b","why":"…"}],"refused":[]}
+//! {"schema":1,"by":"jo","ask":"note","what":"customer/acme","text":"…"}
+//! {"schema":1,"answer":"noted"}
+//! {"schema":1,"by":"jo","ask":"window","closes":"2030-03-05T04:00:00Z","hard":true}
+//! {"schema":1,"answer":"window","was":null,"closes":"2030-03-05T04:00:00Z","hard":true}
+//! {"schema":1,"by":"jo","ask":"reload"}
+//! {"schema":1,"answer":"reloaded","added":1,"changed":0,"removed":0,"kept":["host/x: …"]}
 //! ```
 //!
 //! **Promises.**
@@ -34,15 +42,17 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::model::text::bounded;
-use crate::model::{Event, Rate};
+use crate::model::{Clock, Event, Rate, Steer, Timestamp, WorkloadId};
 use crate::run::capacities::Capacities;
 use crate::run::engine::ToEngine;
+use crate::run::hands::{Hands, Word};
 use crate::run::pulse::Limited;
+use crate::run::schedule::Effect;
 
 /// Name of the socket in the state folder.
 pub const SOCKET: &str = "control.sock";
 /// Longest request or answer.
-pub const LINE_BYTES_MAX: u64 = 4_096;
+pub const LINE_BYTES_MAX: u64 = 256 << 10;
 /// How long one connection may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long an answer is waited for by whoever asks: others may be in front.
@@ -50,6 +60,10 @@ const ASKING: Duration = Duration::from_secs(30);
 /// Connections at once.
 const AT_ONCE: usize = 8;
 const SCHEMA: u32 = 1;
+/// Most workloads in one request: with ids of any length they fit a line.
+pub const WORKLOADS_MAX: usize = 1_000;
+/// Longest text that is kept.
+const TEXT_CHARS_MAX: usize = 500;
 /// Longest name of an operator that is kept.
 const BY_CHARS_MAX: usize = 80;
 
@@ -73,6 +87,33 @@ pub enum Ask {
         /// `None`: not limited any more.
         rate: Option<Rate>,
     },
+    /// Do this to workloads.
+    Steer {
+        /// What.
+        steer: Steer,
+        /// As typed.
+        what: String,
+        /// Which those are; at most [`WORKLOADS_MAX`].
+        workloads: Vec<WorkloadId>,
+        /// Why, if that was said.
+        text: String,
+    },
+    /// Write this down.
+    Note {
+        /// About what, in its exact form.
+        what: String,
+        /// For people.
+        text: String,
+    },
+    /// The window closes then.
+    Window {
+        /// When.
+        closes: Timestamp,
+        /// Does the run end then?
+        hard: bool,
+    },
+    /// Read the inventory again.
+    Reload,
 }
 
 impl Request {
@@ -105,11 +146,75 @@ pub enum Said {
         /// From now on.
         now: Option<Rate>,
     },
+    /// What became of each workload.
+    Steered(Turned),
+    /// It is written down.
+    Noted,
+    /// It is known.
+    Window {
+        /// What was said before, if anything was.
+        was: Option<Timestamp>,
+        /// From now on.
+        closes: Timestamp,
+        /// Does the run end then?
+        hard: bool,
+    },
+    /// The inventory was read again.
+    Reloaded {
+        /// Workloads that were taken up.
+        added: u64,
+        /// Workloads that are described otherwise.
+        changed: u64,
+        /// Workloads that are not to be done any more.
+        removed: u64,
+        /// Entries that stay as they were, or are not taken up, and why.
+        kept: Vec<String>,
+    },
+    /// It was not done: the run is at its end.
+    Over,
     /// It was not done.
     Refused {
         /// For people.
         why: String,
     },
+}
+
+/// What became of workloads that somebody named.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turned {
+    /// On these it took effect.
+    pub done: Vec<WorkloadId>,
+    /// These were so before.
+    pub already: Vec<Unturned>,
+    /// With these it cannot be done.
+    pub refused: Vec<Unturned>,
+}
+
+/// A workload on which a word had no effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unturned {
+    /// Which.
+    pub id: WorkloadId,
+    /// For people.
+    pub why: String,
+}
+
+impl Turned {
+    /// Puts workloads and what became of each together.
+    pub fn of(workloads: &[WorkloadId], effects: &[Effect]) -> Self {
+        let mut turned = Self::default();
+        for (id, effect) in workloads.iter().cloned().zip(effects) {
+            match effect {
+                Effect::Done => turned.done.push(id),
+                Effect::Already(why) => turned.already.push(Unturned { id, why: (*why).into() }),
+                Effect::Refused(why) => turned.refused.push(Unturned { id, why: (*why).into() }),
+                Effect::NotHere => {
+                    turned.refused.push(Unturned { id, why: "nobody knows it".to_owned() });
+                }
+            }
+        }
+        turned
+    }
 }
 
 /// Why a run could not be asked.
@@ -177,8 +282,10 @@ impl Drop for Control {
 /// What is steered.
 #[derive(Clone)]
 pub(super) struct Steering {
+    pub(super) hands: Arc<Hands>,
     pub(super) capacities: Arc<Capacities>,
     pub(super) engine: Sender<ToEngine>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Control {
@@ -248,6 +355,19 @@ impl Steering {
         let by = bounded(&request.by, BY_CHARS_MAX);
         match request.ask {
             Ask::Limit { id, rate } => self.limit(&id, rate, by).await,
+            Ask::Steer { workloads, .. } if workloads.len() > WORKLOADS_MAX => {
+                Said::Refused { why: "too many workloads at once".to_owned() }
+            }
+            Ask::Steer { steer, what, workloads, text } => {
+                let (what, text) = (bounded(&what, TEXT_CHARS_MAX), bounded(&text, TEXT_CHARS_MAX));
+                self.hands.clone().steer(Word { steer, what, workloads, text, by }).await
+            }
+            Ask::Note { what, text } => {
+                let (what, text) = (bounded(&what, TEXT_CHARS_MAX), bounded(&text, TEXT_CHARS_MAX));
+                self.hands.note(what, text, by).await
+            }
+            Ask::Reload => self.hands.clone().reload(self.clock.now(), by).await,
+            Ask::Window { closes, hard } => self.hands.window(closes, hard, by).await,
         }
     }
 

@@ -56,6 +56,8 @@ pub enum ToEngine {
     LandingFailed(Reason, String),
     /// Keep to another rate from now on.
     Limit(Limited),
+    /// Tell the readers, and this one once it is durable.
+    Keep(Event, oneshot::Sender<()>),
     /// Take what was asked for, then end every session.
     Drain,
     /// End.
@@ -115,9 +117,9 @@ pub struct Engine {
     store: Store,
     ledger: Arc<Ledger>,
     clock: Arc<dyn Clock>,
-    shelf: Sender<ToShelf>,
+    pub(super) shelf: Sender<ToShelf>,
     itself: Sender<ToEngine>,
-    events: Arc<dyn EventSink>,
+    pub(super) events: Arc<dyn EventSink>,
     last_tick: Duration,
     last_pulse: Duration,
     failed: Option<(Reason, String)>,
@@ -194,6 +196,7 @@ impl Engine {
             ToEngine::Emit(event) => self.emit(event),
             ToEngine::LandingFailed(reason, detail) => self.landing_failed(reason, &detail),
             ToEngine::Limit(limited) => self.limit(limited),
+            ToEngine::Keep(event, answer) => self.keep(event, answer),
             ToEngine::Drain => self.input(Input::Drain),
             ToEngine::Stop => {}
         }

@@ -10,14 +10,16 @@ use crate::inventory::{Host, Impact, Workload};
 use crate::model::{Event, HostId, Reason, WorkloadId};
 use crate::run::coordinator::{Assignment, Frame, Input, SessionId};
 use crate::run::engine::{NewSession, SessionEnd, ToEngine};
+use crate::run::hands::Hand;
 use crate::run::lanes::ladder::Ladder;
 use crate::run::reach::Entry;
+use crate::run::schedule::Outcome;
 use crate::run::shelf::{OpenedPass, PassRequest, ToShelf};
 use crate::run::stop::Phase;
 use crate::run::talk::{Talk, TalkError};
 use crate::run::tries::Tries;
 use crate::run::trunk::{self, Trunk};
-use crate::run::{Outcome, Refusal, Shared, links};
+use crate::run::{Refusal, Shared, links};
 use crate::wire::{CaptureOrder, Grant, ToAgent, ToLanding};
 
 /// What of one agent may wait for the engine.
@@ -35,14 +37,24 @@ pub async fn work(shared: Arc<Shared>, host: Host) {
             continue;
         };
         tries.begin(&id, || shared.reached(&id));
-        let outcome = match ready(&shared, &host, &mut talk, &mut ladder).await {
+        let ready =
+            shared.hands.unless_unwanted(&id, ready(&shared, &host, &mut talk, &mut ladder));
+        let outcome = match ready.await {
             Ok(link) => capture(&shared, &host, &workload, link).await,
             Err(error) => Err(error),
         };
         match outcome {
+            Err(error) if shared.hands.let_go(&id, &error) => {
+                if let Some(link) = talk.take() {
+                    ladder = Some(link.hang_up(error.reason).await);
+                }
+                shared.emit(Event::HostDone { host: host.id.clone() });
+                tries = Tries::default();
+                put_off(&shared, &host.id, &id, error.detail);
+            }
             Ok(Ended::Sealed) => {
                 tries.done();
-                shared.done(&id, Outcome::Captured);
+                shared.done(&host.id, &id, Outcome::Captured);
             }
             Ok(Ended::Damaged(detail)) => {
                 // The agent is in the middle of a pass that is no more.
@@ -121,6 +133,15 @@ async fn ready<'a>(
     Ok(talk.as_mut().expect("it was just filled"))
 }
 
+/// Somebody does not want it now: what is committed of it stays.
+fn put_off(shared: &Shared, host: &HostId, workload: &WorkloadId, detail: String) {
+    if shared.is_begun(workload) {
+        let (workload, reason) = (workload.clone(), Reason::Stopped);
+        shared.emit(Event::CaptureStopped { workload, reason, detail });
+    }
+    shared.give_back(host, workload.clone());
+}
+
 /// Decides what a failure means; says whether to go on with this host.
 async fn after_failure(
     shared: &Shared,
@@ -144,7 +165,7 @@ async fn after_failure(
     match error.reason {
         Reason::Stopped | Reason::LandingFull | Reason::LandingError => {
             shared.emit(stopped(error.reason));
-            shared.done(workload, Outcome::Partial(error.reason));
+            shared.done(&host.id, workload, Outcome::Partial(error.reason));
             if error.reason != Reason::Stopped {
                 shared.landing_failed(error.reason);
             }
@@ -156,7 +177,7 @@ async fn after_failure(
                 reason: error.reason,
                 detail,
             });
-            shared.done(workload, Outcome::Failed(error.reason));
+            shared.done(&host.id, workload, Outcome::Failed(error.reason));
             true
         }
         reason
@@ -166,8 +187,8 @@ async fn after_failure(
         {
             let pause = shared.pause(failures);
             shared.emit(host_failed(Some(pause.as_secs())));
-            shared.give_back(&host.id, workload.clone());
-            shared.sleep(pause).await;
+            shared.give_back_failed(&host.id, workload.clone());
+            shared.sleep(pause, workload).await;
             true
         }
         reason => {
@@ -179,7 +200,7 @@ async fn after_failure(
                 shared.emit(Event::CaptureFailed { workload: workload.clone(), reason, detail });
                 Outcome::Failed(reason)
             };
-            shared.done(workload, outcome);
+            shared.done(&host.id, workload, outcome);
             abandon(shared, &host.id, error);
             false
         }
@@ -199,7 +220,7 @@ fn after_damage(
         return;
     }
     let (workload, reason) = (workload.clone(), Reason::LandingError);
-    shared.done(&workload, Outcome::Partial(reason));
+    shared.done(host, &workload, Outcome::Partial(reason));
     shared.emit(Event::CaptureStopped { workload, reason, detail });
 }
 
@@ -210,7 +231,7 @@ pub(super) fn refuse(shared: &Shared, refusal: &Refusal, workloads: &[WorkloadId
     shared.emit(Event::HostFailed { host, reason, detail: detail.clone(), retry_s: None });
     for workload in workloads {
         let (workload, detail) = (workload.clone(), detail.clone());
-        shared.done(&workload, Outcome::Failed(reason));
+        shared.done(&refusal.host, &workload, Outcome::Failed(reason));
         shared.emit(Event::CaptureFailed { workload, reason, detail });
     }
 }
@@ -226,7 +247,7 @@ fn abandon(shared: &Shared, host: &HostId, error: &TalkError) {
             shared.emit(Event::CaptureFailed { workload: workload.clone(), reason, detail });
             Outcome::Failed(reason)
         };
-        shared.done(&workload, outcome);
+        shared.done(host, &workload, outcome);
     }
 }
 
@@ -254,6 +275,7 @@ async fn capture(
         is_gentle: host.impact == Impact::Gentle,
     };
     link.line.talk.send(&ToAgent::Capture(Box::new(order)));
+    let level = shared.priority(&workload.id);
     let assignment = Assignment {
         session,
         host: host.id.clone(),
@@ -267,7 +289,7 @@ async fn capture(
         cursor: opened.cursor,
         rtt: link.line.rtt,
         passes: shared.passes(&host.id),
-        level: shared.priority(&workload.id),
+        level,
     };
     let (ended, end) = oneshot::channel();
     let outbox = link.line.talk.outbox();
@@ -276,7 +298,8 @@ async fn capture(
     let new = NewSession { assignment, outbox, listens, ended, links, rechecks };
     shared.tell(ToEngine::Begin(Box::new(new)));
     link.lanes.begin(session);
-    let outcome = converse(shared, session, &Arc::new(key), link, (end, listen)).await;
+    let hand = Hand::new(shared, &workload.id, session, level);
+    let outcome = converse((shared, hand), &Arc::new(key), link, (end, listen)).await;
     shared.tell(ToEngine::Input(Input::Ended(session)));
     outcome
 }
@@ -298,13 +321,12 @@ async fn open_pass(
 
 /// Carries what the agent says to the engine until the session ends.
 async fn converse(
-    shared: &Arc<Shared>,
-    session: SessionId,
+    (shared, mut hand): (&Arc<Shared>, Hand<'_>),
     key: &Arc<DomainKey>,
     Trunk { line, lanes }: &mut Trunk,
     (mut end, mut listen): (oneshot::Receiver<SessionEnd>, watch::Receiver<bool>),
 ) -> Result<Ended, TalkError> {
-    let room = Arc::new(Semaphore::new(QUEUED_BYTES_MAX));
+    let (room, session) = (Arc::new(Semaphore::new(QUEUED_BYTES_MAX)), hand.session);
     loop {
         let message = tokio::select! {
             biased;
@@ -314,6 +336,7 @@ async fn converse(
                 Ok(SessionEnd::Failed(reason, detail)) => Err(TalkError::new(reason, detail)),
                 Err(_) => Err(TalkError::new(Reason::Stopped, "the run was stopped")),
             },
+            () = hand.moves() => continue,
             message = trunk::next(line, lanes, &mut listen) => message?,
         };
         let size = message.held_bytes().min(QUEUED_BYTES_MAX) as u32;

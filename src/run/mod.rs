@@ -12,17 +12,20 @@
 //! everything that has a receipt intact.
 
 mod base;
+mod admit;
 mod bottleneck;
 pub mod capacities;
 pub mod control;
 pub mod coordinator;
 mod engine;
+mod hands;
 mod host;
 pub mod lanes;
 mod levels;
 mod links;
 mod pulse;
 pub mod reach;
+mod reload;
 mod report;
 pub mod restore;
 pub mod schedule;
@@ -46,18 +49,22 @@ use std::time::Duration;
 
 use crate::inventory::{Inventory, Settings};
 use crate::ledger::Ledger;
-use crate::model::{Bytes, Clock, Event, EventSink, HostId, RunReport, SiteId, WorkloadId};
+use crate::model::{
+    Bytes, Clock, Event, EventSink, HostId, RunReport, SiteId, Timestamp, WorkloadId,
+};
 use crate::store::{Store, Writer};
 
 use capacities::Capacities;
 use control::{Control, Steering};
 use coordinator::Limits;
 use engine::{Engine, ToEngine};
+use hands::Hands;
 use lanes::ladder::LaneRules;
 use reach::Way;
-pub use shared::{Outcome, Shared};
+use schedule::{Decided, Schedule};
+pub use shared::Shared;
 use shelf::{Shelf, ToShelf};
-use stop::{Phase, Stop};
+use stop::Stop;
 
 /// What a run works on.
 pub struct Site {
@@ -96,6 +103,10 @@ pub struct Options {
     pub customers: u64,
     /// What is gone from sources is meant to be: no pass is set aside for it.
     pub accept_losses: bool,
+    /// What was decided before about what is to be done, or was left out of it.
+    pub decided: Decided,
+    /// When the run has to end.
+    pub closes: Option<Timestamp>,
     /// Hosts that a guard rail keeps out, with what would have been taken from them.
     pub refused: Vec<(Refusal, Vec<WorkloadId>)>,
 }
@@ -213,9 +224,16 @@ pub async fn run_at(
             .name("engine".into())
             .spawn(move || engine.work(&engine_orders))?,
     ];
-    let steering = Steering { capacities: capacities.clone(), engine: to_engine.clone() };
+    let hands = Arc::new(hands_on(site, &options, to_engine.clone()));
+    let steering = Steering {
+        hands: hands.clone(),
+        capacities: capacities.clone(),
+        engine: to_engine.clone(),
+        clock: site.clock.clone(),
+    };
     let channels = (to_engine, to_shelf);
-    let shared = Shared::new(site, reach, &options, stop.clone(), (&pace, capacities), channels)?;
+    let limits = (&pace, capacities);
+    let shared = Shared::new(site, reach, &options, stop.clone(), limits, hands, channels)?;
     let shared = Arc::new(shared);
     shared.emit(Event::RunStarted {
         workloads: options.order.len() as u64,
@@ -230,7 +248,7 @@ pub async fn run_at(
     for (refusal, workloads) in &options.refused {
         host::refuse(&shared, refusal, workloads);
     }
-    let was_stopped = drive(&shared, site, stop).await;
+    let was_stopped = admit::drive(&shared, site, stop).await;
     drop(control);
     finish(&shared, threads).await;
     let mut report = tally.report(&shared);
@@ -243,42 +261,14 @@ pub async fn run_at(
     Ok(RunEnd { report, has_work_left: shared.has_work_left(), was_stopped })
 }
 
-/// Admits hosts until there is no work left, or the run is stopped; says whether it was.
-async fn drive(shared: &Arc<Shared>, site: &Site, stop: &Stop) -> bool {
-    let mut hosts = tokio::task::JoinSet::new();
-    loop {
-        while let Some(id) = shared.admit() {
-            let Some(host) = site.inventory.host(&id).cloned() else {
-                shared.release(&id);
-                continue;
-            };
-            let shared = shared.clone();
-            hosts.spawn(async move {
-                host::work(shared.clone(), host).await;
-                shared.release(&id);
-            });
-        }
-        let phase = stop.phase();
-        let further = if phase == Phase::Running { Phase::Draining } else { Phase::Stopping };
-        tokio::select! {
-            joined = hosts.join_next() => match joined {
-                Some(Err(error)) if error.is_panic() => shared.emit(Event::Noted {
-                    what: "evac".into(),
-                    text: format!("a host's task failed: {error}"),
-                    by: site.by.clone(),
-                }),
-                Some(_) => {}
-                None => return false,
-            },
-            () = stop.reached(further) => if further == Phase::Stopping {
-                hosts.shutdown().await;
-                return true;
-            } else {
-                shared.emit(Event::Draining);
-                shared.tell(ToEngine::Drain);
-            },
-        }
-    }
+/// The work of a run, for those who do it and those who steer it.
+fn hands_on(site: &Site, options: &Options, engine: std::sync::mpsc::Sender<ToEngine>) -> Hands {
+    let hosts_max = site.settings.limits.hosts as usize;
+    let schedule = Schedule::new(options.order.clone(), hosts_max)
+        .with(&options.decided)
+        .with_levels(options.levels.clone());
+    let known = (site.folder.clone(), Arc::new(site.inventory.clone()));
+    Hands::new(schedule, known, options.closes, site.ledger.clone(), engine)
 }
 
 /// Everything that arrived becomes durable, then the threads end.

@@ -11,6 +11,7 @@ use crate::model::{Event, Rate};
 use crate::run::bottleneck::{Evidence, Seen};
 use crate::run::coordinator::{CapacityId, Input, SessionId};
 use crate::run::engine::{Engine, Running};
+use crate::run::shelf::ToShelf;
 
 /// Another rate for a choke point.
 pub struct Limited {
@@ -55,6 +56,12 @@ impl Engine {
         let spare = processors.zip(self.processors).and_then(|(now, then)| now.spare_since(then));
         self.processors = processors;
         Evidence { hosts, here, spare }
+    }
+
+    /// What somebody said is told at once, and answered when it is durable.
+    pub(super) fn keep(&self, event: Event, answer: oneshot::Sender<()>) {
+        self.events.emit(&event);
+        let _ = self.shelf.send(ToShelf::Keep(event, answer));
     }
 
     /// Keeps to another rate; it is told and recorded before whoever asked hears of it.

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use crate::model::{Bytes, Event, EventSink, Reason, RunReport, Tally};
-use crate::run::shared::{Outcome, Shared};
+use crate::run::schedule::Outcome;
+use crate::run::shared::Shared;
 
 /// Sums what the receipts of this run say.
 pub(super) struct Tallies {
@@ -40,7 +41,7 @@ impl Tallies {
             captured: count(|o| *o == Outcome::Captured),
             failed: count(|o| matches!(o, Outcome::Failed(_))),
             partial: count(|o| matches!(o, Outcome::Partial(_))),
-            skipped: 0,
+            skipped: shared.skipped_count(),
             vanished: sum.committed.vanished,
             fuzzy: sum.fuzzy,
             refused: count(|o| *o == Outcome::Failed(Reason::Inventory)),

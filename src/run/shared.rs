@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -17,10 +17,11 @@ use crate::model::{Clock, Event, Generation, HostId, Reason, ResourceId, SiteId,
 use crate::run::capacities::Capacities;
 use crate::run::coordinator::{CapacityId, SessionId};
 use crate::run::engine::ToEngine;
+use crate::run::hands::Hands;
 use crate::run::lanes::Arrived;
 use crate::run::lanes::ladder::{Ladder, LaneRules};
 use crate::run::reach::Way;
-use crate::run::schedule::Schedule;
+use crate::run::schedule::{Outcome, Schedule};
 use crate::run::shelf::ToShelf;
 use crate::run::stop::{Phase, Stop};
 use crate::run::talk::{Checkers, TalkError};
@@ -29,17 +30,6 @@ use crate::run::{Options, Pace, Site};
 use crate::store::Store;
 use crate::store::keys::DomainName;
 use crate::wire::Levels;
-
-/// How a workload ended in this run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Sealed.
-    Captured,
-    /// Stopped on the way.
-    Partial(Reason),
-    /// Not begun, or not readable.
-    Failed(Reason),
-}
 
 /// What the tasks of a run share.
 pub struct Shared {
@@ -63,8 +53,8 @@ pub struct Shared {
     stop: Stop,
     engine: Sender<ToEngine>,
     shelf: Sender<ToShelf>,
-    schedule: Mutex<Schedule>,
-    outcomes: Mutex<BTreeMap<WorkloadId, Outcome>>,
+    /// The work, and the people who steer it.
+    pub(super) hands: Arc<Hands>,
     hosts: BTreeSet<HostId>,
     next_session: AtomicU64,
     retry: Duration,
@@ -79,8 +69,6 @@ pub struct Shared {
     /// What arrives from all hosts on an uplink.
     arrived: BTreeMap<Option<ResourceId>, Arc<AtomicU64>>,
     capacities: Arc<Capacities>,
-    /// Of each workload, in the plan.
-    priorities: BTreeMap<WorkloadId, u32>,
 }
 
 /// See [`Shared::lane_dials`].
@@ -107,12 +95,12 @@ impl Shared {
         options: &Options,
         stop: Stop,
         (pace, capacities): (&Pace, Arc<Capacities>),
+        hands: Arc<Hands>,
         channels: (Sender<ToEngine>, Sender<ToShelf>),
     ) -> std::io::Result<Self> {
         let scratch = site.state.join("scratch");
         std::fs::create_dir_all(&scratch)?;
         let own = [&site.state].into_iter().filter_map(|folder| std::fs::metadata(folder).ok());
-        let hosts_max = site.settings.limits.hosts as usize;
         let hosts = options.order.iter().map(|(host, _)| host.clone()).collect();
         Ok(Self {
             reach: Box::new(reach),
@@ -127,11 +115,9 @@ impl Shared {
             stop,
             engine: channels.0,
             shelf: channels.1,
-            schedule: Mutex::new(Schedule::new(options.order.clone(), hosts_max)),
-            outcomes: Mutex::default(),
+            hands,
             levels: levels(site, &hosts),
             capacities,
-            priorities: options.levels.clone(),
             hosts,
             next_session: AtomicU64::new(1),
             retry: pace.retry,
@@ -149,7 +135,7 @@ impl Shared {
     }
 
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
-        self.schedule.lock().expect("no holder of this lock panics")
+        self.hands.schedule()
     }
 
     /// Between which levels the agent of `host` may compress.
@@ -169,12 +155,17 @@ impl Shared {
 
     /// What the content of `host` passes on its way here.
     pub fn passes(&self, host: &HostId) -> Vec<CapacityId> {
-        self.capacities.of_host(host)
+        let known = self.capacities.of_host(host);
+        match self.hands.host(host).filter(|_| known.is_empty()) {
+            Some(host) => self.capacities.of_new_host(&host),
+            None => known,
+        }
     }
 
-    /// The level of a workload in the plan; the lower goes first.
+    /// The level of a workload in the plan; the lower goes first, and 0 is what somebody put
+    /// before all others.
     pub fn priority(&self, workload: &WorkloadId) -> u32 {
-        self.priorities.get(workload).copied().unwrap_or(0)
+        self.schedule().level(workload)
     }
 
     /// Hosts with work in this run.
@@ -197,6 +188,11 @@ impl Shared {
         self.schedule().give_back(host, workload);
     }
 
+    /// The same, after a while.
+    pub fn give_back_failed(&self, host: &HostId, workload: WorkloadId) {
+        self.schedule().give_back_failed(host, workload);
+    }
+
     /// What is left of a host that cannot be worked on.
     pub fn abandon(&self, host: &HostId) -> Vec<WorkloadId> {
         self.schedule().abandon(host)
@@ -208,15 +204,18 @@ impl Shared {
     }
 
     /// Notes how a workload ended.
-    pub fn done(&self, workload: &WorkloadId, outcome: Outcome) {
-        let mut outcomes = self.outcomes.lock().expect("no holder of this lock panics");
-        outcomes.insert(workload.clone(), outcome);
+    pub fn done(&self, host: &HostId, workload: &WorkloadId, outcome: Outcome) {
+        self.schedule().done(host, workload, outcome);
     }
 
     /// How the workloads ended that ended.
     pub fn outcomes(&self) -> Vec<Outcome> {
-        let outcomes = self.outcomes.lock().expect("no holder of this lock panics");
-        outcomes.values().copied().collect()
+        self.schedule().outcomes().collect()
+    }
+
+    /// How many workloads are left out on purpose.
+    pub fn skipped_count(&self) -> u64 {
+        self.schedule().skipped_count()
     }
 
     /// Is something left that the same command would go on with?
@@ -253,11 +252,12 @@ impl Shared {
         self.stop.phase()
     }
 
-    /// Waits, but not longer than the run goes on.
-    pub async fn sleep(&self, pause: Duration) {
+    /// Waits to try a workload again, but not longer than the run goes on, nor than somebody wants.
+    pub async fn sleep(&self, pause: Duration, workload: &WorkloadId) {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = self.stop.reached(Phase::Draining) => {}
+            () = self.hands.until(|schedule| !schedule.is_failing(workload)) => {}
         }
     }
 

@@ -59,6 +59,8 @@ pub enum ToShelf {
     Unread(SessionId, PassName, ShelfError),
     /// Remember.
     Record(Event),
+    /// The same, and tell this one when it is durable.
+    Keep(Event, oneshot::Sender<()>),
     /// Show, while it lasts.
     Pulse(Pulse),
     /// Make everything durable and answer.
@@ -218,6 +220,10 @@ impl Shelf {
             },
             ToShelf::Unread(session, pass, error) => self.unread(session, pass, error),
             ToShelf::Record(event) => self.record(&event),
+            ToShelf::Keep(event, answer) => self.record(&event).map(|()| {
+                // Whoever asked may have gone.
+                let _ = answer.send(());
+            }),
             ToShelf::Pulse(pulse) => self.ledger.record_pulse(&pulse).map_err(Into::into),
             ToShelf::Flush(_) => Ok(()),
         };

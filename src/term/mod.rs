@@ -11,6 +11,7 @@
 //! bounded and without control characters. Nothing is coloured that is not also said in words.
 
 mod bars;
+mod brief;
 mod calm;
 mod fleet;
 mod json;
@@ -23,8 +24,10 @@ mod style;
 mod table;
 
 pub use bars::bars;
+pub use brief::brief;
 pub use fleet::Roster;
 pub use json::json;
+pub use notice::told;
 pub use output::Output;
 pub use plain::plain;
 pub use rate::{EtaRange, RateEstimator};

@@ -53,11 +53,42 @@ pub(super) fn notice(event: &Event) -> Option<(Weight, String)> {
             limit(*was),
             bounded(by, MAX_DETAIL_CHARS)
         )),
+        Event::Steered { .. } | Event::WindowSet { .. } | Event::Reloaded { .. } => {
+            normal(steered(event))
+        }
         Event::Draining => warning(
             "stopping: what is under way is finished; Ctrl-C again stops at once".to_owned(),
         ),
         Event::Report(totals) => warning(report(totals)),
         _ => capture(event).or_else(|| restore(event)),
+    }
+}
+
+/// The line for an event, for whoever reads about it later.
+pub fn told(event: &Event) -> Option<String> {
+    notice(event).map(|(_, line)| line)
+}
+
+/// What an operator did.
+fn steered(event: &Event) -> String {
+    let short = |text: &str| bounded(text, MAX_DETAIL_CHARS);
+    match event {
+        Event::Steered { steer, what, workloads, text, by } => {
+            let why = if text.is_empty() { String::new() } else { format!(": {}", short(text)) };
+            let count = counted(workloads.len() as u64, "workload");
+            format!("{} by {}: {} ({count}){why}", steer.done(), short(by), short(what))
+        }
+        Event::WindowSet { closes, hard, by, .. } => {
+            let then = if *hard { ", and runs end then" } else { "" };
+            format!("the window closes {closes}{then}, says {}", short(by))
+        }
+        Event::Reloaded { added, changed, removed, kept, by } => {
+            let kept = kept.iter().map(|it| short(it)).collect::<Vec<_>>().join("; ");
+            let kept = if kept.is_empty() { kept } else { format!("; as before: {kept}") };
+            let counts = format!("{added} added, {changed} changed, {removed} gone");
+            format!("inventory read again by {}: {counts}{kept}", short(by))
+        }
+        _ => String::new(),
     }
 }
 

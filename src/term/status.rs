@@ -133,6 +133,10 @@ fn head(snapshot: &Snapshot, style: Style) -> String {
         let who = format!("{} held back although captured", counted(held.len() as u64, "customer"));
         out.push_str(&wrap(&format!("{who}: {}", held_by(&held)), 0, style.columns));
     }
+    let off = put_off(snapshot);
+    if !off.is_empty() {
+        out.push_str(&wrap(&off, 0, style.columns));
+    }
     let mut times = format!("As of {}", snapshot.as_of);
     if let Some(window) = snapshot.window.as_ref().and_then(|w| window_line(w, snapshot.as_of)) {
         times.extend(["; ", &window]);
@@ -143,6 +147,17 @@ fn head(snapshot: &Snapshot, style: Style) -> String {
         out.push_str(&wrap(&line, 0, style.columns));
     }
     out
+}
+
+/// What colleagues put off, and left out.
+fn put_off(snapshot: &Snapshot) -> String {
+    let workloads = || snapshot.customers.iter().flat_map(|customer| &customer.workloads);
+    let paused = workloads().filter(|workload| workload.paused.is_some()).count() as u64;
+    let skipped = workloads().filter(|workload| workload.skipped.is_some()).count() as u64;
+    let parts = [(paused, "paused"), (skipped, "left out on purpose")];
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+    let parts = parts.map(|(count, what)| format!("{} {what}", counted(count, "workload")));
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 fn window_line(window: &Window, now: Timestamp) -> Option<String> {

@@ -56,6 +56,22 @@ fn unrestored(place: &str) -> Event {
     Event::RestoreFailed { workload: workload(), place: place.into(), reason, detail }
 }
 
+fn steered(steer: Steer) -> Event {
+    let (what, text, by) = ("acme-site".into(), String::new(), "jo".into());
+    Event::Steered { steer, what, workloads: vec![workload()], text, by }
+}
+
+#[test]
+fn what_is_left_out_stays_so_until_it_is_whole_or_wanted_again() {
+    let out = standing(Capturing).next(&steered(Steer::Skip), at(1)).unwrap();
+    let stopped = out.next(&stopped(), at(2)).unwrap().next(&failed(), at(3)).unwrap();
+    assert_eq!((stopped.capture, stopped.health()), (Skipped, Health::Ok));
+    assert_eq!(stopped.next(&started(1, true), at(4)).unwrap().capture, Skipped);
+    assert_eq!(out.next(&sealed(1), at(2)).unwrap().capture, Captured, "it was whole already");
+    let again = stopped.next(&steered(Steer::Retry), at(5)).unwrap();
+    assert_eq!((again.capture, again.since), (Partial, Some(at(5))));
+}
+
 /// A workload in this state with the passes it then has.
 fn standing(capture: CaptureState) -> WorkloadState {
     let pass = (!matches!(capture, Planned | Skipped)).then_some(PassNumber(1));
@@ -67,20 +83,23 @@ fn standing(capture: CaptureState) -> WorkloadState {
 fn every_capture_state_meets_every_event() {
     let states = [Planned, Capturing, Captured, Verified, Partial, Failed, Skipped];
     let (go, end, part, bad) = (Some(Capturing), Some(Captured), Some(Partial), Some(Failed));
-    let (same, sure) = (Some(Planned), Some(Verified));
+    let (same, sure, out) = (Some(Planned), Some(Verified), Some(Skipped));
     #[rustfmt::skip]
-    let table: [(Event, [Option<CaptureState>; 7]); 10] = [
+    let table: [(Event, [Option<CaptureState>; 7]); 13] = [
         //                   planned capturing captured verified partial failed skipped
-        (started(2, false), [go,     go,       go,      go,      go,     go,    go]),
-        (started(1, false), [go,     None,     None,    None,    None,   None,  go]),
+        (started(2, false), [go,     go,       go,      go,      go,     go,    out]),
+        (started(1, false), [go,     None,     None,    None,    None,   None,  out]),
         (started(1, true),  [None,   go,       None,    None,    go,     go,    None]),
         (sealed(1),         [None,   end,      None,    None,    None,   None,  None]),
         (sealed(2),         [None,   None,     None,    None,    None,   None,  None]),
-        (stopped(),         [same,   part,     end,     sure,    part,   bad,   None]),
-        (failed(),          [bad,    bad,      bad,     bad,     bad,    bad,   None]),
+        (stopped(),         [same,   part,     end,     sure,    part,   bad,   out]),
+        (failed(),          [bad,    bad,      bad,     bad,     bad,    bad,   out]),
         (verified(1),       [None,   go,       sure,    sure,    part,   bad,   None]),
         (verified(2),       [None,   None,     None,    None,    None,   None,  None]),
         (damaged(1),        [None,   go,       bad,     bad,     bad,    bad,   None]),
+        (steered(Steer::Skip),  [out, out,     end,     sure,    out,    out,   out]),
+        (steered(Steer::Retry), [same, go,     end,     sure,    part,   bad,   same]),
+        (steered(Steer::Pause), [same, go,     end,     sure,    part,   bad,   out]),
     ];
     for (event, expected) in table {
         for (state, expected) in states.into_iter().zip(expected) {

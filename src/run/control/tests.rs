@@ -28,7 +28,14 @@ fn steering(engine: Sender<ToEngine>) -> Steering {
     let reading = read_files(&SourceFile::new("evac.toml", settings), &files);
     assert!(reading.is_ok(), "{:?}", reading.problems);
     let capacities = Arc::new(Capacities::of(&reading.settings, &reading.inventory));
-    Steering { capacities, engine }
+    let inventory = Arc::new(reading.inventory);
+    let ledger = Arc::new(crate::ledger::Ledger::in_memory().unwrap());
+    let order = ["w1", "w2"].map(|work| ("a".parse().unwrap(), work.parse().unwrap()));
+    let schedule = crate::run::schedule::Schedule::new(order, 1);
+    let known = (PathBuf::new(), inventory);
+    let hands = Arc::new(Hands::new(schedule, known, None, ledger, engine.clone()));
+    let clock = Arc::new(crate::model::SystemClock::default());
+    Steering { hands, capacities, engine, clock }
 }
 
 impl Steered {
@@ -43,9 +50,18 @@ impl Steered {
         let tells = told.clone();
         std::thread::spawn(move || {
             while let Ok(order) = orders.recv() {
-                let ToEngine::Limit(limited) = order else { continue };
-                tells.lock().unwrap().push((limited.what, limited.rate));
-                let _ = limited.answer.send(Some(Rate(7)));
+                match order {
+                    ToEngine::Limit(limited) => {
+                        tells.lock().unwrap().push((limited.what, limited.rate));
+                        let _ = limited.answer.send(Some(Rate(7)));
+                    }
+                    ToEngine::Keep(event, answer) => {
+                        let by = event.said_by().unwrap().to_owned();
+                        tells.lock().unwrap().push((by, None));
+                        let _ = answer.send(());
+                    }
+                    _ => {}
+                }
             }
         });
         let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -95,15 +111,38 @@ fn a_limit_is_answered_with_what_was_and_is() {
 }
 
 #[test]
+fn words_are_answered_in_the_documented_form_and_kept_with_their_name() {
+    let steered = Steered::new("state", |_| {});
+    let asked = "{\"schema\":1,\"by\":\"jo\",\"ask\":\"steer\",\"steer\":\"pause\",\
+                 \"what\":\"host/a\",\"workloads\":[\"w1\",\"new\"],\"text\":\"\"}\n";
+    let answer = "{\"schema\":1,\"answer\":\"steered\",\"done\":[\"w1\"],\"already\":[],\
+                  \"refused\":[{\"id\":\"new\",\"why\":\"this run does not know it; \
+                  `evac reload` reads it\"}]}\n";
+    assert_eq!(steered.answer(asked.as_bytes()), answer);
+    assert!(steered.answer(asked.as_bytes()).contains("\"done\":[],\"already\":[{\"id\":\"w1\""));
+    let note = "{\"schema\":1,\"by\":\"kim\",\"ask\":\"note\",\"what\":\"host/a\",\
+                \"text\":\"x\"}\n";
+    assert_eq!(steered.answer(note.as_bytes()), "{\"schema\":1,\"answer\":\"noted\"}\n");
+    let window = "{\"schema\":1,\"by\":\"jo\",\"ask\":\"window\",\
+                  \"closes\":\"2030-03-05T04:00:00Z\",\"hard\":true}\n";
+    let answer = "{\"schema\":1,\"answer\":\"window\",\"was\":null,\
+                  \"closes\":\"2030-03-05T04:00:00Z\",\"hard\":true}\n";
+    assert_eq!(steered.answer(window.as_bytes()), answer);
+    let told = steered.told.lock().unwrap().clone();
+    let names: Vec<_> = told.iter().map(|(by, _)| by.as_str()).collect();
+    assert_eq!(names, ["jo", "kim", "jo"], "what had no effect is not kept");
+}
+
+#[test]
 fn nonsense_is_refused_and_harms_nobody() {
     let steered = Steered::new("state", |_| {});
     let newer = "{\"schema\":2,\"by\":\"jo\",\"ask\":\"limit\",\"id\":\"host/a\",\"rate\":1}\n";
     assert!(steered.answer(newer.as_bytes()).contains("another version of evac"));
-    let endless = [b'['; 100_000];
+    let endless = vec![b'['; 300_000];
     for nonsense in [&b"\n"[..], b"{}\n", b"\xff\xfe\x00\n", b"{\"schema\":1}\n", &endless] {
         let answer = steered.answer(nonsense);
         // Of what is too long the rest may still be under way when the connection is closed.
-        let is_right = answer.is_empty() && nonsense.len() > 4_096;
+        let is_right = answer.is_empty() && nonsense.len() > 256 << 10;
         assert!(is_right || answer.contains("not understood"), "{answer:?}");
     }
     assert_eq!(*steered.told.lock().unwrap(), []);

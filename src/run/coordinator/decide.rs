@@ -231,8 +231,9 @@ impl Coordinator {
 
     /// The next piece of this host that may be answered at all.
     fn next_piece(&self, id: SessionId) -> Option<NextPiece> {
-        let offers = &self.sessions.get(&id)?.offers;
-        let may_more = offers.awaiting() <= self.limits.offers_max && self.draining.is_none();
+        let session = self.sessions.get(&id)?;
+        let (offers, is_ending) = (&session.offers, self.draining.or(session.resting).is_some());
+        let may_more = offers.awaiting() <= self.limits.offers_max && !is_ending;
         if may_more { offers.next_piece() } else { None }
     }
 

@@ -126,6 +126,10 @@ pub enum Input {
     Ended(SessionId),
     /// So much may pass from now on; `None`: as much as can.
     Limit(CapacityId, Option<Rate>),
+    /// Take what was asked for of it, ask for nothing more of it, end it: somebody put it off.
+    Rest(SessionId),
+    /// Its level is another from now on.
+    Level(SessionId, u32),
     /// Take what was asked for, ask for nothing more, end.
     Drain,
     /// Time passed.
@@ -144,6 +148,8 @@ impl Input {
             | Self::Compared(id)
             | Self::Sealed(id, _)
             | Self::Lanes(id, _)
+            | Self::Rest(id)
+            | Self::Level(id, _)
             | Self::Ended(id) => Some(*id),
             Self::Limit(..) | Self::Drain | Self::Tick => None,
         }
@@ -274,6 +280,8 @@ impl Coordinator {
                 self.rates.set(capacity, rate, now);
                 self.serve_rate(capacity, u32::MAX, known);
             }
+            Input::Rest(id) => self.rest(id, known),
+            Input::Level(id, level) => self.set_level(id, level, known),
             Input::Drain => {
                 self.draining.get_or_insert(now);
                 self.decide_each(known);

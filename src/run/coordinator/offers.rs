@@ -6,6 +6,8 @@ use crate::model::{Bytes, Event, Reason};
 use crate::run::coordinator::session::Session;
 use crate::run::coordinator::{Command, Coordinator, Frame, Known, SessionId};
 
+/// Why a session ends with the run.
+const STOPPED: &str = "the run was asked to stop";
 /// How long a draining run waits for what it asked of a host.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -67,12 +69,13 @@ impl Coordinator {
                 Self::close_segment(session, id, &mut self.out);
             }
         }
+        let draining = self.draining.or(session.resting);
         let is_old = session.segment.age(self.now) >= self.limits.segment_age;
         let is_last = session.walk_done.is_some() && session.offers.is_empty();
-        if !session.segment.is_empty() && (is_old || is_last || self.draining.is_some()) {
+        if !session.segment.is_empty() && (is_old || is_last || draining.is_some()) {
             Self::close_segment(session, id, &mut self.out);
         }
-        if let Some(since) = self.draining {
+        if let Some(since) = draining {
             self.drain_session(id, since);
         } else {
             self.end_run(id);
@@ -94,9 +97,29 @@ impl Coordinator {
         };
         let is_idle = session.wanted_bytes == 0 || self.now.saturating_sub(since) > DRAIN_PATIENCE;
         if is_idle && !session.is_committing() && !session.is_sealing {
-            let detail = "the run was asked to stop".to_owned();
+            let whose = if session.resting.is_some() { "somebody put it off" } else { STOPPED };
+            let detail = whose.to_owned();
             self.out.push(Command::End(id, Reason::Stopped, detail));
             self.drop_session(id);
+        }
+    }
+
+    /// Nothing more is asked of it; when what was is durable, it ends.
+    pub(super) fn rest(&mut self, id: SessionId, known: &dyn Known) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.resting.get_or_insert(self.now);
+            self.decide(id, known);
+        }
+    }
+
+    /// Another level, also where it waits in line already.
+    pub(super) fn set_level(&mut self, id: SessionId, level: u32, known: &dyn Known) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.assignment.level = level;
+            if self.rates.leave(id) {
+                session.is_queued = false;
+            }
+            self.decide(id, known);
         }
     }
 

@@ -209,6 +209,20 @@ impl Rates {
         }
     }
 
+    /// A host does not wait for a rate any more; says whether it did.
+    pub(super) fn leave(&mut self, session: SessionId) -> bool {
+        let mut did = false;
+        for capacity in &mut self.capacities {
+            for line in capacity.waiting.values_mut() {
+                let before = line.len();
+                line.retain(|(_, other)| *other != session);
+                did |= line.len() < before;
+            }
+            capacity.waiting.retain(|_, line| !line.is_empty());
+        }
+        did
+    }
+
     /// Whose turn it is, if anything is free.
     pub(super) fn next(&mut self, id: CapacityId) -> Option<SessionId> {
         let capacity = self.capacities.get_mut(id.0).filter(|capacity| capacity.is_free())?;

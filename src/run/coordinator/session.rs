@@ -49,6 +49,8 @@ pub(super) struct Session {
     /// Of the runs of this session, the most that one of them could not see.
     pub(super) doubts: SourceDoubts,
     pub(super) is_sealing: bool,
+    /// Since when nothing more is asked of it, because somebody put it off.
+    pub(super) resting: Option<Duration>,
     /// What the records of each segment take that was handed over and is not yet durable.
     committing: VecDeque<u64>,
     committing_bytes: u64,
@@ -86,6 +88,7 @@ impl Session {
             is_walk,
             doubts: SourceDoubts::default(),
             is_sealing: false,
+            resting: None,
             committing: VecDeque::new(),
             committing_bytes: 0,
             progress_at: now,

@@ -261,7 +261,8 @@ impl Coordinator {
             let Some(session) = self.sessions.get_mut(&id) else {
                 continue;
             };
-            let is_full = session.held_bytes() > self.limits.held_bytes || self.draining.is_some();
+            let is_ending = self.draining.is_some() || session.resting.is_some();
+            let is_full = session.held_bytes() > self.limits.held_bytes || is_ending;
             let is_heard = !is_full || !session.wanted.is_empty();
             session.note_wait(self.now);
             if is_heard != session.is_heard {

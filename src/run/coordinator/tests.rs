@@ -1,5 +1,6 @@
 //! The coordinator against simulated agents: no runtime, no clock, no sockets.
 
+mod hands;
 mod lag;
 mod made;
 mod rates;

@@ -6,6 +6,7 @@ mod crash;
 mod cut;
 mod damage;
 mod delta;
+mod hands;
 mod incremental;
 mod lanes;
 mod late;

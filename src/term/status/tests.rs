@@ -45,6 +45,8 @@ fn one_customer(id: &str, state: PublicWord, health: Health) -> CustomerStatus {
             since: None,
             reason: (health == Health::Error).then_some(Reason::Auth),
             next: "install the key".to_owned(),
+            paused: None,
+            skipped: None,
         }],
     }
 }
