@@ -61,12 +61,11 @@ pub fn heed(settings: &mut Settings, ledger: &Ledger) -> Result<(), Failure> {
 
 fn tell(windows: &mut Vec<Window>, closes: Timestamp, hard: bool) {
     let had_opened = |window: &&mut Window| window.opens.is_none_or(|opens| opens < closes);
-    match windows.iter_mut().rfind(had_opened) {
-        Some(window) => (window.closes, window.hard) = (Some(closes), hard),
-        None => {
-            let origin = Origin { file: "the ledger".into(), line: 0 };
-            windows.insert(0, Window { opens: None, closes: Some(closes), hard, origin });
-        }
+    if let Some(window) = windows.iter_mut().rfind(had_opened) {
+        (window.closes, window.hard) = (Some(closes), hard);
+    } else {
+        let origin = Origin { file: "the ledger".into(), line: 0 };
+        windows.insert(0, Window { opens: None, closes: Some(closes), hard, origin });
     }
 }
 

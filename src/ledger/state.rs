@@ -116,8 +116,14 @@ impl WorkloadState {
         match event {
             Event::CaptureStarted { pass, resumed, .. } => self.started(*pass, *resumed),
             Event::CaptureSealed { pass, .. } => self.sealed(*pass),
-            Event::CaptureStopped { reason, detail, .. } => self.stopped(*reason, detail),
-            Event::CaptureFailed { reason, detail, .. } => self.failed(*reason, detail),
+            Event::CaptureStopped { reason, detail, .. } => {
+                self.stopped(*reason, detail);
+                Ok(())
+            }
+            Event::CaptureFailed { reason, detail, .. } => {
+                self.failed(*reason, detail);
+                Ok(())
+            }
             Event::Verified { pass, .. } => self.verified(*pass),
             Event::VerifyFailed { pass, bad_chunks, .. } => self.damaged(*pass, *bad_chunks),
             Event::RestoreStarted { pass, place, .. } => self.restore_started(*pass, place),
@@ -174,26 +180,23 @@ impl WorkloadState {
 
     /// Nothing that is whole becomes partial: what was not begun stays planned, what is sealed
     /// stays captured, what failed keeps its reason.
-    fn stopped(&mut self, reason: Reason, detail: &str) -> Result<(), Refusal> {
+    fn stopped(&mut self, reason: Reason, detail: &str) {
         match self.capture {
             CaptureState::Skipped
             | CaptureState::Failed
             | CaptureState::Captured
-            | CaptureState::Verified => return Ok(()),
+            | CaptureState::Verified => return,
             CaptureState::Capturing => self.capture = CaptureState::Partial,
             CaptureState::Planned | CaptureState::Partial => {}
         }
         self.capture_trouble = Some(Trouble { reason, detail: detail.to_owned() });
-        Ok(())
     }
 
-    fn failed(&mut self, reason: Reason, detail: &str) -> Result<(), Refusal> {
-        if self.capture == CaptureState::Skipped {
-            return Ok(());
+    fn failed(&mut self, reason: Reason, detail: &str) {
+        if self.capture != CaptureState::Skipped {
+            self.capture = CaptureState::Failed;
+            self.capture_trouble = Some(Trouble { reason, detail: detail.to_owned() });
         }
-        self.capture = CaptureState::Failed;
-        self.capture_trouble = Some(Trouble { reason, detail: detail.to_owned() });
-        Ok(())
     }
 
     /// A former pass, and one that is not sealed, may be read back as well: that says nothing

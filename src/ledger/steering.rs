@@ -108,7 +108,7 @@ pub(super) fn steering(
     while let Some(row) = found.next()? {
         let decision = |at, by, why| -> Result<Option<Decision>, LedgerError> {
             let (at, by) = (rows::time_or_none(row, at)?, row.get::<_, Option<String>>(by)?);
-            Ok(at.zip(by).map(|(at, by)| Decision { at, by, why }))
+            Ok(at.zip(by).map(|(at, by)| Decision { by, at, why }))
         };
         let why = row.get::<_, Option<String>>("why")?.filter(|why| !why.is_empty());
         let steering = Steering {

@@ -155,7 +155,7 @@ impl Hands {
         Said::Steered(Turned::of(&workloads, &effects))
     }
 
-    #[expect(clippy::type_complexity, reason = "what became of each, and when it is durable")]
+    /// What became of each, and when it is durable.
     fn decide(
         &self,
         word: Word,

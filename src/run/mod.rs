@@ -231,14 +231,7 @@ pub async fn run_at(
             .name("engine".into())
             .spawn(move || engine.work(&engine_orders))?,
     ];
-    let hosts_max = site.settings.limits.hosts as usize;
-    let schedule = Schedule::new(options.order.clone(), hosts_max)
-        .with(&options.decided)
-        .with_levels(options.levels.clone());
-    let schedule = if options.waits { schedule.with_all_away() } else { schedule };
-    let known = (site.folder.clone(), Arc::new(site.inventory.clone()));
-    let (ledger, engine) = (site.ledger.clone(), to_engine.clone());
-    let hands = Arc::new(Hands::new(schedule, known, options.closes, ledger, engine));
+    let hands = Arc::new(hands_on(site, &options, to_engine.clone()));
     let steering = Steering {
         hands: hands.clone(),
         capacities: capacities.clone(),
@@ -277,6 +270,17 @@ pub async fn run_at(
         return Err(std::io::Error::other(error));
     }
     Ok(RunEnd { report, has_work_left: shared.has_work_left(), was_stopped })
+}
+
+/// The work of a run, for those who do it and those who steer it.
+fn hands_on(site: &Site, options: &Options, engine: std::sync::mpsc::Sender<ToEngine>) -> Hands {
+    let hosts_max = site.settings.limits.hosts as usize;
+    let schedule = Schedule::new(options.order.clone(), hosts_max)
+        .with(&options.decided)
+        .with_levels(options.levels.clone());
+    let schedule = if options.waits { schedule.with_all_away() } else { schedule };
+    let known = (site.folder.clone(), Arc::new(site.inventory.clone()));
+    Hands::new(schedule, known, options.closes, site.ledger.clone(), engine)
 }
 
 /// Everything that arrived becomes durable, then the threads end.
