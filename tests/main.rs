@@ -9,6 +9,8 @@ mod damage;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod gate;
+#[cfg(test)]
 mod homeless;
 #[cfg(test)]
 mod lanes;

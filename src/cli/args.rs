@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use gate::{ActivateArgs, GateArgs, HoldArgs, HoldKind, ReleaseArgs};
+
 use crate::model::{Rate, Span, Timestamp};
+
+mod gate;
 
 /// Gets customers' servers out of a data centre while an access window is open.
 #[derive(Debug, Parser)]
@@ -62,6 +66,10 @@ pub enum Command {
     Find(FindArgs),
     Verify(VerifyArgs),
     Restore(RestoreArgs),
+    Gate(GateArgs),
+    Activate(ActivateArgs),
+    Hold(HoldArgs),
+    Release(ReleaseArgs),
     Publish(PublishArgs),
     Ledger(LedgerArgs),
     Agent(AgentArgs),

@@ -12,7 +12,7 @@ use crate::ledger::rows::{self, Json};
 use crate::ledger::snapshot::{HostError, HostState, Snapshot};
 use crate::ledger::state::WorkloadState;
 use crate::ledger::view::FleetView;
-use crate::ledger::{Ledger, event, fold};
+use crate::ledger::{Ledger, event, evidence, fold};
 use crate::model::{HostId, PassNumber, Tally, Timestamp, WorkloadId};
 
 /// A pulse older than this is not what happens now.
@@ -25,6 +25,8 @@ pub(super) struct Look {
     pub hosts: BTreeMap<HostId, HostLook>,
     /// Hosts that committed something of late.
     pub paces: BTreeMap<HostId, Pace>,
+    /// When a check last asked the new place of a workload.
+    pub checked: BTreeMap<WorkloadId, Timestamp>,
     pub bottleneck: Option<String>,
     /// Are `lanes`, `level` and `bottleneck` what happens now?
     pub is_fresh: bool,
@@ -65,6 +67,7 @@ fn look(tx: &Transaction<'_>, now: Timestamp) -> Result<Look, LedgerError> {
         workloads: workloads(tx)?,
         hosts: hosts(tx)?,
         paces: paces(tx, now)?,
+        checked: evidence::last_asked(tx)?,
         bottleneck,
         is_fresh: pulse_at.is_some_and(|at| now.since(at) <= PULSE_FRESH),
     })

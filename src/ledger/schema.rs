@@ -20,6 +20,8 @@
 //! | `left_out` | something not taken; bounded a pass ([`crate::ledger::pass`]), the rest counted |
 //! | `restoration` | a restore of a pass to a place, and where it can go on |
 //! | `host` | a host's connection, its generation, what it is doing |
+//! | `evidence` | a check and a row of equal answers to it ([`crate::ledger::evidence`]) |
+//! | `unchecked` | a workload that somebody lets pass without checks |
 //! | `host_fact` | what the newest survey found there |
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -32,7 +34,7 @@ use crate::model::{SiteId, Timestamp};
 const APPLICATION_ID: i32 = 0x4556_4143;
 
 /// Run in order; the number of a migration is its position plus one.
-const MIGRATIONS: &[&str] = &[V1, V2];
+const MIGRATIONS: &[&str] = &[V1, V2, CHECKS];
 
 const V1: &str = "
 CREATE TABLE meta (
@@ -149,6 +151,31 @@ CREATE TABLE restoration (
 
 /// Was everything of the pass restored there, or only some paths?
 const V2: &str = "ALTER TABLE restoration ADD COLUMN whole INTEGER NOT NULL DEFAULT 0";
+
+/// What checks asked and were answered, and what somebody lets pass without one.
+const CHECKS: &str = "
+CREATE TABLE evidence (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    workload  TEXT NOT NULL,
+    side      TEXT NOT NULL,
+    asked     TEXT NOT NULL,
+    outcome   TEXT NOT NULL,
+    said      TEXT NOT NULL,
+    since     INTEGER NOT NULL,
+    at        INTEGER NOT NULL,
+    took_ms   INTEGER NOT NULL,
+    times     INTEGER NOT NULL,
+    misses    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX evidence_of_workload ON evidence (workload, side, asked, id);
+
+CREATE TABLE unchecked (
+    workload  TEXT PRIMARY KEY,
+    at        INTEGER NOT NULL,
+    by        TEXT NOT NULL,
+    reason    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+";
 
 /// Schema that this evac writes.
 pub(super) fn known() -> u32 {

@@ -17,6 +17,7 @@ pub mod capacities;
 pub mod control;
 pub mod coordinator;
 mod engine;
+pub mod gate;
 mod host;
 pub mod lanes;
 mod levels;

@@ -94,8 +94,8 @@ fn the_site_may_come_from_the_environment() {
 fn help_is_a_line_a_command() {
     let help = Site::new().evac(&["--help"]).exits(0).stdout();
     for line in [
-        "  check    List every mistake in settings and inventory at once, offline",
-        "  status   Show where everything stands",
+        "  check     List every mistake in settings and inventory at once, offline",
+        "  status    Show where everything stands",
     ] {
         assert!(help.contains(line), "{help}");
     }
