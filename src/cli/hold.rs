@@ -10,7 +10,7 @@ use crate::cli::args::{HoldArgs, HoldKind, ReleaseArgs};
 use crate::cli::site::Loaded;
 use crate::cli::{Exit, Failure, Global, fleet, print};
 use crate::gate::holds::{Action, Belongings, CONFIRM_WITHIN, Line};
-use crate::gate::{Holds, Release};
+use crate::gate::{Block, Blocks, Holds, Release};
 use crate::inventory::Hold;
 use crate::ledger::snapshot::{RestoreState, SCHEMA};
 use crate::model::text::bounded;
@@ -55,7 +55,7 @@ pub fn hold(global: &Global, args: &HoldArgs) -> Result<Exit, Failure> {
         Line { kind, belongings, ..line(global, Action::Hold, customer, &args.reason) }
     });
     let lines: Vec<Line> = lines.collect();
-    global.holds_log().append(|_| (lines, ()))?;
+    let ((), holds) = global.holds_log().append(|_| (lines, ()))?;
     for customer in &customers {
         if global.json {
             let (schema, held, confirm_by) = (SCHEMA, true, None);
@@ -64,24 +64,34 @@ pub fn hold(global: &Global, args: &HoldArgs) -> Result<Exit, Failure> {
             print::tell(&format!("customer/{customer} is on hold, by {}.", global.by));
         }
     }
-    warn_of_active(global, &loaded, &customers)?;
+    warn_of_active(global, &loaded, &customers, &holds)?;
     Ok(Exit::Done)
 }
 
-/// What is on already stays on: evac switches nothing off, but it no longer says online.
+/// What is on already stays on, in a machine that is shared too: evac switches nothing off.
 fn warn_of_active(
     global: &Global,
     loaded: &Loaded,
     customers: &BTreeSet<CustomerId>,
+    holds: &Holds,
 ) -> Result<(), Failure> {
     let ledger = global.open_read_only()?.ledger;
+    let blocks = Blocks::of(&loaded.inventory, holds, &ledger.places_written()?, true);
     for workload in loaded.inventory.workloads() {
-        if customers.contains(&workload.customer)
-            && ledger.state(&workload.id)?.restore == RestoreState::Active
-        {
+        if ledger.state(&workload.id)?.restore != RestoreState::Active {
+            continue;
+        }
+        let found = blocks.of_workload(workload, &loaded.inventory);
+        let why = found.into_iter().find(|block| match block {
+            Block::Held { customer } | Block::SameMachine { customer, .. } => {
+                customers.contains(customer)
+            }
+            Block::Unconfirmed | Block::Unreadable { .. } => false,
+        });
+        if let Some(why) = why {
             print::tell(&format!(
-                "warning: workload/{0} is switched on. Switch it off there, then `evac activate \
-                 workload/{0} --undo`.",
+                "warning: workload/{0} is switched on, and {why}. Switch it off there, then \
+                 `evac activate workload/{0} --undo`.",
                 workload.id
             ));
         }

@@ -133,7 +133,11 @@ fn two_people_end_a_hold_and_then_the_gate_decides() {
     let log = fs::read_to_string(world.site.path("state/holds.log")).unwrap();
     assert_eq!(log.lines().count(), 3, "{log}");
     // Held again: what is on stays on, and no word of it is said.
-    world.site.evac(&["hold", "mallory", "legal", "--reason", "court order"]).exits(0);
+    let held = world.site.evac(&["hold", "mallory", "legal", "--reason", "court order"]).exits(0);
+    for why in ["mallory-web is switched on, and customer/mallory", "neighbour-web is switched on"]
+    {
+        assert!(held.stderr().contains(why), "{}", held.stderr());
+    }
     let status = world.site.evac(&["--json", "find", "mallory"]).exits(0).json().remove(0);
     assert_eq!(status["customers"][0]["state"], "needs_attention");
     assert_eq!(status["customers"][0]["hold"], "legal");
