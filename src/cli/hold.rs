@@ -2,7 +2,7 @@
 //!
 //! Both write to `state/holds.log` alone, and wait for no run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -18,6 +18,8 @@ use crate::model::{CustomerId, Timestamp};
 
 /// Longest reason that is kept.
 const REASON_CHARS_MAX: usize = 500;
+/// Workloads that are named in one warning.
+const TOLD_MAX: usize = 20;
 
 /// One customer of the `hold` and `release` documents.
 #[derive(Serialize)]
@@ -77,6 +79,7 @@ fn warn_of_active(
 ) -> Result<(), Failure> {
     let ledger = global.open_read_only()?.ledger;
     let blocks = Blocks::of(&loaded.inventory, holds, &ledger.places_written()?, true);
+    let mut on: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for workload in loaded.inventory.workloads() {
         if ledger.state(&workload.id)?.restore != RestoreState::Active {
             continue;
@@ -89,12 +92,17 @@ fn warn_of_active(
             Block::Unconfirmed | Block::Unreadable { .. } => false,
         });
         if let Some(why) = why {
-            print::tell(&format!(
-                "warning: workload/{0} is switched on, and {why}. Switch it off there, then \
-                 `evac activate workload/{0} --undo`.",
-                workload.id
-            ));
+            on.entry(why.to_string()).or_default().push(workload.id.as_str());
         }
+    }
+    for (why, names) in on {
+        let more = names.len().saturating_sub(TOLD_MAX);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let names = names[..names.len().min(TOLD_MAX)].join(", ");
+        print::tell(&format!(
+            "warning: {why}, and this is switched on: {names}{more}. Switch it off there, then \
+             `evac activate NAME --undo`."
+        ));
     }
     Ok(())
 }

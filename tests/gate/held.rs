@@ -134,8 +134,10 @@ fn two_people_end_a_hold_and_then_the_gate_decides() {
     assert_eq!(log.lines().count(), 3, "{log}");
     // Held again: what is on stays on, and no word of it is said.
     let held = world.site.evac(&["hold", "mallory", "legal", "--reason", "court order"]).exits(0);
-    for why in ["mallory-web is switched on, and customer/mallory", "neighbour-web is switched on"]
-    {
+    for why in [
+        "customer/mallory is on hold, and this is switched on: mallory-web.",
+        "who is on hold, and this is switched on: neighbour-web.",
+    ] {
         assert!(held.stderr().contains(why), "{}", held.stderr());
     }
     let status = world.site.evac(&["--json", "find", "mallory"]).exits(0).json().remove(0);
