@@ -4,7 +4,7 @@
 //! # How data flows
 //!
 //! ```text
-//! inventory → plan → capture → chunk → wire → store → ledger → restore → verify → publish
+//! inventory → plan → capture → chunk → wire → store → ledger → restore → verify → gate → publish
 //!                      └─ on the source, by the agent ─┘  └─ at the landing site ─┘
 //! ```
 //!
@@ -29,6 +29,7 @@ pub mod agent;
 pub mod store;
 pub mod ledger;
 pub mod restore;
+pub mod gate;
 pub mod ssh;
 pub mod run;
 pub mod publish;

@@ -55,11 +55,17 @@ fn a_whole_evacuation_holds_in_forty_lines_and_leaves_nothing_running() {
     let text = outcome.stdout();
     assert_eq!(outcome.stderr(), "");
     assert!(text.lines().count() <= LINES_MAX, "{text}");
-    for said in ["34 of 34 workloads captured", "was cut", "0 differences", "Everything held"] {
+    for said in [
+        "34 of 34 workloads captured",
+        "was cut",
+        "0 differences",
+        "9 customers are online",
+        "Everything held",
+    ] {
         assert!(text.contains(said), "{said} is not in\n{text}");
     }
     let page = fs::read_to_string(folder.path().join("site/state/status/index.html")).unwrap();
-    assert!(page.contains("11 of 11 customers copied"));
+    assert!(page.contains("9 of 11 customers online"));
     assert_eq!(left_of(&site_of(folder.path())), [""; 0]);
 
     // What is there is not written over.

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use gate::{ActivateArgs, GateArgs, HoldArgs, HoldKind, ReleaseArgs};
+
 use crate::model::{Rate, Span, Timestamp};
 
+mod gate;
 pub mod hands;
 pub use hands::{
     FirstArgs, HandoverArgs, NextArgs, NoteArgs, PauseArgs, ReloadArgs, ResumeArgs, RetryArgs,
@@ -78,6 +81,10 @@ pub enum Command {
     Find(FindArgs),
     Verify(VerifyArgs),
     Restore(RestoreArgs),
+    Gate(GateArgs),
+    Activate(ActivateArgs),
+    Hold(HoldArgs),
+    Release(ReleaseArgs),
     Publish(PublishArgs),
     Ledger(LedgerArgs),
     Agent(AgentArgs),

@@ -16,6 +16,7 @@ mod fleet;
 mod hosts;
 mod steps;
 mod story;
+mod web;
 
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;

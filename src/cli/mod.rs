@@ -8,6 +8,7 @@
 //! errors go to stderr. A closed stdout ends nothing and is no failure. A command either says why
 //! it did not do what was asked, or exits 0.
 
+pub mod activate;
 pub mod agent;
 pub mod args;
 pub mod check;
@@ -18,8 +19,10 @@ pub mod failure;
 pub mod files;
 pub mod find;
 pub mod fleet;
+pub mod gate;
 pub mod hands;
 pub mod handover;
+pub mod hold;
 pub mod import;
 pub mod init;
 pub mod ledger;
@@ -91,6 +94,10 @@ fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
         Command::Find(args) => find::run(global, args),
         Command::Verify(args) => verify::run(global, args),
         Command::Restore(args) => restore::run(global, args),
+        Command::Gate(args) => gate::run(global, args),
+        Command::Activate(args) => activate::run(global, args),
+        Command::Hold(args) => hold::hold(global, args),
+        Command::Release(args) => hold::release(global, args),
         Command::Publish(args) => publish::run(global, args),
         Command::Ledger(args) => ledger::run(global, args),
         Command::Agent(args) => Ok(agent::run(args)),

@@ -30,6 +30,10 @@ struct Document {
 /// Makes the page.
 pub fn run(global: &Global, _args: &PublishArgs) -> Result<Exit, Failure> {
     let loaded = global.load_settings()?;
+    if let [line, ..] = global.holds_log().read()?.unreadable[..] {
+        let what = format!("line {line} of state/holds.log cannot be read, and may be a hold");
+        return Err(Failure::refused(what).hint(crate::cli::gate::UNREADABLE_HINT));
+    }
     let reading = global.open_read_only()?;
     let (_, snapshot) = reading.look(&loaded, global.now())?;
     let next_update = snapshot.as_of.plus(NEXT_UPDATE);

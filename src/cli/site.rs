@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::cli::args::GlobalArgs;
 use crate::cli::failure::{Failure, shown};
 use crate::cli::print;
+use crate::gate::HoldsLog;
 use crate::inventory::{self, Inventory, Problem, SETTINGS_FILE, SetAside, Settings};
 use crate::ledger::lock::Holder;
 use crate::ledger::{Ledger, StateLock};
@@ -47,6 +48,8 @@ pub struct Global {
     pub site: PathBuf,
     /// Who gives the command.
     pub by: String,
+    /// Did he say so, by `--as` or `EVAC_OPERATOR`?
+    pub is_named: bool,
     /// JSON on stdout?
     pub json: bool,
     /// Do not ask before bulk work?
@@ -100,6 +103,7 @@ impl Global {
         Ok(Self {
             site,
             by: bounded(&by, OPERATOR_CHARS_MAX),
+            is_named: args.by.is_some(),
             json: args.json,
             yes: args.yes,
             clock: Arc::new(SystemClock::default()),
@@ -148,7 +152,7 @@ impl Global {
         reading.usable()?;
         tell_set_aside(&reading.set_aside);
         tell_homeless(&reading.problems);
-        Ok(loaded(reading))
+        self.held_back(loaded(reading))
     }
 
     /// Reads settings and inventory, which may still be empty.
@@ -157,7 +161,35 @@ impl Global {
         if !reading.settings_ok() {
             reading.usable()?;
         }
-        Ok(loaded(reading))
+        self.held_back(loaded(reading))
+    }
+
+    /// The log of holds.
+    pub fn holds_log(&self) -> HoldsLog {
+        HoldsLog::of(&self.state())
+    }
+
+    /// The same with the holds of the log, which are stronger than what the inventory says; what
+    /// the inventory holds back is put into the log, so that it does not end by being taken out.
+    fn held_back(&self, mut loaded: Loaded) -> Result<Loaded, Failure> {
+        if !is_there(&self.state())? {
+            return Ok(loaded);
+        }
+        let (log, now) = (self.holds_log(), self.now());
+        let mut holds = log.read()?;
+        if !holds.found_in(&loaded.inventory, now).is_empty() {
+            match log.append(|known| (known.found_in(&loaded.inventory, now), ())) {
+                Ok(((), after)) => holds = after,
+                // Whoever may only read sees the hold all the same, for it is in the inventory.
+                Err(error) => print::tell(&format!("warning: {}", crate::run::explain(&error))),
+            }
+        }
+        for line in &holds.unreadable {
+            let file = shown(log.path());
+            print::tell(&format!("warning: {file}:{line} cannot be read, and may be a hold"));
+        }
+        holds.lay_over(&mut loaded.inventory);
+        Ok(loaded)
     }
 
     /// Reads settings and inventory, whatever mistakes they have.
@@ -205,6 +237,18 @@ impl Global {
     /// Opens the ledger to write; the caller holds the lock.
     pub fn open_ledger(&self, _held: &StateLock) -> Result<Ledger, Failure> {
         self.refuse_lost_ledger()?;
+        Ok(Ledger::open(&self.ledger_path())?.with_clock(Arc::clone(&self.clock)))
+    }
+
+    /// Opens the ledger to write while a run may go on: for what must not wait until it ends. Each
+    /// change stands alone, is ordered by the database, and moves only what no run moves: what
+    /// checks say, and what is switched on. Without a ledger nothing is restored, so none is made.
+    pub fn open_ledger_beside(&self) -> Result<Ledger, Failure> {
+        self.refuse_lost_ledger()?;
+        if !is_there(&self.ledger_path())? {
+            let failure = Failure::refused("nothing is restored yet: there is no ledger");
+            return Err(failure.hint("`evac run` begins one, and `evac restore` restores."));
+        }
         Ok(Ledger::open(&self.ledger_path())?.with_clock(Arc::clone(&self.clock)))
     }
 

@@ -7,7 +7,7 @@
 //! The paths are where Debian, Red Hat, Arch, cPanel, Plesk and DirectAdmin keep such things; what
 //! is not there is no failure.
 
-use crate::inventory::{Class, Host, Workload, WorkloadKind};
+use crate::inventory::{Checks, Class, Host, Workload, WorkloadKind};
 use crate::model::{CustomerId, HostId, TreePath, WorkloadId};
 
 /// Longest `-CLASS` that is put behind a host's id.
@@ -83,6 +83,7 @@ pub(super) fn workloads(host: &Host, customer: &CustomerId) -> Vec<Workload> {
         restore_root: None,
         accept: Vec::new(),
         rechecks: false,
+        checks: Checks::default(),
         is_default: true,
         origin: host.origin.clone(),
     };

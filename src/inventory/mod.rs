@@ -15,6 +15,7 @@ mod check;
 mod check_people;
 mod check_settings;
 mod check_trees;
+pub mod checks;
 pub mod default;
 pub mod document;
 pub mod exclude;
@@ -44,6 +45,7 @@ use crate::model::{
     WorkloadId,
 };
 
+pub use checks::{Ask, Check, Checks};
 pub use document::SourceFile;
 pub use problem::{Entry, Problem, SetAside, Severity};
 pub use reading::{
@@ -118,7 +120,9 @@ pub enum Dedup {
 }
 
 /// A hold is stronger than any command; never named in public.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Hold {
     /// None.
@@ -250,6 +254,8 @@ pub struct Workload {
     pub accept: Vec<Accept>,
     /// `recheck = "always"`: a further pass reads every file again, whatever its times say.
     pub rechecks: bool,
+    /// What its new place must answer before it is switched on.
+    pub checks: Checks,
     /// Made by [`default`]: paths that do not exist over there are not failures.
     pub is_default: bool,
     /// Where it was written; of a default workload, its host.

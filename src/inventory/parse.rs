@@ -4,14 +4,15 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::inventory::checks::checks;
 use crate::inventory::document::{Table, Value};
 use crate::inventory::exclude::{leaves_out, matcher};
 use crate::inventory::fields::Fields;
 use crate::inventory::overlay::{Overlay, Raw};
 use crate::inventory::settings::DEFAULT_PORT;
 use crate::inventory::{
-    Accept, AddressChange, Class, Customer, Entry, Hold, Host, Impact, Inventory, Origin, Problem,
-    Target, Workload, WorkloadKind, default,
+    Accept, AddressChange, Checks, Class, Customer, Entry, Hold, Host, Impact, Inventory, Origin,
+    Problem, Target, Workload, WorkloadKind, default,
 };
 use crate::model::{CustomerId, DiskKind, TargetId, TreePath};
 
@@ -99,6 +100,7 @@ fn host(raw: &Raw, targets: &mut Vec<Target>, problems: &mut Vec<Problem>) -> Op
     let capture = fields.boolean("capture").unwrap_or(true);
     let impact = fields.word("impact", &IMPACTS).unwrap_or_default();
     let target = target(&mut fields, &raw.id, targets);
+    let checks = checks(&mut fields, &[]);
     fields.finish();
     let (origin, workloads) = (raw.origin.clone(), Vec::new());
     let mut host = Host {
@@ -121,6 +123,11 @@ fn host(raw: &Raw, targets: &mut Vec<Target>, problems: &mut Vec<Problem>) -> Op
         origin,
     };
     host.workloads = workloads_of(&host, raw, targets, problems);
+    for workload in &mut host.workloads {
+        if workload.checks == Checks::default() {
+            workload.checks = checks.clone();
+        }
+    }
     Some(host)
 }
 
@@ -237,6 +244,7 @@ fn workload(
     let restore_root = restore_root(&mut fields);
     let accept = accept(&mut fields);
     let rechecks = fields.word("recheck", &[("always", true), ("changed", false)]);
+    let checks = checks(&mut fields, &addresses);
     fields.finish();
     Some(Workload {
         id: id?,
@@ -253,6 +261,7 @@ fn workload(
         restore_root,
         accept,
         rechecks: rechecks.unwrap_or(false),
+        checks,
         is_default: false,
         origin: raw.origin.clone(),
     })

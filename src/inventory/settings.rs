@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::inventory::{Class, Dedup, Origin, Target};
-use crate::model::{Rate, ResourceId, TierName, Timestamp};
+use crate::model::{Rate, ResourceId, Span, TierName, Timestamp};
 
 /// Weight of a customer without a tier.
 pub const DEFAULT_WEIGHT: f64 = 1.0;
@@ -28,6 +29,8 @@ pub const LANGUAGES: [&str; 2] = ["en", "nl"];
 pub const DEFAULT_KNOWN_HOSTS: &str = "known_hosts";
 /// Login, unless `ssh.user` or a host says otherwise.
 pub const DEFAULT_USER: &str = "root";
+/// How often what is switched on is asked again, unless `gate.beat` says otherwise.
+pub const DEFAULT_BEAT: Span = Span(Duration::from_secs(60));
 /// SSH port, unless a host or target says otherwise.
 pub const DEFAULT_PORT: u16 = 22;
 
@@ -55,6 +58,8 @@ pub struct Settings {
     pub dedup: Dedup,
     /// `[[target]]`.
     pub targets: Vec<Target>,
+    /// `gate.beat`: how often what is switched on is asked again.
+    pub beat: Span,
 }
 
 /// Who we are.
@@ -172,6 +177,7 @@ impl Settings {
             classes: ClassWeights::default(),
             dedup: Dedup::default(),
             targets: Vec::new(),
+            beat: DEFAULT_BEAT,
         }
     }
 

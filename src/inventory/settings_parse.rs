@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use crate::inventory::document::{SourceFile, Table, parse};
 use crate::inventory::fields::{Fields, suggestion};
 use crate::inventory::settings::{
-    ClassWeights, DEFAULT_HOSTS, DEFAULT_KNOWN_HOSTS, DEFAULT_LANES, DEFAULT_LANGUAGE,
-    DEFAULT_PORT, DEFAULT_TIMEZONE, DEFAULT_USER, LANES_MAX, LANGUAGES, Limits, Resource,
-    ResourceKind, Settings, Site, Ssh, Window,
+    ClassWeights, DEFAULT_BEAT, DEFAULT_HOSTS, DEFAULT_KNOWN_HOSTS, DEFAULT_LANES,
+    DEFAULT_LANGUAGE, DEFAULT_PORT, DEFAULT_TIMEZONE, DEFAULT_USER, LANES_MAX, LANGUAGES, Limits,
+    Resource, ResourceKind, Settings, Site, Ssh, Window,
 };
 use crate::inventory::{Class, Dedup, Origin, Problem, Target};
-use crate::model::{TierName, Timestamp};
+use crate::model::{Span, TierName, Timestamp};
 
 const KINDS: [(&str, ResourceKind); 4] = [
     ("uplink", ResourceKind::Uplink),
@@ -51,6 +51,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
     let targets = fields.tables("target");
     let targets =
         targets.iter().filter_map(|(table, at)| target(table, at, fields.problems())).collect();
+    let beat = beat(&mut fields);
     fields.finish();
     Some(Settings {
         site,
@@ -63,6 +64,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
         classes,
         dedup,
         targets,
+        beat,
     })
 }
 
@@ -214,6 +216,17 @@ fn store(fields: &mut Fields<'_>) -> Dedup {
     let dedup = fields.word("dedup", &DEDUPS).unwrap_or_default();
     fields.finish();
     dedup
+}
+
+fn beat(fields: &mut Fields<'_>) -> Span {
+    let Some((table, at)) = fields.table("gate") else { return DEFAULT_BEAT };
+    let mut fields = Fields::new(table, at, "[gate]", fields.problems());
+    let beat = fields.parse("beat").unwrap_or(DEFAULT_BEAT);
+    if beat.0.is_zero() {
+        fields.error(at, "`beat` must be at least 1s", "");
+    }
+    fields.finish();
+    beat
 }
 
 fn target(table: &Table, at: &Origin, problems: &mut Vec<Problem>) -> Option<Target> {

@@ -181,7 +181,8 @@ fn storable(event: &Event) -> Event {
         Event::HostFailed { detail, .. }
         | Event::CaptureStopped { detail, .. }
         | Event::CaptureFailed { detail, .. }
-        | Event::RestoreFailed { detail, .. } => *detail = bounded(detail, TEXT_CHARS_MAX),
+        | Event::RestoreFailed { detail, .. }
+        | Event::GateFailed { detail, .. } => *detail = bounded(detail, TEXT_CHARS_MAX),
         Event::Noted { what, text, by } => {
             for text in [what, text, by] {
                 *text = bounded(text, TEXT_CHARS_MAX);

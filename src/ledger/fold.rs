@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::ledger::look::{HostLook, Look, WorkloadLook};
 use crate::ledger::pace::{self, Left};
 use crate::ledger::snapshot::{
-    CaptureState, CaptureStatus, CustomerStatus, Decision, Health, HostError, HostState,
+    CaptureState, CaptureStatus, CustomerStatus, Decision, Health, Hold, HostError, HostState,
     HostStatus, ReasonGroup, RestoreState, RestoreStatus, SCHEMA, Snapshot, Totals, Window,
     WorkloadStatus, public_word,
 };
@@ -130,7 +130,11 @@ fn fold_workload(
             sealed_at,
             lag_s: sealed_at.map(|at| now.since(at).as_secs()),
         },
-        restore: RestoreStatus { state: state.restore, of_pass: state.of_pass },
+        restore: RestoreStatus {
+            state: state.restore,
+            of_pass: state.of_pass,
+            checked_at: look.checked.get(&workload.id).copied(),
+        },
         bytes,
         bytes_done: bytes_done.min(bytes),
         since: state.since,
@@ -158,6 +162,7 @@ fn health(state: &WorkloadState, host_error: Option<&HostError>, running: bool) 
 fn word(state: &WorkloadState, health: Health, uncovered: bool) -> PublicWord {
     let word = public_word(state.capture, state.restore);
     match word {
+        _ if state.fails_its_checks() => PublicWord::NeedsAttention,
         PublicWord::Online if uncovered => PublicWord::Testing,
         PublicWord::Online => word,
         _ if health == Health::Error => PublicWord::NeedsAttention,
@@ -202,8 +207,12 @@ fn next_step(
     }
     match (state.restore, state.capture) {
         (RestoreState::Active, _) => "Nothing: it is switched on.".into(),
-        (RestoreState::Gated, _) => "Its checks passed: it may be switched on.".into(),
-        (RestoreState::Restored, _) => "Look at it in its new place.".into(),
+        (RestoreState::Gated, _) => {
+            format!("Its checks passed: `evac activate workload/{}`.", workload.id)
+        }
+        (RestoreState::Restored, _) => {
+            format!("`evac gate workload/{}` asks its new place.", workload.id)
+        }
         (RestoreState::Restoring, _) => "It is being written; `evac restore` resumes it.".into(),
         (_, CaptureState::Planned) if view.running => "It waits for its turn.".into(),
         (_, CaptureState::Planned) => "`evac run` copies it.".into(),
@@ -252,7 +261,10 @@ fn fold_customer(
 ) -> CustomerStatus {
     let range = estimate.range(&workloads);
     let late = range.zip(estimate.closes).is_some_and(|((_, high), closes)| high > closes);
-    let workloads: Vec<_> = workloads.into_iter().map(|folded| folded.status).collect();
+    let mut workloads: Vec<_> = workloads.into_iter().map(|folded| folded.status).collect();
+    if view.hold != Hold::None {
+        workloads.iter_mut().for_each(hold_back);
+    }
     let health = workloads.iter().map(|workload| workload.health).max().unwrap_or(Health::Ok);
     CustomerStatus {
         id: view.id.clone(),
@@ -265,6 +277,17 @@ fn fold_customer(
         eta_low: range.map(|(low, _)| low),
         eta_high: range.map(|(_, high)| high),
         workloads,
+    }
+}
+
+/// Whatever the ledger says: what is held back is not online, and next comes nothing but a release.
+fn hold_back(workload: &mut WorkloadStatus) {
+    if workload.state == PublicWord::Online {
+        workload.state = PublicWord::NeedsAttention;
+    }
+    let is_at_new_place = workload.restore.state >= RestoreState::Restored;
+    if is_at_new_place {
+        workload.next = "It is on hold: nothing of it is switched on.".into();
     }
 }
 

@@ -23,6 +23,7 @@
 mod backup;
 mod error;
 mod event;
+pub mod evidence;
 mod filesystem;
 pub mod find;
 mod fold;
@@ -54,6 +55,7 @@ use crate::model::{Clock, SiteId, SystemClock, Timestamp};
 
 pub use error::{DatabaseError, LedgerError};
 pub use event::StoredEvent;
+pub use evidence::{Answered, Evidence, Outcome, Side, Unchecked};
 pub use find::{Found, find};
 pub use host::{FACTS_BYTES_MAX, Facts, HostPulse, Pulse};
 pub use links::LinkTable;

@@ -22,6 +22,8 @@
 //! | `host` | a host's connection, its generation, what it is doing |
 //! | `steering` | a workload that somebody paused, put first or left out: cached fold of events |
 //! | `told` | what somebody said that counts from then on: when the window closes |
+//! | `evidence` | a check and a row of equal answers to it ([`crate::ledger::evidence`]) |
+//! | `unchecked` | a workload that somebody lets pass without checks |
 //! | `host_fact` | what the newest survey found there |
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -34,7 +36,7 @@ use crate::model::{SiteId, Timestamp};
 const APPLICATION_ID: i32 = 0x4556_4143;
 
 /// Run in order; the number of a migration is its position plus one.
-const MIGRATIONS: &[&str] = &[V1, V2, steering::TABLES];
+const MIGRATIONS: &[&str] = &[V1, V2, steering::TABLES, CHECKS];
 
 const V1: &str = "
 CREATE TABLE meta (
@@ -151,6 +153,31 @@ CREATE TABLE restoration (
 
 /// Was everything of the pass restored there, or only some paths?
 const V2: &str = "ALTER TABLE restoration ADD COLUMN whole INTEGER NOT NULL DEFAULT 0";
+
+/// What checks asked and were answered, and what somebody lets pass without one.
+const CHECKS: &str = "
+CREATE TABLE evidence (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    workload  TEXT NOT NULL,
+    side      TEXT NOT NULL,
+    asked     TEXT NOT NULL,
+    outcome   TEXT NOT NULL,
+    said      TEXT NOT NULL,
+    since     INTEGER NOT NULL,
+    at        INTEGER NOT NULL,
+    took_ms   INTEGER NOT NULL,
+    times     INTEGER NOT NULL,
+    misses    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX evidence_of_workload ON evidence (workload, side, asked, id);
+
+CREATE TABLE unchecked (
+    workload  TEXT PRIMARY KEY,
+    at        INTEGER NOT NULL,
+    by        TEXT NOT NULL,
+    reason    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+";
 
 /// Schema that this evac writes.
 pub(super) fn known() -> u32 {

@@ -300,6 +300,9 @@ pub struct RestoreStatus {
     pub state: RestoreState,
     /// Which pass was, or is being, restored.
     pub of_pass: Option<PassNumber>,
+    /// When a check last asked its new place; `None` before one did.
+    #[serde(default)]
+    pub checked_at: Option<Timestamp>,
 }
 
 /// Folds the two axes into the one word the public reads.

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! **Invariants.** `captured` is reached only from `capturing` by a seal, `verified` only from a
-//! sealed pass that was read back, `restored` only by a restore that misses nothing (promise 6).
+//! sealed pass that was read back, `restored` only by a restore that misses nothing, `gated` only
+//! by checks that passed, `active` only from there (promise 6).
 //! Going back is legal and leaves its reason in [`WorkloadState::capture_trouble`] or
 //! [`WorkloadState::restore_trouble`]; only a new attempt that began takes it away. Every other
 //! move is [`Illegal`], and changes nothing.
@@ -133,6 +134,10 @@ impl WorkloadState {
             Event::RestoreFailed { place, reason, detail, .. } => {
                 self.restore_failed(place, *reason, detail)
             }
+            Event::GatePassed { pass, .. } => self.gate_passed(*pass),
+            Event::GateFailed { detail, .. } => self.gate_failed(detail),
+            Event::Activated { pass, .. } => self.activated(*pass),
+            Event::Deactivated { .. } => self.deactivated(),
             _ => Ok(()),
         }
     }
@@ -233,7 +238,7 @@ impl WorkloadState {
             return Ok(());
         }
         if self.restore == RestoreState::Active {
-            return Err("it is switched on: nothing may write beneath it");
+            return Err("it is switched on: nothing may write beneath it before `activate --undo`");
         }
         self.restore = RestoreState::Restoring;
         self.of_pass = Some(pass);
@@ -271,6 +276,58 @@ impl WorkloadState {
         self.restore = RestoreState::None;
         self.restore_trouble = Some(Trouble { reason, detail: detail.to_owned() });
         Ok(())
+    }
+
+    /// What is switched on stays so; only what was said of it comes back.
+    fn gate_passed(&mut self, pass: PassNumber) -> Result<(), Refusal> {
+        self.at_its_new_place()?;
+        if self.of_pass != Some(pass) {
+            return Err("another pass was restored");
+        }
+        if self.restore == RestoreState::Restored {
+            self.restore = RestoreState::Gated;
+        }
+        self.restore_trouble = None;
+        Ok(())
+    }
+
+    /// What is switched on stays so, for that is a fact; but the word "online" is taken back.
+    fn gate_failed(&mut self, detail: &str) -> Result<(), Refusal> {
+        self.at_its_new_place()?;
+        if self.restore == RestoreState::Gated {
+            self.restore = RestoreState::Restored;
+        }
+        let detail = detail.to_owned();
+        self.restore_trouble = Some(Trouble { reason: Reason::CheckFailed, detail });
+        Ok(())
+    }
+
+    fn at_its_new_place(&self) -> Result<(), Refusal> {
+        match self.restore {
+            RestoreState::None | RestoreState::Restoring => Err("nothing is restored there"),
+            RestoreState::Restored | RestoreState::Gated | RestoreState::Active => Ok(()),
+        }
+    }
+
+    fn activated(&mut self, pass: PassNumber) -> Result<(), Refusal> {
+        if self.restore != RestoreState::Gated || self.of_pass != Some(pass) {
+            return Err("only what passed its gate is switched on");
+        }
+        self.restore = RestoreState::Active;
+        Ok(())
+    }
+
+    fn deactivated(&mut self) -> Result<(), Refusal> {
+        if self.restore != RestoreState::Active {
+            return Err("it is not switched on");
+        }
+        self.restore = RestoreState::Restored;
+        Ok(())
+    }
+
+    /// Does a check say that what stands there does not work?
+    pub fn fails_its_checks(&self) -> bool {
+        self.restore_trouble.as_ref().is_some_and(|it| it.reason == Reason::CheckFailed)
     }
 
     /// How well it does, apart from where it stands.

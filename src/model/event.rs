@@ -56,6 +56,8 @@ pub enum Reason {
     LandingError,
     /// The target refused or failed.
     TargetError,
+    /// A check that was asked of the new place did not pass.
+    CheckFailed,
     /// The operator stopped it.
     Stopped,
     /// The inventory entry is unusable.
@@ -84,6 +86,7 @@ impl Reason {
             Self::LandingFull => "landing-full",
             Self::LandingError => "landing-error",
             Self::TargetError => "target-error",
+            Self::CheckFailed => "check-failed",
             Self::Stopped => "stopped",
             Self::Inventory => "inventory",
             Self::Internal => "internal",
@@ -127,6 +130,9 @@ impl Reason {
             Self::LandingFull => "Free or add space for the store; the same command resumes.",
             Self::LandingError => "Look at the landing disk (dmesg), then `evac verify`.",
             Self::TargetError => "Look at the target's message; the same command resumes.",
+            Self::CheckFailed => {
+                "`evac gate` says what was asked and answered; mend it there, then ask again."
+            }
             Self::Stopped => "The same command resumes.",
             Self::Inventory => "Run `evac check` and mend the entry.",
             Self::Internal => "Please report this with the log; the same command resumes.",
@@ -260,6 +266,14 @@ pub enum Event {
     RestoreDone { workload: WorkloadId, pass: PassNumber, place: String, missing: u64 },
     /// A restore failed.
     RestoreFailed { workload: WorkloadId, place: String, reason: Reason, detail: String },
+    /// Every check of a restored workload passed, or was failing at the source already.
+    GatePassed { workload: WorkloadId, pass: PassNumber },
+    /// A check did not pass; of what is switched on, twice.
+    GateFailed { workload: WorkloadId, detail: String },
+    /// A workload that passed its gate is switched on.
+    Activated { workload: WorkloadId, pass: PassNumber },
+    /// Somebody took that back.
+    Deactivated { workload: WorkloadId },
     /// An operator said something about something.
     Noted { what: String, text: String, by: String },
     /// While a run goes on, `what` may carry so much from now on; `None`: as much as it can.
@@ -293,7 +307,11 @@ impl Event {
             | Self::RestoreStarted { workload, .. }
             | Self::RestoreProgress { workload, .. }
             | Self::RestoreDone { workload, .. }
-            | Self::RestoreFailed { workload, .. } => Some(workload),
+            | Self::RestoreFailed { workload, .. }
+            | Self::GatePassed { workload, .. }
+            | Self::GateFailed { workload, .. }
+            | Self::Activated { workload, .. }
+            | Self::Deactivated { workload } => Some(workload),
             _ => None,
         }
     }

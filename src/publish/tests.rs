@@ -117,7 +117,7 @@ fn workload(number: usize, state: PublicWord) -> WorkloadStatus {
             sealed_at: None,
             lag_s: None,
         },
-        restore: RestoreStatus { state: RestoreState::None, of_pass: None },
+        restore: RestoreStatus { state: RestoreState::None, of_pass: None, checked_at: None },
         bytes: Bytes(1),
         bytes_done: Bytes(1),
         since: None,

@@ -18,6 +18,7 @@ pub mod capacities;
 pub mod control;
 pub mod coordinator;
 mod engine;
+pub mod gate;
 mod hands;
 mod host;
 pub mod knocks;

@@ -8,8 +8,9 @@
 //!
 //! **Promises.**
 //! - Host keys are strict ([`hosts`]): an unknown or changed key never gets a login attempt.
-//! - No bare connections: every dial means to log in (sshd counts the others against us). Only
-//!   where nobody answers is knocked ([`knock`]), and the first answer ends that.
+//! - No bare connections: every dial means to log in (sshd counts the others against us). Only a
+//!   check of the gate ([`shown_key`]) looks at a key and leaves; and where nobody answers is
+//!   knocked ([`knock`]), until the first answer.
 //! - A refused login is never repeated by itself; after two for a user and host, none is tried
 //!   until somebody acts ([`Dialler::reset`]).
 //! - Every channel that was opened is closed, also when its owner is dropped.
@@ -29,6 +30,7 @@ pub mod hosts;
 mod keyring;
 pub mod knock;
 pub mod probe;
+mod shown;
 mod wire;
 
 use std::path::PathBuf;
@@ -40,6 +42,7 @@ pub use dial::{DialLimits, Dialler};
 pub use fault::SshError;
 pub use hosts::{HostName, KnownHosts, Place, Verdict};
 pub use keyring::{Ask, Keyring, NobodyThere, agent_socket};
+pub use shown::shown_key;
 
 /// A login on a machine, and the way there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -16,7 +16,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, makedev, mknodat, setxattr};
 
-use super::fleet::{HOSTS, PHOTOGRAPHER, SYSTEM, home};
+use super::fleet::{HOSTS, PAGE, PHOTOGRAPHER, SYSTEM, home};
 use crate::model::Bytes;
 
 /// Programs of the system that all hosts have; each about [`PROGRAM_BYTES`].
@@ -57,6 +57,7 @@ pub fn make(sources: &Path) -> io::Result<Made> {
             let home = root.join(home(tenant));
             made.mail(&home.join("Maildir"), tenant)?;
             made.pictures(&home.join("www/pictures"), tenant)?;
+            made.page(&home, tenant)?;
             made.oddities(&home.join("private"), tenant)?;
             made.give_away(&home, uid)?;
             uid += 1;
@@ -144,6 +145,12 @@ impl Made {
             self.write(&folder.join(part).join(name), mail.as_bytes())?;
         }
         Ok(())
+    }
+
+    /// What visitors see.
+    fn page(&mut self, home: &Path, customer: &str) -> io::Result<()> {
+        let text = format!("<!doctype html>\n<h1>Welcome to {customer}</h1>\n");
+        self.write(&home.join(PAGE), text.as_bytes())
     }
 
     /// As good as random, as pictures are to everybody who would compress them.

@@ -2,7 +2,7 @@
 //! folder in evac's own formats.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::Timestamp;
@@ -20,12 +20,15 @@ pub const PHOTOGRAPHER: &str = "bakery";
 /// Where every host keeps what all of them have in common.
 pub const SYSTEM: [&str; 2] = ["etc", "usr"];
 
+/// The page that visitors see, in a home.
+pub const PAGE: &str = "www/index.html";
+
 /// Someone who owns data.
 pub struct Customer {
     pub id: &'static str,
     pub name: &'static str,
     tier: &'static str,
-    domain: &'static str,
+    pub domain: &'static str,
 }
 
 /// A source machine.
@@ -80,7 +83,8 @@ pub const HOSTS: [Host; 6] = [
     },
     Host { id: "vps-1", owner: "webshop", tenants: &["webshop"], has_target: true },
     Host { id: "vps-2", owner: "architects", tenants: &["architects"], has_target: false },
-    Host { id: "vps-3", owner: HELD, tenants: &[HELD], has_target: true },
+    // No place in the new rack: whatever shares a machine with it would stay off, too.
+    Host { id: "vps-3", owner: HELD, tenants: &[HELD], has_target: false },
     Host { id: "vps-4", owner: "school", tenants: &["school"], has_target: false },
 ];
 
@@ -116,6 +120,29 @@ impl Host {
 /// Where a customer's mail, pages and pictures are on its host.
 pub fn home(tenant: &str) -> String {
     format!("home/{tenant}")
+}
+
+/// The customers that have a place of their own in the new rack.
+pub fn placed() -> impl Iterator<Item = &'static Customer> {
+    let has_place = |id: &str| {
+        let mut of = HOSTS.iter().filter(|host| host.owner == id || host.tenants.contains(&id));
+        of.all(|host| host.has_target)
+    };
+    CUSTOMERS.iter().filter(move |customer| has_place(customer.id))
+}
+
+/// The host, and the domain, of each page that is served from its new place.
+pub fn pages() -> impl Iterator<Item = (&'static Host, &'static Customer)> {
+    let tenants = HOSTS.iter().filter(|host| host.has_target);
+    tenants.flat_map(|host| {
+        let is_on = |customer: &&Customer| host.tenants.contains(&customer.id);
+        CUSTOMERS.iter().filter(is_on).map(move |customer| (host, customer))
+    })
+}
+
+/// Where a folder of a host is restored beneath `target`.
+pub fn restored(target: &Path, workload: &str, source: &Path) -> PathBuf {
+    target.join(workload).join(source.strip_prefix("/").unwrap_or(source))
 }
 
 /// How many workloads there are.
@@ -163,8 +190,8 @@ port = {target_port}
 }
 
 /// `inventory.toml`: `ports` in the order of [`HOSTS`], their files beneath `sources`, the new
-/// place beneath `target`.
-pub fn inventory(ports: &[u16], sources: &Path, target: &Path) -> String {
+/// place beneath `target`, where `web_port` serves the pages.
+pub fn inventory(ports: &[u16], sources: &Path, target: &Path, web_port: u16) -> String {
     let mut text = String::new();
     for (number, customer) in CUSTOMERS.iter().enumerate() {
         let Customer { id, name, tier, domain } = customer;
@@ -188,16 +215,42 @@ pub fn inventory(ports: &[u16], sources: &Path, target: &Path) -> String {
         text.push('\n');
         for workload in host.workloads() {
             let Workload { id: workload, customer, class, path } = workload;
-            let path = path_text(&sources.join(host.id).join(path));
+            let source = sources.join(host.id).join(path);
+            let checks = checks(host, (customer, class), &workload, (&source, target), web_port);
+            let path = path_text(&source);
             let root = path_text(&target.join(&workload));
             let _ = writeln!(
                 text,
                 "[[host.workload]]\nid = \"{workload}\"\ncustomer = \"{customer}\"\n\
-                 class = \"{class}\"\npaths = [{path}]\nrestore = {{ root = {root} }}\n"
+                 class = \"{class}\"\npaths = [{path}]\nrestore = {{ root = {root} }}{checks}\n"
             );
         }
     }
     text
+}
+
+/// A page must be the customer's; of a database, the dump must be one.
+fn checks(
+    host: &Host,
+    (customer, class): (&str, &str),
+    workload: &str,
+    (source, target): (&Path, &Path),
+    web_port: u16,
+) -> String {
+    let domain = CUSTOMERS.iter().find(|known| known.id == customer).map_or("", |it| it.domain);
+    let check = match class {
+        _ if !host.has_target => return String::new(),
+        "web" => format!(
+            "http = \"http://127.0.0.1:{web_port}/\", host = \"{domain}\", \
+             contains = \"Welcome to {customer}\""
+        ),
+        "database" => {
+            let dump = path_text(&restored(target, workload, source).join("orders.sql"));
+            format!("command = [\"grep\", \"-q\", \"CREATE TABLE orders\", {dump}]")
+        }
+        _ => return String::new(),
+    };
+    format!("\nchecks = [{{ {check} }}]")
 }
 
 fn path_text(path: &Path) -> String {
@@ -217,7 +270,7 @@ mod tests {
     fn the_site_has_no_problem() {
         let ports = [2201, 2202, 2203, 2204, 2205, 2206];
         let settings = settings(Timestamp::from_second(1_900_000_000), 2207);
-        let inventory = inventory(&ports, Path::new("/tmp/a \"b\""), Path::new("/tmp/new"));
+        let inventory = inventory(&ports, Path::new("/tmp/a \"b\""), Path::new("/tmp/new"), 80);
         let reading = read_files(
             &SourceFile::new("evac.toml", settings),
             &[SourceFile::new("inventory.toml", inventory)],

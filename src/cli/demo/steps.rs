@@ -11,10 +11,13 @@ use super::cut::{AFTER, Cut};
 use super::fleet::{self, HOSTS};
 use super::hosts::Machines;
 use super::story::Story;
+use super::web::Web;
 use super::{Folders, files};
 use crate::cli::failure::shown;
 use crate::cli::{Failure, Global};
 use crate::model::{Bytes, Event, RunReport};
+
+mod online;
 
 /// One step of the story.
 type Step<'a> = fn(&mut Demo<'a>) -> Result<(), Failure>;
@@ -47,7 +50,7 @@ impl<'a> Demo<'a> {
     pub fn tell_all(&mut self, is_stopped: &dyn Fn() -> bool) -> Result<(), Failure> {
         self.make()?;
         let before = self.fingerprint()?;
-        let steps: [Step<'a>; 8] = [
+        let steps: [Step<'a>; 10] = [
             Self::check,
             Self::plan,
             Self::capture,
@@ -55,6 +58,8 @@ impl<'a> Demo<'a> {
             Self::verify,
             Self::restore,
             Self::compare,
+            Self::gate,
+            Self::activate,
             Self::publish,
         ];
         for step in steps {
@@ -98,7 +103,8 @@ impl<'a> Demo<'a> {
             fs::write(&file, text).map_err(|error| Failure::io("write", &file, &error))
         };
         write("evac.toml", fleet::settings(self.global.now(), ports[HOSTS.len()]))?;
-        write("inventory.toml", fleet::inventory(&ports, sources, target))?;
+        let web_port = Web::start(sources, target)?;
+        write("inventory.toml", fleet::inventory(&ports, sources, target, web_port))?;
         self.story.figure("source_bytes", made.bytes.0);
         self.story.figure("source_files", made.files);
         let mut lines = vec![
@@ -328,14 +334,18 @@ impl<'a> Demo<'a> {
             self.expect(!said, format!("the public page says \"{word}\""));
         }
         let counted = fleet::CUSTOMERS.len() - 1;
-        let says = text.contains(&format!("of {counted} customers copied"));
+        let online = self.online();
+        let headline = match online {
+            0 => format!("of {counted} customers copied"),
+            _ => format!("{online} of {counted} customers online"),
+        };
+        let says = text.contains(&headline);
         self.expect(says, format!("the public page does not count {counted} customers"));
         self.story.tell(
             "publish",
             &[
                 format!("{pages} files for a web server elsewhere; {counted} customers, no names."),
-                format!("{} is on hold for abuse: copied and restored like the rest,", fleet::HELD),
-                "but on the page neither named nor counted.".into(),
+                format!("{} is neither named nor counted on it.", fleet::HELD),
             ],
         )
     }

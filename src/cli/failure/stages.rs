@@ -1,6 +1,7 @@
 //! The error of every stage as a [`Failure`]: its kind, and what to do next.
 
 use crate::cli::failure::{Failure, Kind};
+use crate::gate::HoldsError;
 use crate::inventory::Unusable;
 use crate::inventory::what::WhatError;
 use crate::ledger::{LedgerError, LockError};
@@ -85,6 +86,13 @@ impl From<LedgerError> for Failure {
             | LedgerError::TooLong { .. } => (Kind::Internal, "Please report this."),
         };
         Self::of(kind, &error).hint(hint)
+    }
+}
+
+impl From<HoldsError> for Failure {
+    fn from(error: HoldsError) -> Self {
+        Self::of(Kind::Failed, &error)
+            .hint("Nothing goes on without it: it says who is held back. Check its permissions.")
     }
 }
 

@@ -72,6 +72,22 @@ fn what_is_left_out_stays_so_until_it_is_whole_or_wanted_again() {
     assert_eq!((again.capture, again.since), (Partial, Some(at(5))));
 }
 
+fn passes(pass: u32) -> Event {
+    Event::GatePassed { workload: workload(), pass: PassNumber(pass) }
+}
+
+fn fails() -> Event {
+    Event::GateFailed { workload: workload(), detail: "status 500".into() }
+}
+
+fn activated(pass: u32) -> Event {
+    Event::Activated { workload: workload(), pass: PassNumber(pass) }
+}
+
+fn deactivated() -> Event {
+    Event::Deactivated { workload: workload() }
+}
+
 /// A workload in this state with the passes it then has.
 fn standing(capture: CaptureState) -> WorkloadState {
     let pass = (!matches!(capture, Planned | Skipped)).then_some(PassNumber(1));
@@ -120,7 +136,7 @@ fn every_restore_state_meets_every_event() {
     let (no, go, done) = (Some(Unrestored), Some(Restoring), Some(Restored));
     let (gate, on) = (Some(Gated), Some(Active));
     #[rustfmt::skip]
-    let table: [(Event, [Option<RestoreState>; 5]); 9] = [
+    let table: [(Event, [Option<RestoreState>; 5]); 15] = [
         //                       none  restoring restored gated active
         (restoring(1, HOME),    [go,   go,       go,      go,   None]),
         (restoring(2, HOME),    [None, None,     None,    None, None]),
@@ -131,6 +147,12 @@ fn every_restore_state_meets_every_event() {
         (unrestored(HOME),      [no,   no,       no,      no,   None]),
         (unrestored(LOOK),      [no,   go,       done,    gate, on]),
         (stopped(),             [no,   go,       done,    gate, on]),
+        (passes(1),             [None, None,     gate,    gate, on]),
+        (passes(2),             [None, None,     None,    None, None]),
+        (fails(),               [None, None,     done,    done, on]),
+        (activated(1),          [None, None,     None,    on,   None]),
+        (activated(2),          [None, None,     None,    None, None]),
+        (deactivated(),         [None, None,     None,    None, done]),
     ];
     for (event, expected) in table {
         for (state, expected) in states.into_iter().zip(expected) {
@@ -187,4 +209,16 @@ fn other_events_change_nothing() {
     let note = Event::Noted { what: "acme".into(), text: "x".into(), by: "jo".into() };
     assert_eq!(before.next(&note, at(1)), Ok(before.clone()));
     assert_eq!(before.next(&Event::Draining, at(1)), Ok(before));
+}
+
+#[test]
+fn what_is_switched_on_loses_its_word_by_a_check_and_gets_it_back_by_a_pass() {
+    let mut state = standing(Verified);
+    for event in [restoring(1, HOME), restored(HOME, 0), passes(1), activated(1), fails()] {
+        state = state.next(&event, at(1)).unwrap();
+    }
+    assert_eq!((state.restore, state.health()), (Active, Health::Error));
+    assert!(state.fails_its_checks());
+    let back = state.next(&passes(1), at(2)).unwrap();
+    assert_eq!((back.restore, back.health()), (Active, Health::Ok));
 }

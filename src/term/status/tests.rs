@@ -39,7 +39,7 @@ fn one_customer(id: &str, state: PublicWord, health: Health) -> CustomerStatus {
                 sealed_at: None,
                 lag_s: None,
             },
-            restore: RestoreStatus { state: RestoreState::None, of_pass: None },
+            restore: RestoreStatus { state: RestoreState::None, of_pass: None, checked_at: None },
             bytes: Bytes(2_000_000),
             bytes_done: Bytes(500_000),
             since: None,
