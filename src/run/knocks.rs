@@ -241,6 +241,8 @@ mod tests {
     fn after_work_that_lasted_knocks_come_as_often_as_before() {
         let mut knocks = Knocks::new(BEAT);
         hour(&mut knocks, 0, |_| Heard::Greeting);
+        let doors = knocks.due(s(5_000), &BTreeSet::from([entrance("a")]));
+        knocks.heard(&doors[0], Heard::Greeting, s(5_000));
         let at = hour(&mut knocks, 10_000, |_| Heard::Nothing);
         assert_eq!((at[0], at[1]), (10_010, 10_020));
     }

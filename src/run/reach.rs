@@ -187,7 +187,11 @@ impl Reach {
             });
         };
         let endpoint = self.endpoint(host);
-        let connection = self.dial(&endpoint, &waiting).await?;
+        // Where somebody waits, who does not answer is knocked at, and takes nobody's place.
+        let connection = match shared.waits {
+            None => self.dial(&endpoint, &waiting).await?,
+            Some(_) => self.dial_once(&endpoint).await?,
+        };
         let started = self.start(connection, &host.id, host.impact, generation, grant);
         let (line, agent_bytes) = started.await?;
         shared.emit(Event::HostReady {
@@ -209,6 +213,14 @@ impl Reach {
             Ok(dialled) => dialled.map_err(|error| talk_error(&error)),
             Err(_) => Err(TalkError::new(Reason::Unreachable, "no way in within a minute")),
         }
+    }
+
+    /// The same, tried once.
+    async fn dial_once(&self, endpoint: &Endpoint) -> Result<Connection, TalkError> {
+        let dial = self.dialler.dial_once(endpoint, Purpose::Bulk);
+        let late = |_| TalkError::new(Reason::Unreachable, "no way in within a minute");
+        let dialled = tokio::time::timeout(DIAL_PATIENCE, dial).await.map_err(late)?;
+        dialled.map_err(|error| talk_error(&error))
     }
 
     /// Puts the agent there, or finds it, starts it and greets it.
@@ -272,11 +284,7 @@ impl Reach {
     async fn lane(&self, host: &Host, entry: &Entry) -> Result<LaneWay, TalkError> {
         let nowhere = || TalkError::new(Reason::Internal, "no agent was placed there");
         let placed = entry.placed.as_ref().ok_or_else(nowhere)?;
-        let endpoint = self.endpoint(host);
-        let dial = self.dialler.dial_once(&endpoint, Purpose::Bulk);
-        let late = |_| TalkError::new(Reason::Unreachable, "no way in within a minute");
-        let dialled = tokio::time::timeout(DIAL_PATIENCE, dial).await.map_err(late)?;
-        let connection = dialled.map_err(|error| talk_error(&error))?;
+        let connection = self.dial_once(&self.endpoint(host)).await?;
         let number = entry.generation.0.to_string();
         let arguments = ["agent", "--lane", "--folder", &placed.folder, "--generation", &number];
         match placed.start(&connection, &arguments, MAGIC).await {
