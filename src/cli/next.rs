@@ -187,8 +187,9 @@ impl Causes {
                 ("uncovered".to_owned(), why, format!("evac survey host/{host}"))
             }
             Cause::Hold(customer) => {
-                let why = format!("customer/{customer} is held: somebody has to decide.");
-                ("hold".to_owned(), why, format!("evac find {customer}"))
+                let why = format!("customer/{customer} is on hold, until two people end it.");
+                let command = format!("evac release customer/{customer} --reason TEXT");
+                ("hold".to_owned(), why, command)
             }
             Cause::AtRisk => {
                 let why = "The window closes before it is copied, in this order of work.";

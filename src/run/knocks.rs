@@ -82,10 +82,8 @@ impl Knocks {
             Door { next: now, pause: self.beat, is_under_way: false, heard: None, answered: None };
         let door = self.doors.entry(entrance.clone()).or_insert(new);
         if let Some(answered) = door.answered.take() {
-            door.pause = match now.saturating_sub(answered) >= LASTED {
-                true => self.beat,
-                false => (door.pause * 2).min(RARELY),
-            };
+            let has_lasted = now.saturating_sub(answered) >= LASTED;
+            door.pause = if has_lasted { self.beat } else { (door.pause * 2).min(RARELY) };
             door.next = now + door.pause;
             door.heard = None;
         }

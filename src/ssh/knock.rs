@@ -66,7 +66,7 @@ mod tests {
     async fn at_somebody_who_says(words: &'static [u8]) -> Heard {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (heard, _) = tokio::join!(knock("127.0.0.1", port), async {
+        let (heard, ()) = tokio::join!(knock("127.0.0.1", port), async {
             let (mut stream, _) = listener.accept().await.unwrap();
             stream.write_all(words).await.unwrap();
         });
