@@ -132,7 +132,9 @@ impl Schedule {
         if self.paused.contains_key(id) {
             return Effect::Refused("it is paused; `evac resume` goes on with it");
         }
-        if self.failing.remove(id) {
+        // Both: a host that was lost is waited for, and its work waits to be tried again.
+        let comes_back = self.comes_back(id);
+        if self.failing.remove(id) || comes_back {
             return Effect::Done;
         }
         match self.ended.get(id).cloned() {
@@ -143,7 +145,6 @@ impl Schedule {
                 self.insert(&host, id.clone(), rank);
                 Effect::Done
             }
-            None if self.comes_back(id) => Effect::Done,
             None if self.is_waiting(id) => Effect::Already("it waits for its turn"),
             None => Effect::NotHere,
         }

@@ -190,3 +190,23 @@ fn new_work_stands_before_what_is_behind_it() {
     assert!(at("b1") < at("d1") && at("d1") < at("c1"), "{order}");
     assert!(order.ends_with("d2") && !order.contains("a2"), "{order}");
 }
+
+#[test]
+fn who_is_waited_for_takes_no_place_and_is_dialled_when_somebody_wants_it() {
+    let mut schedule = schedule().with_all_away();
+    assert_eq!((schedule.admit(), schedule.away().len()), (None, 3));
+    schedule.back(&[host("b"), host("c")]);
+    assert_eq!((schedule.admit(), schedule.admit()), (Some(host("b")), Some(host("c"))));
+    // The work of a stands before theirs, and nobody makes room for it.
+    assert_eq!(next(&mut schedule, "b"), Some("b1".into()));
+    schedule.give_back_failed(&host("b"), id("b1"));
+    schedule.send_away(&host("b"));
+    schedule.release(&host("b"));
+    assert_eq!((schedule.admit(), schedule.at_work()), (None, 1));
+    // It was lost in the middle: its work waits to be tried again, too.
+    assert_eq!(say(&mut schedule, Steer::Retry, "b1"), Effect::Done);
+    assert_eq!(schedule.admit(), Some(host("b")));
+    assert_eq!(say(&mut schedule, Steer::Retry, "a2"), Effect::Done);
+    assert!(schedule.away().is_empty());
+    assert_eq!(say(&mut schedule, Steer::Retry, "a2"), Effect::Already("it waits for its turn"));
+}
