@@ -49,7 +49,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::model::{Clock, SiteId, SystemClock, Timestamp};
 
@@ -73,6 +73,8 @@ pub use view::FleetView;
 /// How long a statement waits for another process before it gives up: longer than any backup or
 /// checkpoint takes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long an opener waits before it tries anew what SQLite itself does not wait for.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// The write-ahead log is cut back to this after a checkpoint.
 const WAL_BYTES_MAX: i64 = 64 << 20;
 
@@ -173,7 +175,7 @@ impl Ledger {
         let connection = self.connection.get_mut().unwrap_or_else(PoisonError::into_inner);
         connection.busy_timeout(BUSY_TIMEOUT)?;
         schema::check_ours(connection)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        write_ahead(connection)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "journal_size_limit", WAL_BYTES_MAX)?;
@@ -217,6 +219,27 @@ impl Ledger {
         let mut connection = self.lock();
         let look = || work(&connection.transaction()?);
         look().map_err(|error: LedgerError| error.at(&self.path))
+    }
+}
+
+/// Switches to a write-ahead log, which readers and writers need not wait for one another with.
+///
+/// Of several that open a new ledger at once, all hold the file for reading and want it for
+/// themselves: SQLite then refuses at once, whatever the timeout, since they would wait for one
+/// another forever. Whoever tries again finds it done.
+fn write_ahead(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && waited < BUSY_TIMEOUT =>
+            {
+                std::thread::sleep(BUSY_PAUSE);
+                waited += BUSY_PAUSE;
+            }
+            done => return done,
+        }
     }
 }
 
