@@ -16,22 +16,27 @@
 //! So `io_uring` could save 2 µs of 16 or of 32, by calculation; it was not built, for it has no
 //! safe interface and is switched off on many servers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::agent::crew::{Crew, SPELL, Spell};
 use crate::agent::outbox::Disconnected;
+use crate::agent::patience::Patience;
 use crate::agent::reader::{Buffer, Naming, Small, read_small};
 use crate::capture::content::OpenError;
 use crate::capture::{Beneath, Entry};
-use crate::model::{Clock, DiskKind, SystemClock};
+use crate::model::{Clock, DiskKind, SystemClock, TreePath};
 
 /// What comes of a file that was handed in.
-pub type Pending = Receiver<Result<Small, OpenError>>;
+#[derive(Debug)]
+pub struct Pending {
+    number: u64,
+    answer: Receiver<Result<Small, OpenError>>,
+}
 
 /// Files that wait for a reader with their descriptor; a process may have 1,024 as a rule.
 const OPEN_FILES_MAX: usize = 256;
@@ -49,8 +54,15 @@ struct Errand {
 #[derive(Debug)]
 pub struct Readers {
     shared: Arc<Shared>,
+    hand: Hand,
+}
+
+/// What a thread works with.
+#[derive(Debug, Clone)]
+struct Hand {
     tree: Arc<Beneath>,
     naming: Naming,
+    patience: Arc<Patience>,
 }
 
 #[derive(Debug)]
@@ -77,7 +89,11 @@ struct Queue {
     idle: usize,
     /// Where the lift is.
     at_inode: u64,
-    threads: usize,
+    /// The threads, and what each of them reads.
+    seats: Vec<Seat>,
+    next_thread: u64,
+    /// Files that were left behind before their turn came.
+    left: BTreeSet<u64>,
     is_over: bool,
     since: Duration,
     /// What had been read when the spell began.
@@ -85,9 +101,29 @@ struct Queue {
     waited: Duration,
 }
 
+/// The place of a reader; another sits down where one hangs.
+#[derive(Debug)]
+struct Seat {
+    thread: u64,
+    reads: Option<Given>,
+}
+
+/// What a reader was given, and when.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    number: u64,
+    file: (u64, u64),
+    since: Duration,
+}
+
 impl Readers {
-    /// Starts with as many threads as `disk` suggests.
-    pub fn start(disk: Option<DiskKind>, tree: &Arc<Beneath>, naming: &Naming) -> Self {
+    /// Starts with as many threads as `disk` suggests; what gives nothing is left behind.
+    pub fn start(
+        disk: Option<DiskKind>,
+        tree: &Arc<Beneath>,
+        naming: &Naming,
+        patience: &Arc<Patience>,
+    ) -> Self {
         let queue = Queue {
             crew: Crew::new(disk),
             errands: BTreeMap::new(),
@@ -95,7 +131,9 @@ impl Readers {
             open_files: 0,
             idle: 0,
             at_inode: 0,
-            threads: 0,
+            seats: Vec::new(),
+            next_thread: 0,
+            left: BTreeSet::new(),
             is_over: false,
             since: Duration::ZERO,
             before: (0, 0),
@@ -109,24 +147,31 @@ impl Readers {
             read_bytes: AtomicU64::new(0),
             read_files: AtomicU64::new(0),
         });
-        Self { shared, tree: tree.clone(), naming: naming.clone() }
+        let (tree, naming, patience) = (tree.clone(), naming.clone(), patience.clone());
+        Self { shared, hand: Hand { tree, naming, patience } }
     }
 
-    /// Has `entry` read, from `open` if it is open already; the content comes out of the receiver.
-    /// Whoever hands in bounds how many.
+    /// Has `entry` read, from `open` if it is open already; the content comes out of what is
+    /// returned. Whoever hands in bounds how many.
     pub fn read(&self, entry: Entry, open: Option<OwnedFd>) -> Pending {
         let (answer, receiver) = sync_channel(1);
         let mut queue = self.shared.queue();
         let inode = if queue.crew.is_alone() { entry.metadata.ino } else { 0 };
         let number = queue.next_number;
         queue.next_number += 1;
+        let pending = Pending { number, answer: receiver };
+        if self.hand.patience.is_dead(entry.metadata.dev) {
+            // There is room for one: nobody waits here.
+            let _ = answer.send(Err(self.hand.patience.untried(&entry.path)));
+            return pending;
+        }
         let open = open.filter(|_| queue.open_files < OPEN_FILES_MAX);
         queue.open_files += usize::from(open.is_some());
         queue.errands.insert((inode, number), Errand { entry, open, answer });
-        let missing = queue.threads < queue.crew.count();
-        if missing {
-            self.add_thread(queue.threads);
-            queue.threads += 1;
+        if queue.seats.len() < queue.crew.count() {
+            let thread = queue.new_thread();
+            queue.seats.push(Seat { thread, reads: None });
+            self.add_thread(queue.seats.len() - 1, thread);
         }
         // To wake costs a system call even when nobody sleeps.
         let is_awaited = queue.idle > 0;
@@ -134,35 +179,71 @@ impl Readers {
         if is_awaited {
             self.shared.filled.notify_one();
         }
-        receiver
+        pending
     }
 
-    fn add_thread(&self, number: usize) {
-        let (shared, tree, naming) = (self.shared.clone(), self.tree.clone(), self.naming.clone());
+    fn add_thread(&self, seat: usize, thread: u64) {
+        let (shared, hand) = (self.shared.clone(), self.hand.clone());
         std::thread::spawn(move || {
-            let mut buffer = Buffer::default();
-            while let Some(Errand { entry, open, answer }) = shared.next(number) {
-                let read = read_small(&tree, (&entry, open), &naming, &mut buffer);
+            let (mut buffer, mut last) = (Buffer::default(), 0);
+            while let Some(Errand { entry, open, answer }) = shared.next(seat, thread) {
+                let device = entry.metadata.dev;
+                let read = read_small(&hand.tree, (&entry, open), &hand.naming, &mut buffer);
                 let bytes = read.as_ref().map_or(0, |small| small.finished.counters.read_bytes);
                 shared.read_bytes.fetch_add(bytes, Ordering::Relaxed);
                 shared.read_files.fetch_add(1, Ordering::Relaxed);
-                // Nobody waits for it any more when the session ended.
+                // Nobody waits for it any more when the session ended, or when it was left behind.
                 let _ = answer.send(read);
+                last = device;
+            }
+            if shared.queue().seats[seat].thread != thread {
+                hand.patience.came_back(last);
             }
         });
     }
 
-    /// Waits for a file that was handed in.
-    pub fn wait(&self, pending: &Pending) -> Result<Result<Small, OpenError>, Disconnected> {
-        match pending.try_recv() {
+    /// Waits for a file that was handed in, as long as there is patience for it.
+    pub fn wait(
+        &self,
+        pending: &Pending,
+        path: &TreePath,
+    ) -> Result<Result<Small, OpenError>, Disconnected> {
+        match pending.answer.try_recv() {
             Ok(read) => return Ok(read),
             Err(TryRecvError::Disconnected) => return Err(Disconnected),
             Err(TryRecvError::Empty) => {}
         }
         let began = self.shared.clock.elapsed();
-        let read = pending.recv().map_err(|_| Disconnected)?;
-        self.shared.waited(began);
-        Ok(read)
+        loop {
+            match pending.answer.recv_timeout(self.hand.patience.beat()) {
+                Ok(read) => {
+                    self.shared.waited(began);
+                    return Ok(read);
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(Disconnected),
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.leave_what_hangs(pending.number) {
+                        return Ok(Err(self.hand.patience.unreadable(path)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts others in the place of readers that hang. Is the file `number` among what they leave?
+    fn leave_what_hangs(&self, number: u64) -> bool {
+        let now = self.shared.clock.elapsed();
+        let mut queue = self.shared.queue();
+        for seat in 0..queue.seats.len() {
+            let hangs = |given: &mut Given| self.hand.patience.is_over(given.since, now);
+            let Some(given) = queue.seats[seat].reads.take_if(hangs) else { continue };
+            self.hand.patience.leave(given.file);
+            queue.left.insert(given.number);
+            let thread = queue.new_thread();
+            queue.seats[seat].thread = thread;
+            self.add_thread(seat, thread);
+        }
+        queue.left.remove(&number)
     }
 }
 
@@ -178,16 +259,19 @@ impl Shared {
         self.queue.lock().expect("no holder of this lock panics")
     }
 
-    /// What the thread `number` reads next; `None`: it ends.
-    fn next(&self, number: usize) -> Option<Errand> {
+    /// What the thread reads next that has this seat; `None`: it ends.
+    fn next(&self, seat: usize, thread: u64) -> Option<Errand> {
         let mut queue = self.queue();
         loop {
-            if queue.is_over {
+            if queue.is_over || queue.seats[seat].thread != thread {
                 return None;
             }
-            if number >= queue.crew.count() {
+            queue.seats[seat].reads = None;
+            if seat >= queue.crew.count() {
                 queue = self.changed.wait(queue).expect("no holder of this lock panics");
-            } else if let Some(errand) = queue.take() {
+            } else if let Some((number, errand)) = queue.take() {
+                let file = (errand.entry.metadata.dev, errand.entry.metadata.ino);
+                queue.seats[seat].reads = Some(Given { number, file, since: self.clock.elapsed() });
                 return Some(errand);
             } else {
                 queue.idle += 1;
@@ -226,86 +310,20 @@ impl Shared {
 
 impl Queue {
     /// The next in the lift's way; from the top it goes down to the lowest.
-    fn take(&mut self) -> Option<Errand> {
+    fn take(&mut self) -> Option<(u64, Errand)> {
         let ahead = self.errands.range((self.at_inode, 0)..).next();
         let key = *ahead.or_else(|| self.errands.iter().next())?.0;
         self.at_inode = key.0;
         let errand = self.errands.remove(&key)?;
         self.open_files -= usize::from(errand.open.is_some());
-        Some(errand)
+        Some((key.1, errand))
+    }
+
+    fn new_thread(&mut self) -> u64 {
+        self.next_thread += 1;
+        self.next_thread
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::capture::{Kind, Metadata};
-    use crate::chunk::{Cutter, Cutting};
-
-    fn entry(ino: u64) -> Entry {
-        let metadata = Metadata { ino, ..Metadata::default() };
-        let path = format!("/{ino}").parse().unwrap();
-        Entry { path, kind: Kind::File { size: 1 }, metadata }
-    }
-
-    /// In which order readers of such a disk take what is handed in at once.
-    fn order(disk: DiskKind, inodes: &[u64]) -> Vec<u64> {
-        let folder = tempfile::tempdir().unwrap();
-        let tree = Arc::new(Beneath::open(folder.path()).unwrap());
-        let cutter = Cutter::new(&Cutting::TREE).unwrap();
-        let key = crate::agent::tests::key();
-        let readers =
-            Readers::start(Some(disk), &tree, &Naming { cutter, key, spare: Arc::default() });
-        let mut queue = readers.shared.queue();
-        // No thread is started, so that nothing is taken meanwhile.
-        queue.threads = usize::MAX;
-        drop(queue);
-        let _pending: Vec<_> = inodes.iter().map(|ino| readers.read(entry(*ino), None)).collect();
-        let mut queue = readers.shared.queue();
-        std::iter::from_fn(|| Some(queue.take()?.entry.metadata.ino)).collect()
-    }
-
-    #[test]
-    fn heads_that_move_go_over_the_disk_and_others_in_the_order_of_the_walk() {
-        assert_eq!(order(DiskKind::Hdd, &[30, 10, 40, 20, 10]), [10, 10, 20, 30, 40]);
-        assert_eq!(order(DiskKind::Ssd, &[30, 10, 40, 20]), [30, 10, 40, 20]);
-    }
-
-    #[test]
-    fn few_files_wait_with_their_descriptor() {
-        let folder = tempfile::tempdir().unwrap();
-        let tree = Arc::new(Beneath::open(folder.path()).unwrap());
-        let cutter = Cutter::new(&Cutting::TREE).unwrap();
-        let key = crate::agent::tests::key();
-        let readers = Readers::start(None, &tree, &Naming { cutter, key, spare: Arc::default() });
-        readers.shared.queue().threads = usize::MAX;
-        let open = || Some(tree.folder().try_clone_to_owned().unwrap());
-        let _pending: Vec<_> = (0..300).map(|ino| readers.read(entry(ino), open())).collect();
-        let mut queue = readers.shared.queue();
-        let taken: Vec<_> = std::iter::from_fn(|| queue.take()).collect();
-        let held = taken.iter().filter(|errand| errand.open.is_some()).count();
-        assert_eq!((taken.len(), held, queue.open_files), (300, OPEN_FILES_MAX, 0));
-    }
-
-    #[test]
-    fn the_lift_goes_on_from_where_it_is() {
-        let (answer, _receiver) = sync_channel(1);
-        let errand = |ino| Errand { entry: entry(ino), open: None, answer: answer.clone() };
-        let errands = [5, 9, 20].map(|ino| ((ino, ino), errand(ino)));
-        let mut queue = Queue {
-            crew: Crew::new(Some(DiskKind::Hdd)),
-            errands: errands.into(),
-            next_number: 3,
-            open_files: 0,
-            idle: 0,
-            at_inode: 9,
-            threads: 1,
-            is_over: false,
-            since: Duration::ZERO,
-            before: (0, 0),
-            waited: Duration::ZERO,
-        };
-        let taken: Vec<_> = std::iter::from_fn(|| Some(queue.take()?.entry.metadata.ino)).collect();
-        assert_eq!(taken, [9, 20, 5]);
-    }
-}
+mod tests;

@@ -5,9 +5,11 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use crate::agent::ahead::Readers;
+use crate::agent::large::LargeFiles;
 use crate::agent::links::LinkDesk;
 use crate::agent::outbox::{Disconnected, Outbox};
 use crate::agent::packer::Packer;
+use crate::agent::patience::{Patience, Walking};
 use crate::agent::reader::{Naming, read_again};
 use crate::agent::session::{Budget, Stop};
 use crate::agent::walk_job::{RunKind, WalkJob};
@@ -15,7 +17,7 @@ use crate::agent::{AHEAD_BYTES_MAX, HELD_BYTES_MAX};
 use crate::capture::Beneath;
 use crate::chunk::Cutter;
 use crate::model::{ChunkId, DiskKind, Reason, RunNumber, TreePath};
-use crate::wire::source::Source;
+use crate::wire::source::{Piece, Source};
 use crate::wire::{BaseEntry, CaptureOrder, ToAgent, ToLanding, WireError};
 
 /// Blocks of the base that may wait; one is asked for when one is used.
@@ -33,6 +35,7 @@ pub struct CaptureJob {
     ahead: Arc<Budget>,
     source: Arc<Mutex<Source>>,
     links: Arc<LinkDesk>,
+    patience: Arc<Patience>,
     packer: Packer,
     base: Option<SyncSender<(Vec<BaseEntry>, bool)>>,
     rereads: SyncSender<Reread>,
@@ -62,7 +65,9 @@ impl CaptureJob {
         let workers = std::thread::available_parallelism().map_or(1, |count| count.get().min(4));
         let packer = Packer::start(order.key.domain(), order.levels, workers, outbox, &held);
         let tree = open_tree(outbox);
-        let rereads = start_rereads(tree.clone(), &naming, outbox, &packer, &held);
+        let patience = Arc::new(Patience::new(order.patience));
+        let desk = RereadDesk { naming: naming.clone(), patience: patience.clone() };
+        let rereads = desk.start(tree.clone(), outbox, &packer, &held);
         let job = Self {
             order,
             naming,
@@ -72,6 +77,7 @@ impl CaptureJob {
             ahead: Arc::new(Budget::new(AHEAD_BYTES_MAX)),
             source: Arc::default(),
             links: Arc::default(),
+            patience,
             packer,
             base: None,
             rereads,
@@ -91,14 +97,16 @@ impl CaptureJob {
         let disk = if self.order.is_gentle { Some(DiskKind::Hdd) } else { self.order.disk };
         let walk = WalkJob {
             order: self.order.clone(),
-            naming: self.naming.clone(),
             tree: tree.clone(),
             outbox: self.outbox.clone(),
             held: self.held.clone(),
             ahead: self.ahead.clone(),
-            readers: Readers::start(disk, &tree, &self.naming),
+            readers: Readers::start(disk, &tree, &self.naming, &self.patience),
+            large: Mutex::new(LargeFiles::new(&tree, &self.naming, &self.patience)),
             source: self.source.clone(),
             links: self.links.clone(),
+            patience: self.patience.clone(),
+            walking: Walking::default(),
         };
         std::thread::spawn(move || walk.run(kind));
     }
@@ -180,30 +188,64 @@ fn open_tree(outbox: &Outbox) -> Option<Arc<Beneath>> {
     }
 }
 
-/// One thread reads again what is asked again.
-fn start_rereads(
-    tree: Option<Arc<Beneath>>,
-    naming: &Naming,
-    outbox: &Outbox,
-    packer: &Packer,
-    held: &Arc<Budget>,
-) -> SyncSender<Reread> {
-    let (sender, queue) = sync_channel::<Reread>(REREADS_MAX);
-    let (naming, outbox, packer, held) =
-        (naming.clone(), outbox.clone(), packer.clone(), held.clone());
-    std::thread::spawn(move || {
-        let tree = tree?;
-        while let Ok(Reread { ticket, path, offset, length, id }) = queue.recv() {
-            let entry = crate::capture::look_at(&tree, &path);
-            let piece =
-                entry.ok().and_then(|entry| read_again(&tree, &entry, offset, length, id, &naming));
-            let sent: Result<(), Disconnected> = match piece {
-                Some(piece) => held.acquire(u64::from(length)).and_then(|()| packer.push(piece)),
-                None => outbox.send(&ToLanding::RereadGone { ticket }),
-            };
-            sent.ok()?;
+/// Reads again what is asked again.
+#[derive(Clone)]
+struct RereadDesk {
+    naming: Naming,
+    patience: Arc<Patience>,
+}
+
+impl RereadDesk {
+    /// One thread answers; each read has one of its own, since it may hang.
+    fn start(
+        self,
+        tree: Option<Arc<Beneath>>,
+        outbox: &Outbox,
+        packer: &Packer,
+        held: &Arc<Budget>,
+    ) -> SyncSender<Reread> {
+        let (sender, queue) = sync_channel::<Reread>(REREADS_MAX);
+        let (outbox, packer, held) = (outbox.clone(), packer.clone(), held.clone());
+        std::thread::spawn(move || {
+            let tree = tree?;
+            while let Ok(reread) = queue.recv() {
+                let (ticket, length) = (reread.ticket, reread.length);
+                let sent: Result<(), Disconnected> = match self.read(&tree, reread) {
+                    Some(piece) => {
+                        held.acquire(u64::from(length)).and_then(|()| packer.push(piece))
+                    }
+                    None => outbox.send(&ToLanding::RereadGone { ticket }),
+                };
+                sent.ok()?;
+            }
+            Some(())
+        });
+        sender
+    }
+
+    /// The piece, if it is still what it was and comes in time. Of which device it is nobody knows
+    /// before it was looked at, which may hang as well: 0 stands for all of them.
+    fn read(&self, tree: &Arc<Beneath>, reread: Reread) -> Option<Piece> {
+        if self.patience.is_dead(0) {
+            return None;
         }
-        Some(())
-    });
-    sender
+        let (said, piece) = sync_channel(1);
+        let (desk, tree) = (self.clone(), tree.clone());
+        std::thread::spawn(move || {
+            let Reread { path, offset, length, id, .. } = reread;
+            let entry = crate::capture::look_at(&tree, &path).ok();
+            let read =
+                entry.and_then(|it| read_again(&tree, &it, offset, length, id, &desk.naming));
+            if said.send(read).is_err() {
+                desk.patience.came_back(0);
+            }
+        });
+        match piece.recv_timeout(self.patience.within()) {
+            Ok(piece) => piece,
+            Err(_) => {
+                self.patience.leave((0, 0));
+                None
+            }
+        }
+    }
 }

@@ -23,12 +23,14 @@ pub mod lair;
 pub mod lane;
 #[cfg(test)]
 mod lane_tests;
+mod large;
 mod lines;
 mod links;
 mod marks;
 mod offers;
 mod outbox;
 mod packer;
+mod patience;
 pub mod place;
 mod reader;
 mod session;

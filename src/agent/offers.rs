@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use crate::agent::outbox::{Disconnected, Outbox};
-use crate::agent::reader::Buffer;
 use crate::agent::session::Budget;
 use crate::capture::{Cursor, Fingerprint, Record};
 use crate::model::TreePath;
@@ -28,8 +27,6 @@ pub struct Offers {
     raw_bytes: u64,
     weight: usize,
     cursor: Option<Cursor>,
-    /// Where large files are read to.
-    pub buffer: Buffer,
     /// Counted since the last offer.
     pub tally: WalkTally,
     /// Counted over the whole run.
@@ -48,7 +45,6 @@ impl Offers {
             raw_bytes: 0,
             weight: 0,
             cursor: None,
-            buffer: Buffer::default(),
             tally: WalkTally::default(),
             total: WalkTally::default(),
         }

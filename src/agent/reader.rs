@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::capture::content::{Finished, OpenError, Reading, go_on_reading, open_for_reading};
 use crate::capture::{Beneath, Entry};
@@ -71,15 +72,18 @@ pub fn read_small(
     Ok(Small { pieces, finished })
 }
 
-/// Reads the data of a file from `from` on, cut and named; `take` may end it early.
+/// Reads the data of a file from `from` on, cut and named; `take` may end it early. Every bit that
+/// the disk gives is counted in `progress`, for whoever wants to know whether it still goes on.
 pub fn read_file(
     tree: &Beneath,
     (entry, from): (&Entry, u64),
     naming: &Naming,
-    buffer: &mut Buffer,
+    (buffer, progress): (&mut Buffer, &Arc<AtomicU64>),
     take: &mut dyn FnMut(u64, Piece) -> ControlFlow<()>,
 ) -> Result<Finished, OpenError> {
-    Ok(read_through(open_for_reading(tree, entry)?, from, naming, buffer, take))
+    let mut reading = open_for_reading(tree, entry)?;
+    reading.count_into(progress);
+    Ok(read_through(reading, from, naming, buffer, take))
 }
 
 fn read_through(

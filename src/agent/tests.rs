@@ -87,6 +87,7 @@ impl Landing {
             disk: None,
             skip: Vec::new(),
             is_gentle: false,
+            patience: std::time::Duration::from_secs(60),
         }
     }
 

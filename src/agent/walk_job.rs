@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::agent::ahead::{Pending, Readers};
+use crate::agent::large::LargeFiles;
 use crate::agent::links::LinkDesk;
 use crate::agent::offers::Offers;
 use crate::agent::outbox::{Disconnected, Outbox};
-use crate::agent::reader::{Naming, SMALL_BYTES_MAX};
+use crate::agent::patience::{Patience, Walking};
+use crate::agent::reader::SMALL_BYTES_MAX;
 use crate::agent::session::Budget;
 use crate::agent::sweep::{Base, Compared, place};
 use crate::capture::walk::{Found, Step, Walk, WalkCounts, WalkOptions};
@@ -42,14 +44,16 @@ pub enum RunKind {
 /// What a run works with.
 pub struct WalkJob {
     pub order: Arc<CaptureOrder>,
-    pub naming: Naming,
     pub tree: Arc<Beneath>,
     pub outbox: Outbox,
     pub held: Arc<Budget>,
     pub ahead: Arc<Budget>,
     pub readers: Readers,
+    pub large: Mutex<LargeFiles>,
     pub source: Arc<Mutex<Source>>,
     pub links: Arc<LinkDesk>,
+    pub patience: Arc<Patience>,
+    pub walking: Walking,
 }
 
 /// One step, in the order of the walk.
@@ -75,30 +79,29 @@ impl WalkJob {
     pub fn run(self, kind: RunKind) {
         let (sender, slots) = sync_channel(WINDOW_ENTRIES);
         let mut offers = Offers::new(self.outbox.clone(), self.held.clone(), self.source.clone());
-        let walked = std::thread::scope(|scope| {
-            let job = &self;
-            let walker = scope.spawn(move || job.walk(kind, &sender));
-            let offered = self.offer_all(&slots, &mut offers);
-            // A walker that still has much to say stops at the closed channel.
-            drop(slots);
-            self.ahead_unless(offered.is_ok());
-            walker.join().ok().filter(|_| offered.is_ok())
-        });
+        let job = Arc::new(self);
+        let walking = job.clone();
+        // Nobody waits for it when it hangs.
+        let walker = std::thread::spawn(move || walking.walk(kind, &sender));
+        let offered = job.offer_all(&slots, &mut offers);
+        // A walker that still has much to say stops at the closed channel.
+        drop(slots);
+        let walked = match offered {
+            Ok(()) => walker.join().unwrap_or(Err(WalkFailure::Disconnected)),
+            Err(failure) => {
+                job.ahead.close();
+                Err(failure)
+            }
+        };
         match walked {
-            Some(Ok(())) => {
+            Ok(()) => {
                 let _ = offers.finish();
             }
-            Some(Err(WalkFailure::Failed(detail))) => {
+            Err(WalkFailure::Failed(detail)) => {
                 let reason = Reason::SourceError;
-                let _ = self.outbox.send(&ToLanding::Failed { reason, detail });
+                let _ = job.outbox.send(&ToLanding::Failed { reason, detail });
             }
-            Some(Err(WalkFailure::Disconnected)) | None => {}
-        }
-    }
-
-    fn ahead_unless(&self, is_ok: bool) {
-        if !is_ok {
-            self.ahead.close();
+            Err(WalkFailure::Disconnected) => {}
         }
     }
 
@@ -107,26 +110,27 @@ impl WalkJob {
         let (mut base, keep_gone, cursor) = match kind {
             RunKind::Walk => (None, false, self.order.cursor.clone()),
             RunKind::Sweep { blocks, keep_gone, is_first } => {
-                let images = if is_first { open_images() } else { Images::new() };
+                let images = if is_first { self.asking(open_images) } else { Images::new() };
                 (Some(Base::new(self.outbox.clone(), blocks, images)), keep_gone, None)
             }
         };
         if let Some(Cursor { path, within: Some((offset, fingerprint)) }) = &cursor {
             send(slots, Slot::Rest(path.clone(), *offset, *fingerprint))?;
         }
-        let mut walk = Walk::new(WalkOptions {
+        let options = WalkOptions {
             exclude: self.order.exclude.clone(),
             skip: self.order.skip.clone(),
             after: cursor.map(|cursor| cursor.path),
             attributes: base.is_none(),
             ..WalkOptions::new(self.order.paths.clone())
-        })
-        .map_err(|error| WalkFailure::Failed(error.to_string()))?;
+        };
+        let walk = self.asking(|| Walk::new(options));
+        let mut walk = walk.map_err(|error| WalkFailure::Failed(error.to_string()))?;
         self.send_owners()?;
         let (roots, clock_s) = (walk.roots().to_vec(), clock_s());
         self.outbox.send(&ToLanding::WalkBegan { roots, clock_s })?;
         let mut counted = WalkCounts::default();
-        while let Some(step) = walk.next() {
+        while let Some(step) = self.asking(|| walk.next()) {
             if let Some(base) = &mut base {
                 while let Some(path) =
                     place(&step).map_or(Ok(None), |at| base.next_gone(Some(at)))?
@@ -149,9 +153,13 @@ impl WalkJob {
         Ok(())
     }
 
+    fn asking<T>(&self, ask: impl FnOnce() -> T) -> T {
+        self.patience.asking(&self.walking, ask)
+    }
+
     /// Who has a name here, unless that is more than anybody has.
     fn send_owners(&self) -> Result<(), WalkFailure> {
-        let owners = Owners::read(&self.tree);
+        let owners = self.asking(|| Owners::read(&self.tree));
         if owners.held_bytes() <= OWNERS_BYTES_MAX {
             self.outbox.send(&ToLanding::Owners(Box::new(owners)))?;
         }
@@ -187,9 +195,13 @@ impl WalkJob {
             }
         };
         let Found { mut entry, not_entered, faults, .. } = found;
+        if self.patience.has_left((entry.metadata.dev, entry.metadata.ino)) {
+            let why = "its disk gave nothing before: left behind".to_owned();
+            return send(slots, Slot::LeftOut(entry.path, why));
+        }
         if is_sweep {
             // The sweep looks without attributes; what differs is looked at again in full.
-            match crate::capture::look_at(&self.tree, &entry.path) {
+            match self.asking(|| crate::capture::look_at(&self.tree, &entry.path)) {
                 Ok(full) => entry = full,
                 Err(error) => {
                     let failing = u64::from(crate::capture::metadata::is_failing(error));
@@ -238,7 +250,7 @@ impl WalkJob {
 }
 
 /// Why a walk ended early.
-enum WalkFailure {
+pub(super) enum WalkFailure {
     Disconnected,
     Failed(String),
 }

@@ -12,6 +12,8 @@ mod tests;
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{self, FileType, OFlags, SeekFrom};
 use rustix::io::Errno;
@@ -72,6 +74,7 @@ pub struct Reading {
     /// It is small and has all its blocks: nobody need be asked where its holes are.
     is_dense: bool,
     counters: ReadCounters,
+    progress: Option<Arc<AtomicU64>>,
     cut: Option<Errno>,
 }
 
@@ -136,6 +139,7 @@ fn read_open((file, quiet): (OwnedFd, bool), entry: &Entry) -> Result<Reading, O
         end,
         is_dense: end <= DENSE_BYTES_MAX && (stat.st_blocks as u64) * 512 >= end,
         counters: ReadCounters { opened_files: 1, read_bytes: 0, touched_files: u64::from(!quiet) },
+        progress: None,
         cut: None,
     })
 }
@@ -176,6 +180,11 @@ impl Reading {
         self.end
     }
 
+    /// From now on every bit that the disk gives is counted in `progress` as well.
+    pub fn count_into(&mut self, progress: &Arc<AtomicU64>) {
+        self.progress = Some(progress.clone());
+    }
+
     /// Nothing at or behind `end` will be read: it need not be asked of the disk ahead.
     pub fn wants_only_to(&mut self, end: u64) {
         self.cache.end_at(end);
@@ -211,7 +220,12 @@ impl Reading {
                     self.end = at;
                     break;
                 }
-                Ok(count) => filled += count,
+                Ok(count) => {
+                    filled += count;
+                    if let Some(progress) = &self.progress {
+                        progress.fetch_add(count as u64, Ordering::Relaxed);
+                    }
+                }
                 Err(Errno::INTR) => {}
                 Err(error) => {
                     self.cut = Some(error);

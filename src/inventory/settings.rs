@@ -3,6 +3,7 @@
 //! Only `site.name` is needed. Paths are kept as written; [`resolve`] makes them absolute.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +30,12 @@ pub const LANGUAGES: [&str; 2] = ["en", "nl"];
 pub const DEFAULT_KNOWN_HOSTS: &str = "known_hosts";
 /// Login, unless `ssh.user` or a host says otherwise.
 pub const DEFAULT_USER: &str = "root";
+/// A disk tries a sector that it cannot read for some seconds, a controller some times over: what
+/// gives nothing for this long is a hang, unless `limits.patience` says otherwise.
+pub const DEFAULT_PATIENCE: Span = Span(Duration::from_secs(60));
+/// What `limits.patience` may be: less would be mistaken for a slow disk, more nobody waits.
+pub const PATIENCE: RangeInclusive<Span> =
+    Span(Duration::from_secs(1))..=Span(Duration::from_hours(1));
 /// How often what is switched on is asked again, unless `gate.beat` says otherwise.
 pub const DEFAULT_BEAT: Span = Span(Duration::from_secs(60));
 /// SSH port, unless a host or target says otherwise.
@@ -106,6 +113,8 @@ pub struct Limits {
     pub hosts: u32,
     /// SSH connections to one host, where a long way needs several.
     pub lanes: u32,
+    /// A read at a source that gives nothing for so long is left behind.
+    pub patience: Span,
 }
 
 /// What kind of choke point a resource is.
@@ -171,7 +180,12 @@ impl Settings {
                 known_hosts: DEFAULT_KNOWN_HOSTS.into(),
             },
             outside: Vec::new(),
-            limits: Limits { landing: None, hosts: DEFAULT_HOSTS, lanes: DEFAULT_LANES },
+            limits: Limits {
+                landing: None,
+                hosts: DEFAULT_HOSTS,
+                lanes: DEFAULT_LANES,
+                patience: DEFAULT_PATIENCE,
+            },
             resources: Vec::new(),
             tiers: BTreeMap::new(),
             classes: ClassWeights::default(),

@@ -7,8 +7,8 @@ use crate::inventory::document::{SourceFile, Table, parse};
 use crate::inventory::fields::{Fields, suggestion};
 use crate::inventory::settings::{
     ClassWeights, DEFAULT_BEAT, DEFAULT_HOSTS, DEFAULT_KNOWN_HOSTS, DEFAULT_LANES,
-    DEFAULT_LANGUAGE, DEFAULT_PORT, DEFAULT_TIMEZONE, DEFAULT_USER, LANES_MAX, LANGUAGES, Limits,
-    Resource, ResourceKind, Settings, Site, Ssh, Window,
+    DEFAULT_LANGUAGE, DEFAULT_PATIENCE, DEFAULT_PORT, DEFAULT_TIMEZONE, DEFAULT_USER, LANES_MAX,
+    LANGUAGES, Limits, PATIENCE, Resource, ResourceKind, Settings, Site, Ssh, Window,
 };
 use crate::inventory::{Class, Dedup, Origin, Problem, Target};
 use crate::model::{Span, TierName, Timestamp};
@@ -169,6 +169,11 @@ fn limits(fields: &mut Fields<'_>) -> Limits {
     limits.landing = fields.parse("landing");
     limits.lanes = fields.integer("lanes", 1, LANES_MAX).unwrap_or(DEFAULT_LANES);
     limits.hosts = fields.integer("hosts", 1, 10_000).unwrap_or(DEFAULT_HOSTS);
+    limits.patience = fields.parse("patience").unwrap_or(DEFAULT_PATIENCE);
+    if !PATIENCE.contains(&limits.patience) {
+        fields.error(at, "`patience` must be from 1s to 1h", "Without it, it is 60s.");
+        limits.patience = DEFAULT_PATIENCE;
+    }
     fields.finish();
     limits
 }

@@ -280,6 +280,7 @@ async fn capture(
         disk: host.disk,
         skip: shared.own_folders.clone(),
         is_gentle: host.impact == Impact::Gentle,
+        patience: shared.patience,
     };
     link.line.talk.send(&ToAgent::Capture(Box::new(order)));
     let level = shared.priority(&workload.id);

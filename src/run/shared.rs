@@ -68,6 +68,8 @@ pub struct Shared {
     pub(super) lane_dials: Semaphore,
     lane_rules: LaneRules,
     lines_max: u32,
+    /// How long a read at a source may give nothing.
+    pub patience: Duration,
     /// What arrives from all hosts on an uplink.
     arrived: BTreeMap<Option<ResourceId>, Arc<AtomicU64>>,
     capacities: Arc<Capacities>,
@@ -128,6 +130,7 @@ impl Shared {
             lane_dials: Semaphore::new(LANE_DIALS_MAX),
             lane_rules: pace.lanes,
             lines_max: site.settings.limits.lanes,
+            patience: site.settings.limits.patience.0,
             arrived: site
                 .inventory
                 .hosts

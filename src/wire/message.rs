@@ -274,6 +274,9 @@ impl Message for ToAgent {
                 if many > crate::wire::order::PATHS_MAX {
                     return Err("too many paths");
                 }
+                if order.patience.is_zero() {
+                    return Err("no patience");
+                }
                 order.levels.check()
             }
             Self::Place(order) if order.captured.len() > crate::wire::order::PATHS_MAX => {

@@ -1,5 +1,7 @@
 //! What an agent is told to do.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::capture::{Cursor, Owners};
@@ -29,6 +31,8 @@ pub struct CaptureOrder {
     pub skip: Vec<(u64, u64)>,
     /// Read with one reader: others need the disks.
     pub is_gentle: bool,
+    /// A read that gives nothing for so long is left behind.
+    pub patience: Duration,
 }
 
 /// zstd levels to stay between.

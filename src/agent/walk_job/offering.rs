@@ -1,14 +1,12 @@
 //! The offering half of a run: results in the order of the walk become records and pieces.
 
-use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use crate::agent::ahead::Pending;
 use crate::agent::offers::Offers;
 use crate::agent::outbox::Disconnected;
-use crate::agent::reader::read_file;
-use crate::agent::walk_job::{PATIENCE, Slot, WalkJob};
+use crate::agent::walk_job::{PATIENCE, Slot, WalkFailure, WalkJob};
 use crate::capture::content::{Finished, OpenError};
 use crate::capture::{Content, Entry, Fingerprint, Kind, Record};
 use crate::model::TreePath;
@@ -20,10 +18,20 @@ impl WalkJob {
         &self,
         slots: &Receiver<Slot>,
         offers: &mut Offers,
-    ) -> Result<(), Disconnected> {
+    ) -> Result<(), WalkFailure> {
         loop {
             match slots.recv_timeout(PATIENCE) {
                 Ok(slot) => self.offer(slot, offers)?,
+                Err(RecvTimeoutError::Timeout) if self.patience.is_over_for(&self.walking) => {
+                    offers.flush()?;
+                    let after = offers.furthest().map(|path| format!(" after {path}"));
+                    let detail = format!(
+                        "its disk gave nothing for {} s{}",
+                        self.patience.within().as_secs(),
+                        after.unwrap_or_default()
+                    );
+                    return Err(WalkFailure::Failed(detail));
+                }
                 Err(RecvTimeoutError::Timeout) => offers.flush()?,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
@@ -86,7 +94,7 @@ impl WalkJob {
         let Kind::File { size } = entry.kind else {
             return Ok(());
         };
-        let result = self.readers.wait(pending)?;
+        let result = self.readers.wait(pending, &entry.path)?;
         self.ahead.release(size);
         match result {
             Ok(small) => {
@@ -125,19 +133,15 @@ impl WalkJob {
         offers: &mut Offers,
     ) -> Result<(), Disconnected> {
         let fingerprint = entry.fingerprint();
-        let mut broken = Ok(());
         let mut is_begun = from > 0;
-        let mut buffer = std::mem::take(&mut offers.buffer);
-        let (naming, file) = (&self.naming, (entry, from));
-        let outcome = read_file(&self.tree, file, naming, &mut buffer, &mut |offset, piece| {
+        let mut large = self.large.lock().expect("no holder of this lock panics");
+        let outcome = large.read(entry, from, &mut |offset, piece| {
             let end = offset + piece.bytes.len() as u64;
-            broken = begin_file(entry, &mut is_begun, offers)
-                .and_then(|()| offers.push_piece(offset, piece))
-                .and_then(|()| offers.inside(&entry.path, end, fingerprint));
-            if broken.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-        offers.buffer = buffer;
-        broken?;
+            begin_file(entry, &mut is_begun, offers)?;
+            offers.push_piece(offset, piece)?;
+            offers.inside(&entry.path, end, fingerprint)
+        })?;
+        drop(large);
         match outcome {
             Ok(finished) => {
                 begin_file(entry, &mut is_begun, offers)?;
