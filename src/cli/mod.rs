@@ -13,6 +13,7 @@ pub mod agent;
 pub mod args;
 pub mod check;
 pub mod demo;
+pub mod disks;
 pub mod engine;
 pub mod facts;
 pub mod failure;

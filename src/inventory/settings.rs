@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::inventory::{Class, Dedup, Origin, Target};
-use crate::model::{Rate, ResourceId, Span, TierName, Timestamp};
+use crate::model::{Bytes, Rate, ResourceId, Span, TierName, Timestamp};
 
 /// Weight of a customer without a tier.
 pub const DEFAULT_WEIGHT: f64 = 1.0;
@@ -56,6 +56,8 @@ pub struct Settings {
     pub classes: ClassWeights,
     /// `store.dedup`.
     pub dedup: Dedup,
+    /// `[[store.disk]]`, in the order written; none: `state/store`.
+    pub disks: Vec<StoreDisk>,
     /// `[[target]]`.
     pub targets: Vec<Target>,
     /// `gate.beat`: how often what is switched on is asked again.
@@ -106,6 +108,15 @@ pub struct Limits {
     pub hosts: u32,
     /// SSH connections to one host, where a long way needs several.
     pub lanes: u32,
+}
+
+/// A folder that the store is spread over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreDisk {
+    /// Its folder, as written; relative to the site.
+    pub path: PathBuf,
+    /// What stays free; `None`: nobody said.
+    pub reserve: Option<Bytes>,
 }
 
 /// What kind of choke point a resource is.
@@ -176,6 +187,7 @@ impl Settings {
             tiers: BTreeMap::new(),
             classes: ClassWeights::default(),
             dedup: Dedup::default(),
+            disks: Vec::new(),
             targets: Vec::new(),
             beat: DEFAULT_BEAT,
         }

@@ -1,0 +1,48 @@
+//! Which folders the store is spread over: what evac.toml names, and what was added since.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::cli::{Failure, Global, print};
+use crate::inventory::{self, StoreDisk};
+use crate::store::disks::{How, Register};
+use crate::store::{DiskWanted, Disks};
+
+/// Where the store is when nobody says otherwise, in the state folder.
+const STORE_FOLDER: &str = "store";
+
+impl Global {
+    /// The store's first folder: where the index and manifests lie.
+    pub fn store_path(&self) -> PathBuf {
+        let register = Register::read(&self.state()).ok().flatten();
+        let home = register.and_then(|it| {
+            it.disks.into_iter().find(|disk| disk.number == it.home).map(|disk| disk.path)
+        });
+        home.unwrap_or_else(|| self.disks_wanted().swap_remove(0).path)
+    }
+
+    /// Opens the disks of the store; says which are not there.
+    pub fn open_disks(&self, writes: bool) -> Result<Arc<Disks>, Failure> {
+        let (state, wanted) = (self.state(), self.disks_wanted());
+        let how = How { state: &state, wanted: &wanted, writes, by: &self.by, at: self.now() };
+        let (disks, told) = Disks::open(&how)?;
+        for line in told {
+            print::tell(&format!("warning: {line}"));
+        }
+        Ok(Arc::new(disks))
+    }
+
+    /// What evac.toml names, at least one. Mistakes in it are told by whoever needs the rest of it.
+    pub fn disks_wanted(&self) -> Vec<DiskWanted> {
+        let named = inventory::store_disks(&self.site);
+        let wanted = |disk: StoreDisk| {
+            let path = self.site.join(&disk.path);
+            DiskWanted { path: path.components().collect(), reserve: disk.reserve }
+        };
+        let mut wanted: Vec<_> = named.into_iter().map(wanted).collect();
+        if wanted.is_empty() {
+            wanted.push(DiskWanted { path: self.state().join(STORE_FOLDER), reserve: None });
+        }
+        wanted
+    }
+}
