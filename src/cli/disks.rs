@@ -5,11 +5,20 @@ use std::sync::Arc;
 
 use crate::cli::{Failure, Global, print};
 use crate::inventory::{self, StoreDisk};
+use crate::model::Bytes;
 use crate::store::disks::{How, Register};
-use crate::store::{DiskWanted, Disks};
+use crate::store::{Disk as _, DiskWanted, Disks};
 
 /// Where the store is when nobody says otherwise, in the state folder.
 const STORE_FOLDER: &str = "store";
+
+/// What a look at the disks shows.
+pub struct Look {
+    /// Beyond all reserves.
+    pub room: Bytes,
+    /// Disks that are not there.
+    pub away: Vec<String>,
+}
 
 impl Global {
     /// The store's first folder: where the index and manifests lie.
@@ -30,6 +39,19 @@ impl Global {
             print::tell(&format!("warning: {line}"));
         }
         Ok(Arc::new(disks))
+    }
+
+    /// What the disks have room for, by a reader that takes nothing in; `None` before there is a
+    /// store.
+    pub fn look_at_disks(&self) -> Result<Option<Look>, Failure> {
+        if !self.store_path().exists() {
+            return Ok(None);
+        }
+        let (state, wanted) = (self.state(), self.disks_wanted());
+        let how =
+            How { state: &state, wanted: &wanted, writes: false, by: &self.by, at: self.now() };
+        let (disks, _) = Disks::open(&how)?;
+        Ok(Some(Look { room: disks.free_bytes()?, away: disks.away() }))
     }
 
     /// What evac.toml names, at least one. Mistakes in it are told by whoever needs the rest of it.

@@ -49,6 +49,8 @@ pub struct Shared {
     pub ledger: Arc<Ledger>,
     /// What is gone from sources is meant to be.
     pub accept_losses: bool,
+    /// A store that is full is waited for.
+    pub waits_for_space: bool,
     /// Hosts that do not answer are waited for; so long between two knocks.
     pub waits: Option<Duration>,
     dedup: Dedup,
@@ -114,6 +116,7 @@ impl Shared {
             dedup: site.settings.dedup,
             ledger: site.ledger.clone(),
             accept_losses: options.accept_losses,
+            waits_for_space: options.waits_for_space,
             waits: options.waits.then_some(pace.knocks),
             stop,
             engine: channels.0,

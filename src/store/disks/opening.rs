@@ -97,10 +97,11 @@ impl Disks {
         {
             return Err(DisksError::Known { path: path.to_owned() });
         }
-        let (disk, found) = make(path)?;
-        if !may_share_device && let Some(other) = shares_device(path, &self.paths()) {
+        let place = if path.exists() { path } else { path.parent().unwrap_or(path) };
+        if !may_share_device && let Some(other) = shares_device(place, &self.paths()) {
             return Err(DisksError::SameDevice { path: path.to_owned(), other });
         }
+        let (disk, found) = make(path)?;
         let number = number_of(&register, path, found)?;
         let reserve = reserve.unwrap_or_else(|| default_reserve(path));
         mark::put(&disk, Mark { store: register.id().unwrap_or_default(), number })?;
@@ -133,7 +134,7 @@ impl Opening<'_> {
     /// A disk that the register knows; one that was just put there may still have to be made.
     fn known(&mut self, disk: &mut Registered, home: u32, is_new: bool) -> Result<(), DisksError> {
         let wanted = self.how.wanted.iter().find(|wanted| wanted.path == disk.path);
-        let (disk_there, found) = if is_new {
+        let (disk_there, found) = if is_new && self.how.writes {
             let local = LocalDisk::open(&disk.path)?;
             let found = mark::look(&local)?;
             (Some(local), found)
