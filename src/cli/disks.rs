@@ -1,5 +1,7 @@
 //! Which folders the store is spread over: what evac.toml names, and what was added since.
 
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,7 +9,7 @@ use crate::cli::{Failure, Global, print};
 use crate::inventory::{self, StoreDisk};
 use crate::model::Bytes;
 use crate::store::disks::{How, Register};
-use crate::store::{Disk as _, DiskWanted, Disks};
+use crate::store::{Disk as _, DiskWanted, Disks, LocalDisk, default_reserve};
 
 /// Where the store is when nobody says otherwise, in the state folder.
 const STORE_FOLDER: &str = "store";
@@ -52,6 +54,23 @@ impl Global {
             How { state: &state, wanted: &wanted, writes: false, by: &self.by, at: self.now() };
         let (disks, _) = Disks::open(&how)?;
         Ok(Some(Look { room: disks.free_bytes()?, away: disks.away() }))
+    }
+
+    /// What there will be room for when a run begins.
+    pub fn store_room(&self) -> Result<Bytes, Failure> {
+        if let Some(look) = self.look_at_disks()? {
+            return Ok(look.room);
+        }
+        let (mut room, mut devices) = (0, BTreeSet::new());
+        for wanted in self.disks_wanted() {
+            let Some(place) = wanted.path.ancestors().find(|path| path.exists()) else { continue };
+            let failed = |error| Failure::io("look at", place, &error);
+            let is_new = devices.insert(place.metadata().map_err(failed)?.dev());
+            let free = LocalDisk::open(place)?.free_bytes()?;
+            let reserve = wanted.reserve.unwrap_or_else(|| default_reserve(place));
+            room += if is_new { free.saturating_sub(reserve).0 } else { 0 };
+        }
+        Ok(Bytes(room))
     }
 
     /// What evac.toml names, at least one. Mistakes in it are told by whoever needs the rest of it.

@@ -17,6 +17,7 @@ use crate::ledger::snapshot::{
 };
 use crate::model::{Bytes, Reason, Timestamp, WorkloadId};
 use crate::plan::{self, Plan};
+use crate::store::disks::FULL_BELOW_BYTES;
 
 /// A command names so many; more are named together.
 const NAMED_MAX: usize = 5;
@@ -108,7 +109,7 @@ fn of_disks(global: &Global, snapshot: &Snapshot) -> Result<Vec<Blocked>, Failur
     let all = snapshot.customers.iter().flat_map(|customer| &customer.workloads);
     let workloads: Vec<_> = all.filter(is_left).map(|it| it.id.clone()).collect();
     let mut found = Vec::new();
-    if landing.room == Bytes::ZERO && !workloads.is_empty() {
+    if landing.room < Bytes(FULL_BELOW_BYTES) && !workloads.is_empty() {
         found.push(Blocked {
             cause: Reason::LandingFull.word().to_owned(),
             value: workloads.len() as f64,

@@ -320,9 +320,11 @@ impl Global {
 
     /// Packs without a ledger are the rest of a loss, not a beginning.
     fn refuse_lost_ledger(&self) -> Result<(), Failure> {
-        let (ledger, packs) = (self.ledger_path(), self.store_path().join("packs"));
-        if is_there(&ledger)? || fs::read_dir(&packs).map_or(true, |mut some| some.next().is_none())
-        {
+        let (ledger, store) = (self.ledger_path(), self.store_path());
+        let is_empty = |name: &&str| {
+            fs::read_dir(store.join(name)).map_or(true, |mut some| some.next().is_none())
+        };
+        if is_there(&ledger)? || ["packs", "manifests"].iter().all(is_empty) {
             return Ok(());
         }
         let what = format!("{} is missing, and the store holds data", shown(&ledger));

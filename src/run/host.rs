@@ -288,7 +288,7 @@ async fn capture(
         run: opened.run,
         cursor: opened.cursor.clone(),
         disk: host.disk,
-        skip: shared.own_folders.clone(),
+        skip: shared.own_folders(),
         is_gentle: host.impact == Impact::Gentle,
     };
     link.line.talk.send(&ToAgent::Capture(Box::new(order)));

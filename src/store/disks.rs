@@ -37,7 +37,9 @@ use copies::{Copied, Copies};
 pub use opening::{DiskWanted, How, default_reserve};
 pub use register::{REGISTER, Register};
 
-/// Less room than this is none: no pack is begun for it.
+/// With less room than for the longest piece of content nothing may be asked for: that is full.
+pub const FULL_BELOW_BYTES: u64 = 1 << 20;
+/// With less than this to spare a disk has no room: no pack is begun on it.
 pub const ROOM_BYTES_MIN: u64 = 4 << 20;
 
 /// What keeps disks from being used together.
@@ -107,14 +109,19 @@ pub struct Member {
 }
 
 impl Member {
-    /// What may still be put on it.
-    fn room_bytes(&self) -> u64 {
+    /// What is free beyond the reserve.
+    fn spare_bytes(&self) -> u64 {
         if !self.takes_packs || self.has_failed.load(Ordering::Relaxed) {
             return 0;
         }
         let free = self.disk.free_bytes().map_or(0, |free| free.0);
-        let room = free.saturating_sub(self.reserve.0);
-        if room < ROOM_BYTES_MIN { 0 } else { room }
+        free.saturating_sub(self.reserve.0)
+    }
+
+    /// What it is worth to begin packs for.
+    fn room_bytes(&self) -> u64 {
+        let spare = self.spare_bytes();
+        if spare < ROOM_BYTES_MIN { 0 } else { spare }
     }
 }
 
@@ -362,13 +369,15 @@ impl Disk for Disks {
 
     fn free_bytes(&self) -> Result<Bytes, DiskError> {
         let members = self.state().members.clone();
-        Ok(Bytes(members.iter().map(|member| member.room_bytes()).sum()))
+        // The last of each is for what is on its way.
+        let room = |member: &Arc<Member>| member.spare_bytes().saturating_sub(ROOM_BYTES_MIN);
+        Ok(Bytes(members.iter().map(room).sum()))
     }
 
     fn has_room(&self, name: &str, bytes: u64) -> bool {
         let Some(pack) = PackName::of_file(name) else { return true };
         let holder = self.holder("look at", name, pack.id);
-        holder.is_ok_and(|member| member.room_bytes() >= bytes)
+        holder.is_ok_and(|member| member.spare_bytes() >= bytes)
     }
 
     fn away(&self) -> Vec<String> {

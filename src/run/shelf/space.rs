@@ -13,6 +13,7 @@ use crate::run::coordinator::{Frame, SessionId};
 use crate::run::engine::ToEngine;
 use crate::run::landing::{Landing, Room};
 use crate::run::shelf::{Shelf, ShelfError};
+use crate::store::disks::FULL_BELOW_BYTES;
 
 /// Between two looks at what is free.
 const LOOK: Duration = Duration::from_millis(500);
@@ -64,7 +65,7 @@ impl Shelf {
 
     fn look(&mut self) {
         let bytes = self.store.free_bytes().map_or(0, |free| free.0);
-        let needed = if self.space.is_full { ENOUGH_BYTES } else { 1 };
+        let needed = if self.space.is_full { ENOUGH_BYTES } else { FULL_BELOW_BYTES };
         let is_full = bytes < needed;
         if is_full != self.space.is_full {
             self.space.is_full = is_full;
@@ -120,14 +121,15 @@ impl Shelf {
     /// The run ends: what cannot be stored now never will be.
     pub(super) fn give_up(&mut self) -> Result<(), ShelfError> {
         self.space.waits = false;
-        match self.space.held.pop_front() {
-            None => Ok(()),
-            Some((session, workload, frame)) => {
-                self.append(session, &workload, &frame)?;
-                self.store_held();
-                if self.space.held.is_empty() { Ok(()) } else { self.give_up() }
-            }
+        self.store_held();
+        let Some((session, workload, frame)) = self.space.held.pop_front() else { return Ok(()) };
+        self.space.held.clear();
+        match self.append(session, &workload, &frame) {
+            // What is told of it can still be written down: this is not the end of the ledger.
+            Err(error) if error.reason() == Reason::LandingFull => self.interrupt(&error),
+            done => return done,
         }
+        Ok(())
     }
 
     /// Something could not be made durable for want of space: nobody's words since the last
