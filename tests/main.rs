@@ -11,6 +11,8 @@ mod damage;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod disks;
+#[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod hands;

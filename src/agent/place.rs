@@ -332,6 +332,9 @@ impl Placer {
     }
 
     fn begin_entry(&mut self, record: &Record, entry: &Entry) -> Result<(), PlaceError> {
+        if record.check().is_ok() && self.begins_again(record)? {
+            return Ok(());
+        }
         self.abandon_file();
         let path = &entry.path;
         let faulty = match record.check() {

@@ -6,10 +6,12 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use gate::{ActivateArgs, GateArgs, HoldArgs, HoldKind, ReleaseArgs};
+pub use store::{StoreAddArgs, StoreArgs, StoreCommand};
 
 use crate::model::{Rate, Span, Timestamp};
 
 mod gate;
+mod store;
 pub mod hands;
 pub use hands::{
     FirstArgs, HandoverArgs, NextArgs, NoteArgs, PauseArgs, ReloadArgs, ResumeArgs, RetryArgs,
@@ -86,6 +88,7 @@ pub enum Command {
     Hold(HoldArgs),
     Release(ReleaseArgs),
     Publish(PublishArgs),
+    Store(StoreArgs),
     Ledger(LedgerArgs),
     Agent(AgentArgs),
 }
@@ -180,6 +183,9 @@ pub struct RunArgs {
     /// Wait for hosts that do not answer, as long as it takes, and go on by itself when they do
     #[arg(long)]
     pub wait: bool,
+    /// End when the landing disks are full (exit 3), instead of waiting for space
+    #[arg(long)]
+    pub stop_when_full: bool,
     /// Milliseconds between two knocks at a port that is shut
     #[arg(long, value_name = "MS", hide = true)]
     pub beat_ms: Option<u64>,

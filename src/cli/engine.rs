@@ -80,6 +80,7 @@ pub fn site(global: &Global, loaded: &Loaded, writing: &Writing) -> Result<Site,
         inventory: loaded.inventory.clone(),
         ledger: writing.ledger.clone(),
         store: writing.store.clone(),
+        disks: Some(writing.disks.clone()),
         clock: global.clock.clone(),
         by: global.by.clone(),
     })

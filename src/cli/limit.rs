@@ -47,6 +47,7 @@ pub fn run(global: &Global, args: &LimitArgs) -> Result<Exit, Failure> {
         | Said::Steered(_)
         | Said::Noted
         | Said::Window { .. }
+        | Said::DiskAdded { .. }
         | Said::Reloaded { .. } => Err(crate::cli::hands::astray()),
         Said::Limit { id, was, now } => {
             if global.json {

@@ -13,6 +13,7 @@ pub mod agent;
 pub mod args;
 pub mod check;
 pub mod demo;
+pub mod disks;
 pub mod engine;
 pub mod facts;
 pub mod failure;
@@ -39,6 +40,7 @@ pub mod run;
 pub mod site;
 pub mod status;
 pub mod steer;
+pub mod store;
 pub mod survey;
 pub mod verify;
 pub mod window;
@@ -99,6 +101,7 @@ fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
         Command::Hold(args) => hold::hold(global, args),
         Command::Release(args) => hold::release(global, args),
         Command::Publish(args) => publish::run(global, args),
+        Command::Store(args) => store::run(global, args),
         Command::Ledger(args) => ledger::run(global, args),
         Command::Agent(args) => Ok(agent::run(args)),
     }

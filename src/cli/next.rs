@@ -15,8 +15,9 @@ use crate::inventory::Hold;
 use crate::ledger::snapshot::{
     CaptureState, CustomerStatus, HostStatus, RestoreState, SCHEMA, Snapshot, WorkloadStatus,
 };
-use crate::model::{Reason, Timestamp, WorkloadId};
+use crate::model::{Bytes, Reason, Timestamp, WorkloadId};
 use crate::plan::{self, Plan};
+use crate::store::disks::FULL_BELOW_BYTES;
 
 /// A command names so many; more are named together.
 const NAMED_MAX: usize = 5;
@@ -32,7 +33,7 @@ struct Document<'a> {
 /// What is blocked for one cause.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Blocked {
-    /// A reason's word, or `paused`, `uncovered`, `hold`, `at-risk`, `set-aside-entry`.
+    /// A reason's word, or `paused`, `uncovered`, `hold`, `at-risk`, `set-aside-entry`, `disk-away`.
     pub cause: String,
     /// What it keeps from being evacuated, in the plan's value.
     pub value: f64,
@@ -50,6 +51,7 @@ pub fn run(global: &Global, args: &NextArgs) -> Result<Exit, Failure> {
     let reading = global.open_read_only()?;
     let (_, snapshot) = reading.look(&loaded, global.now())?;
     let mut blocked = blocked(&mut loaded, &reading, &snapshot)?;
+    blocked.splice(0..0, of_disks(global, &snapshot)?);
     let all = blocked.len();
     blocked.truncate(args.take.unwrap_or(all));
     if global.json {
@@ -93,6 +95,39 @@ pub fn blocked(
     }));
     blocked.sort_by(|a, b| b.value.total_cmp(&a.value).then_with(|| a.cause.cmp(&b.cause)));
     Ok(blocked)
+}
+
+/// What the landing disks block: everything that is still to come, so it stands first.
+fn of_disks(global: &Global, snapshot: &Snapshot) -> Result<Vec<Blocked>, Failure> {
+    let Some(landing) = global.look_at_disks()? else { return Ok(Vec::new()) };
+    let is_left = |it: &&WorkloadStatus| {
+        !matches!(
+            it.capture.state,
+            CaptureState::Captured | CaptureState::Verified | CaptureState::Skipped
+        )
+    };
+    let all = snapshot.customers.iter().flat_map(|customer| &customer.workloads);
+    let workloads: Vec<_> = all.filter(is_left).map(|it| it.id.clone()).collect();
+    let mut found = Vec::new();
+    if landing.room < Bytes(FULL_BELOW_BYTES) && !workloads.is_empty() {
+        found.push(Blocked {
+            cause: Reason::LandingFull.word().to_owned(),
+            value: workloads.len() as f64,
+            workloads,
+            why: "The landing disks are full up to their reserve: nothing more is taken in until \
+                  one is added, or some space is freed."
+                .to_owned(),
+            command: "evac store add PATH".to_owned(),
+        });
+    }
+    found.extend(landing.away.into_iter().map(|path| Blocked {
+        cause: "disk-away".to_owned(),
+        value: 0.0,
+        workloads: Vec::new(),
+        why: format!("The disk {path} is not there; what is on it cannot be read until it is."),
+        command: format!("mount {path}"),
+    }));
+    Ok(found)
 }
 
 /// What each workload is worth; what the plan has nothing to do for counts as its share by number.

@@ -14,7 +14,7 @@ use crate::cli::site::{Global, PLANS_FOLDER};
 use crate::cli::window;
 use crate::model::{Bytes, Span};
 use crate::plan::timeline::timeline;
-use crate::plan::{self, Options, Plan, Planned, Risk};
+use crate::plan::{self, AtRisk, Options, Plan, Planned, Risk};
 use crate::term::{Align, Style, Table};
 
 /// More lines than this are in the file only.
@@ -30,7 +30,8 @@ pub fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage("--until lies in the past").hint("Give a time to come."));
     }
     let (_, snapshot) = reading.look(&loaded, now)?;
-    let facts = plan_facts(&reading.ledger, &loaded.inventory, &snapshot)?;
+    let mut facts = plan_facts(&reading.ledger, &loaded.inventory, &snapshot)?;
+    facts.store_room = Some(global.store_room()?);
     let options = Options { window: args.window, until: args.until, ..Options::at(now) };
     let plan = plan::plan(&loaded.inventory, &loaded.settings, &facts, &options);
     let name =
@@ -73,6 +74,7 @@ fn text(plan: &Plan, file: &std::path::Path, style: Style) -> String {
         let _ = writeln!(text, "and {more} more in {}", shown(file));
     }
     text.push_str(&at_risk(plan, style));
+    text.push_str(&landing(plan));
     text.push_str(&uncovered(plan, style));
     for assumption in &plan.assumptions {
         let _ = writeln!(text, "Assumed: {assumption}.");
@@ -137,25 +139,41 @@ fn note(planned: &Planned) -> &'static str {
 }
 
 fn at_risk(plan: &Plan, style: Style) -> String {
-    if plan.at_risk.is_empty() {
+    let is_late = |risk: &&AtRisk| risk.reason != Risk::LandingFull;
+    let count = plan.at_risk.iter().filter(is_late).count();
+    if count == 0 {
         return String::new();
     }
     let mut table = Table::new(&[("  workload", Align::Left), ("why", Align::Left)]);
-    for risk in plan.at_risk.iter().take(SHOWN_MAX) {
+    for risk in plan.at_risk.iter().filter(is_late).take(SHOWN_MAX) {
         let needs = risk.needs.window_s.map(span).unwrap_or_default();
         let why = match risk.reason {
             Risk::Window => format!("others go first; a window of {needs} holds it"),
             Risk::TooLarge => format!("too large for the window; one of {needs} holds it"),
             Risk::NoRate => "something on its way has the rate zero".into(),
+            Risk::LandingFull => continue,
         };
         table.row([format!("  {}", risk.id), why]);
     }
-    let count = plan.at_risk.len();
     let mut text = format!("\nWill not make it: {count}\n{}", table.render(style));
     if count > SHOWN_MAX {
         let _ = writeln!(text, "  and {} more: evac --json plan", count - SHOWN_MAX);
     }
     text
+}
+
+/// The scarcest thing of the night, and what buys more of it.
+fn landing(plan: &Plan) -> String {
+    let Some(full) = plan.needs.store_full_s else { return String::new() };
+    let at = plan.starts_at.plus(Duration::from_secs(full));
+    let missing = plan.needs.store_missing_bytes;
+    let lacking = plan.at_risk.iter().filter(|risk| risk.needs.store_bytes.is_some()).count();
+    format!(
+        "\nLANDING DISKS FULL at {at}, after {}: {missing} are missing, for {}.\n\
+         `evac store add PATH` adds a disk, also while a run goes on.\n",
+        span(full),
+        counted(lacking, "workload")
+    )
 }
 
 fn uncovered(plan: &Plan, style: Style) -> String {

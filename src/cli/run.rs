@@ -34,6 +34,7 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     let mut options = work(&loaded, &snapshot, &plan, chosen.as_ref());
     options.accept_losses = args.accept_losses;
     options.waits = args.wait;
+    options.waits_for_space = !args.stop_when_full;
     options.closes = window::hard_end(&loaded.settings, global.now());
     decisions::heed(&mut options, &loaded, &writing.ledger, &snapshot)?;
     options.refuse(guard::refusals(global, &loaded, &writing)?);

@@ -20,7 +20,7 @@ use crate::ledger::{Ledger, StateLock};
 use crate::model::text::bounded;
 use crate::model::{Clock, SiteId, SystemClock, Timestamp};
 use crate::store::{
-    Disk, KeyError, KeyRing, LocalDisk, ManifestError, OpenReport, Store, StoreError, Writer,
+    Disk, Disks, KeyError, KeyRing, ManifestError, OpenReport, Store, StoreError, Writer,
     keep_unpacker, put_site, read_site,
 };
 
@@ -30,8 +30,6 @@ pub const STATE_FOLDER: &str = "state";
 pub const PLANS_FOLDER: &str = "plans";
 /// The record of what is done, in the state folder.
 const LEDGER_FILE: &str = "ledger.db";
-/// What was taken, in the state folder.
-const STORE_FOLDER: &str = "store";
 /// The keys that name chunks, in the state folder.
 const KEYS_FOLDER: &str = "keys";
 /// The rendered page, in the state folder.
@@ -78,6 +76,8 @@ pub struct Writing {
     pub keys: Arc<KeyRing>,
     /// Where packs and manifests lie.
     pub disk: Arc<dyn Disk>,
+    /// The folders that make it up.
+    pub disks: Arc<Disks>,
     /// What was taken.
     pub store: Store,
     /// Adds to it; `None` for commands that only read it back.
@@ -123,11 +123,6 @@ impl Global {
     /// The record of what is done.
     pub fn ledger_path(&self) -> PathBuf {
         self.state().join(LEDGER_FILE)
-    }
-
-    /// What was taken.
-    pub fn store_path(&self) -> PathBuf {
-        self.state().join(STORE_FOLDER)
     }
 
     /// The keys that name chunks.
@@ -256,14 +251,23 @@ impl Global {
     pub fn open_for_writing(&self) -> Result<Writing, Failure> {
         let lock = self.lock_state()?;
         let ledger = Arc::new(self.open_ledger(&lock)?);
-        let (keys, disk) = self.store_parts()?;
-        let (store, writer, _) = Store::open(Arc::clone(&disk), Arc::clone(&keys))?;
+        let (keys, disks) = self.store_parts()?;
+        let disk: Arc<dyn Disk> = disks.clone();
+        if let Err(error) = disks.catch_up() {
+            // Home has them; the second copy can wait until that disk is well.
+            print::tell(&format!("warning: manifests are not kept twice: {error}"));
+        }
+        let (store, writer, report) = Store::open(Arc::clone(&disk), Arc::clone(&keys))?;
+        if report.away_packs > 0 {
+            let packs = report.away_packs;
+            print::tell(&format!("warning: {packs} packs are on disks that are not there"));
+        }
         keep_site(&store, ledger.site()?)?;
         if let Err(error) = keep_unpacker(&*disk) {
             // The data comes first: a disk that is full now may be so for good reasons.
             print::tell(&format!("warning: the store is without its unpack.py: {error}"));
         }
-        Ok(Writing { ledger, keys, disk, store, writer: Some(writer), lock })
+        Ok(Writing { ledger, keys, disk, disks, store, writer: Some(writer), lock })
     }
 
     /// Opens the ledger to write, and the store to read back: damage that forbids to add to it, a
@@ -271,14 +275,15 @@ impl Global {
     pub fn open_for_reading_back(&self) -> Result<Writing, Failure> {
         let lock = self.lock_state()?;
         let ledger = Arc::new(self.open_ledger(&lock)?);
-        let (keys, disk) = self.store_parts()?;
+        let (keys, disks) = self.store_parts()?;
+        let disk: Arc<dyn Disk> = disks.clone();
         let store = open_store(&keys, &disk)?;
-        Ok(Writing { ledger, keys, disk, store, writer: None, lock })
+        Ok(Writing { ledger, keys, disk, disks, store, writer: None, lock })
     }
 
-    fn store_parts(&self) -> Result<(Arc<KeyRing>, Arc<dyn Disk>), Failure> {
+    fn store_parts(&self) -> Result<(Arc<KeyRing>, Arc<Disks>), Failure> {
         let keys = Arc::new(KeyRing::open(&self.keys_path())?);
-        Ok((keys, Arc::new(LocalDisk::open(&self.store_path())?)))
+        Ok((keys, self.open_disks(true)?))
     }
 
     /// Opens the ledger to read, beside whoever writes it; before there is one it is empty.
@@ -300,8 +305,7 @@ impl Global {
             return Ok(None);
         }
         let keys = Arc::new(KeyRing::open(&self.keys_path())?);
-        let disk = Arc::new(LocalDisk::open(&self.store_path())?);
-        Ok(Some(Store::open_read_only(disk, keys)?))
+        Ok(Some(Store::open_read_only(self.open_disks(false)?, keys)?))
     }
 
     /// Opens the store to read back, with the lock held. `None` before anything was stored.
@@ -309,15 +313,18 @@ impl Global {
         if !is_there(&self.store_path())? {
             return Ok(None);
         }
-        let (keys, disk) = self.store_parts()?;
+        let (keys, disks) = self.store_parts()?;
+        let disk: Arc<dyn Disk> = disks;
         Ok(Some(open_store(&keys, &disk)?))
     }
 
     /// Packs without a ledger are the rest of a loss, not a beginning.
     fn refuse_lost_ledger(&self) -> Result<(), Failure> {
-        let (ledger, packs) = (self.ledger_path(), self.store_path().join("packs"));
-        if is_there(&ledger)? || fs::read_dir(&packs).map_or(true, |mut some| some.next().is_none())
-        {
+        let (ledger, store) = (self.ledger_path(), self.store_path());
+        let is_empty = |name: &&str| {
+            fs::read_dir(store.join(name)).map_or(true, |mut some| some.next().is_none())
+        };
+        if is_there(&ledger)? || ["packs", "manifests"].iter().all(is_empty) {
             return Ok(());
         }
         let what = format!("{} is missing, and the store holds data", shown(&ledger));

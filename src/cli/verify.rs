@@ -9,7 +9,7 @@ use crate::cli::{Exit, Failure, Global, fleet, print};
 use crate::ledger::snapshot::SCHEMA;
 use crate::ledger::{self, Ledger};
 use crate::model::{Bytes, Event, PassNumber, WorkloadId};
-use crate::store::verify::{Bad, PassRef, VerifyProgress, VerifyReport, verify};
+use crate::store::verify::{Bad, BadKind, PassRef, VerifyProgress, VerifyReport, verify};
 use crate::store::{PassName, RunEnd};
 
 /// Paths of one damage that are told one by one to people.
@@ -81,7 +81,11 @@ pub(super) fn record(
     deep: bool,
 ) -> Result<(), Failure> {
     let mut bad: BTreeMap<&WorkloadId, u64> = BTreeMap::new();
-    for damage in &report.bad {
+    let is_away = |damage: &&Bad| damage.kind == BadKind::DiskAway;
+    // What is on a disk that is not there is neither damaged nor verified.
+    let unseen: BTreeSet<&WorkloadId> =
+        report.bad.iter().filter(is_away).flat_map(|damage| &damage.workloads).collect();
+    for damage in report.bad.iter().filter(|damage| !is_away(damage)) {
         for workload in &damage.workloads {
             *bad.entry(workload).or_default() += 1;
         }
@@ -90,7 +94,7 @@ pub(super) fn record(
         let (workload, pass) = (reference.name.workload.clone(), reference.name.pass);
         let event = match bad.get(&workload) {
             Some(bad_chunks) => Event::VerifyFailed { workload, pass, bad_chunks: *bad_chunks },
-            None if deep && *is_sealed => {
+            None if deep && *is_sealed && !unseen.contains(&workload) => {
                 let checked_bytes = bytes_of(ledger, &workload, pass)?;
                 Event::Verified { workload, pass, checked_bytes }
             }

@@ -50,8 +50,9 @@ pub use document::SourceFile;
 pub use problem::{Entry, Problem, SetAside, Severity};
 pub use reading::{
     INVENTORY_FILE, INVENTORY_FOLDER, Reading, SETTINGS_FILE, Unusable, read, read_files,
+    store_disks,
 };
-pub use settings::{Resource, ResourceKind, Settings, Window};
+pub use settings::{Resource, ResourceKind, Settings, StoreDisk, Window};
 
 /// Where an entry or a value was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use crate::inventory::document::{FILE_BYTES_MAX, SourceFile};
 use crate::inventory::overlay::{Overlay, Places};
+use crate::inventory::settings::StoreDisk;
 use crate::inventory::{
     Entry, Host, Inventory, Origin, Problem, SetAside, Settings, check, check_settings, parse,
     settings_parse,
@@ -70,6 +71,13 @@ pub fn read(site: &Path) -> Reading {
         Err(error) => files.push(unreadable(INVENTORY_FOLDER, &error)),
     }
     read_files(&settings.expect("it was put there"), &files)
+}
+
+/// The disks of the store that the settings of `site` name, as far as they can be read.
+pub fn store_disks(site: &Path) -> Vec<StoreDisk> {
+    let settings = file(site, SETTINGS_FILE);
+    let read = settings.and_then(|file| settings_parse::settings(&file, &mut Vec::new()));
+    read.map(|settings| settings.disks).unwrap_or_default()
 }
 
 /// The inventory files of a folder, in name order.

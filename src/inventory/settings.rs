@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::inventory::{Class, Dedup, Origin, Target};
-use crate::model::{Rate, ResourceId, Span, TierName, Timestamp};
+use crate::model::{Bytes, Rate, ResourceId, Span, TierName, Timestamp};
 
 /// Weight of a customer without a tier.
 pub const DEFAULT_WEIGHT: f64 = 1.0;
@@ -63,6 +63,8 @@ pub struct Settings {
     pub classes: ClassWeights,
     /// `store.dedup`.
     pub dedup: Dedup,
+    /// `[[store.disk]]`, in the order written; none: `state/store`.
+    pub disks: Vec<StoreDisk>,
     /// `[[target]]`.
     pub targets: Vec<Target>,
     /// `gate.beat`: how often what is switched on is asked again.
@@ -115,6 +117,15 @@ pub struct Limits {
     pub lanes: u32,
     /// A read at a source that gives nothing for so long is left behind.
     pub patience: Span,
+}
+
+/// A folder that the store is spread over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreDisk {
+    /// Its folder, as written; relative to the site.
+    pub path: PathBuf,
+    /// What stays free; `None`: nobody said.
+    pub reserve: Option<Bytes>,
 }
 
 /// What kind of choke point a resource is.
@@ -190,6 +201,7 @@ impl Settings {
             tiers: BTreeMap::new(),
             classes: ClassWeights::default(),
             dedup: Dedup::default(),
+            disks: Vec::new(),
             targets: Vec::new(),
             beat: DEFAULT_BEAT,
         }

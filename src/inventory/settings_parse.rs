@@ -8,7 +8,7 @@ use crate::inventory::fields::{Fields, suggestion};
 use crate::inventory::settings::{
     ClassWeights, DEFAULT_BEAT, DEFAULT_HOSTS, DEFAULT_KNOWN_HOSTS, DEFAULT_LANES,
     DEFAULT_LANGUAGE, DEFAULT_PATIENCE, DEFAULT_PORT, DEFAULT_TIMEZONE, DEFAULT_USER, LANES_MAX,
-    LANGUAGES, Limits, PATIENCE, Resource, ResourceKind, Settings, Site, Ssh, Window,
+    LANGUAGES, Limits, PATIENCE, Resource, ResourceKind, Settings, Site, Ssh, StoreDisk, Window,
 };
 use crate::inventory::{Class, Dedup, Origin, Problem, Target};
 use crate::model::{Span, TierName, Timestamp};
@@ -47,7 +47,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
     });
     let tiers = tiers.collect();
     let classes = classes(&mut fields);
-    let dedup = store(&mut fields);
+    let (dedup, disks) = store(&mut fields);
     let targets = fields.tables("target");
     let targets =
         targets.iter().filter_map(|(table, at)| target(table, at, fields.problems())).collect();
@@ -63,6 +63,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
         tiers,
         classes,
         dedup,
+        disks,
         targets,
         beat,
     })
@@ -215,12 +216,24 @@ fn classes(fields: &mut Fields<'_>) -> ClassWeights {
     classes
 }
 
-fn store(fields: &mut Fields<'_>) -> Dedup {
-    let Some((table, at)) = fields.table("store") else { return Dedup::default() };
+fn store(fields: &mut Fields<'_>) -> (Dedup, Vec<StoreDisk>) {
+    let Some((table, at)) = fields.table("store") else { return Default::default() };
     let mut fields = Fields::new(table, at, "[store]", fields.problems());
     let dedup = fields.word("dedup", &DEDUPS).unwrap_or_default();
+    let mut disks: Vec<StoreDisk> = Vec::new();
+    for (table, at) in fields.tables("disk") {
+        let mut fields = Fields::new(table, at, "[[store.disk]]", fields.problems());
+        let path = fields.needed_text("path", "Write the folder: path = \"/mnt/disk2/evac\".");
+        let reserve = fields.parse("reserve");
+        let path = PathBuf::from(path.unwrap_or_default());
+        if disks.iter().any(|disk| disk.path == path) {
+            fields.error(at, format!("the disk `{}` is named twice", path.display()), "");
+        }
+        fields.finish();
+        disks.push(StoreDisk { path, reserve });
+    }
     fields.finish();
-    dedup
+    (dedup, disks)
 }
 
 fn beat(fields: &mut Fields<'_>) -> Span {

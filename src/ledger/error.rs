@@ -136,6 +136,17 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// Has its disk no space left?
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Database { source, .. } => {
+                source.0.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+            }
+            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+            _ => false,
+        }
+    }
+
     pub(super) fn database(path: &Path, source: rusqlite::Error) -> Self {
         Self::Database { path: path.to_owned(), source: DatabaseError(source) }
     }

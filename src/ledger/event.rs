@@ -193,6 +193,11 @@ fn storable(event: &Event) -> Event {
                 *text = bounded(text, TEXT_CHARS_MAX);
             }
         }
+        Event::DiskAdded { path, by, .. } => {
+            for text in [path, by] {
+                *text = bounded(text, TEXT_CHARS_MAX);
+            }
+        }
         Event::Steered { what, text, by, .. } => {
             for text in [what, text, by] {
                 *text = bounded(text, TEXT_CHARS_MAX);

@@ -284,6 +284,13 @@ pub enum Event {
     WindowSet { was: Option<Timestamp>, closes: Timestamp, hard: bool, by: String },
     /// A run read the inventory again; `kept` are entries that stay as they were.
     Reloaded { added: u64, changed: u64, removed: u64, kept: Vec<String>, by: String },
+    /// The landing disks, each as a line, have no room beyond their reserve: nothing more is asked
+    /// for until they have.
+    LandingFull { disks: Vec<String> },
+    /// There is room again: the run goes on.
+    LandingHasRoom { room: Bytes },
+    /// An operator gave the store a further disk.
+    DiskAdded { path: String, free: Bytes, reserve: Bytes, by: String },
     /// The run stops: no new work, what is under way is finished.
     Draining,
     /// Totals; always the last.
@@ -331,6 +338,7 @@ impl Event {
             | Self::LimitSet { by, .. }
             | Self::Steered { by, .. }
             | Self::WindowSet { by, .. }
+            | Self::DiskAdded { by, .. }
             | Self::Reloaded { by, .. } => Some(by),
             _ => None,
         }

@@ -17,6 +17,7 @@ pub mod estimate;
 pub mod file;
 mod jobs;
 pub mod order;
+mod space;
 pub mod timeline;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ use crate::inventory::{Class, Inventory, Settings};
 use crate::model::{
     Bytes, CustomerId, HostId, Rate, ResourceId, Span, TargetId, Timestamp, WorkloadId,
 };
+use space::Filling;
 
 /// Version of the `plan` document.
 pub const SCHEMA: u32 = 1;
@@ -54,6 +56,8 @@ pub struct Facts {
     pub sent_share: Option<f64>,
     /// Data that no workload names.
     pub uncovered: Vec<Uncovered>,
+    /// What the landing disks have room for; `None`: nobody looked.
+    pub store_room: Option<Bytes>,
 }
 
 /// What was measured of a workload.
@@ -188,6 +192,8 @@ pub enum Risk {
     TooLarge,
     /// Something on its way has the rate zero.
     NoRate,
+    /// The landing disks are full before it is complete.
+    LandingFull,
 }
 
 /// What would save a workload.
@@ -195,6 +201,9 @@ pub enum Risk {
 pub struct RiskNeeds {
     /// A window this long, in this order of work.
     pub window_s: Option<u64>,
+    /// So much more room on the landing disks, in this order of work; `None`: there is enough.
+    #[serde(default)]
+    pub store_bytes: Option<Bytes>,
 }
 
 /// What it takes for everything to fit.
@@ -208,6 +217,15 @@ pub struct Needs {
     pub bottleneck: Option<String>,
     /// What it would have to carry for everything to fit the window; `None`: it is enough.
     pub bottleneck_rate: Option<Rate>,
+    /// What the landing disks have room for; `None`: nobody looked.
+    #[serde(default)]
+    pub store_room: Option<Bytes>,
+    /// When they are full; `None`: not while this plan is carried out.
+    #[serde(default)]
+    pub store_full_s: Option<u64>,
+    /// What they lack for everything.
+    #[serde(default)]
+    pub store_missing_bytes: Bytes,
 }
 
 /// Makes a plan.
@@ -250,6 +268,7 @@ fn document(
     options: &Options,
     (starts_at, window_s): (Timestamp, Option<u64>),
 ) -> Plan {
+    let room = facts.store_room;
     let workloads: Vec<_> = (chosen.steps.iter().zip(&chosen.flows))
         .map(|(step, flow)| work.planned(step, *flow, window_s))
         .collect();
@@ -262,8 +281,8 @@ fn document(
         value_by_deadline: chosen.value,
         value_bound: bound::value(&work.jobs, &work.full_capacities(), window_s),
         customers_complete: customers_complete(&workloads, window_s),
-        at_risk: at_risk(&work, &workloads, window_s),
-        needs: needs(&work, &workloads, window_s),
+        at_risk: at_risk(&work, &workloads, (window_s, room)),
+        needs: needs(&work, &workloads, (window_s, room)),
         uncovered: facts.uncovered.clone(),
         assumptions: work.assumptions,
         workloads,
@@ -297,10 +316,22 @@ fn customers_complete(workloads: &[Planned], window_s: Option<u64>) -> Customers
     CustomersComplete { low: complete(2), high: complete(1) }
 }
 
-fn at_risk(work: &jobs::Work<'_>, workloads: &[Planned], window_s: Option<u64>) -> Vec<AtRisk> {
-    let mut lost: Vec<_> = workloads.iter().filter(|planned| !planned.fits).collect();
+fn at_risk(
+    work: &jobs::Work<'_>,
+    workloads: &[Planned],
+    (window_s, room): (Option<u64>, Option<Bytes>),
+) -> Vec<AtRisk> {
+    let filling = Filling::of(workloads);
+    let lacks = |planned: &Planned| {
+        let stored = filling.stored_by(planned.finish_s?);
+        let lacking = stored.saturating_sub(room?);
+        (planned.bytes > Bytes::ZERO && lacking > Bytes::ZERO).then_some(lacking)
+    };
+    let is_lost = |planned: &&Planned| !planned.fits || lacks(planned).is_some();
+    let mut lost: Vec<_> = workloads.iter().filter(is_lost).collect();
     lost.sort_by(|a, b| b.value.total_cmp(&a.value).then_with(|| a.id.cmp(&b.id)));
     let risk = |planned: &Planned| match (planned.finish_s, work.alone_s(&planned.id)) {
+        _ if planned.fits => Risk::LandingFull,
         (None, _) | (_, None) => Risk::NoRate,
         (_, Some(alone)) if window_s.is_some_and(|window| alone > window as f64) => Risk::TooLarge,
         _ => Risk::Window,
@@ -309,12 +340,17 @@ fn at_risk(work: &jobs::Work<'_>, workloads: &[Planned], window_s: Option<u64>) 
         .map(|planned| AtRisk {
             id: planned.id.clone(),
             reason: risk(planned),
-            needs: RiskNeeds { window_s: planned.finish_s },
+            needs: RiskNeeds { window_s: planned.finish_s, store_bytes: lacks(planned) },
         })
         .collect()
 }
 
-fn needs(work: &jobs::Work<'_>, workloads: &[Planned], window_s: Option<u64>) -> Needs {
+fn needs(
+    work: &jobs::Work<'_>,
+    workloads: &[Planned],
+    (window_s, room): (Option<u64>, Option<Bytes>),
+) -> Needs {
+    let store_bytes: Bytes = workloads.iter().map(|planned| planned.bytes).sum();
     let finishes: Option<Vec<u64>> = workloads.iter().map(|planned| planned.finish_s).collect();
     let bottleneck = work.bottleneck();
     let rate = bottleneck.as_ref().zip(window_s).and_then(|(bottleneck, window)| {
@@ -322,7 +358,10 @@ fn needs(work: &jobs::Work<'_>, workloads: &[Planned], window_s: Option<u64>) ->
         (needed > bottleneck.rate).then(|| Rate(needed.ceil() as u64))
     });
     Needs {
-        store_bytes: workloads.iter().map(|planned| planned.bytes).sum(),
+        store_bytes,
+        store_room: room,
+        store_full_s: room.and_then(|room| Filling::of(workloads).full_s(room)),
+        store_missing_bytes: room.map_or(Bytes::ZERO, |room| store_bytes.saturating_sub(room)),
         window_s: finishes.map(|finishes| finishes.into_iter().max().unwrap_or(0)),
         bottleneck: bottleneck.map(|bottleneck| bottleneck.name),
         bottleneck_rate: rate,

@@ -15,6 +15,8 @@
 //! {"schema":1,"answer":"window","was":null,"closes":"2030-03-05T04:00:00Z","hard":true}
 //! {"schema":1,"by":"jo","ask":"reload"}
 //! {"schema":1,"answer":"reloaded","added":1,"changed":0,"removed":0,"kept":["host/x: …"]}
+//! {"schema":1,"by":"jo","ask":"store_add","path":"/mnt/b","reserve":null,"same_device":false}
+//! {"schema":1,"answer":"disk_added","path":"/mnt/b","free":12000000000,"reserve":120000000}
 //! ```
 //!
 //! **Promises.**
@@ -27,27 +29,24 @@
 //! A socket's address holds only 108 bytes, and folders of sites lie deep: it is addressed through
 //! the open folder in `/proc/self/fd`.
 
+mod steering;
+
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::model::text::bounded;
-use crate::model::{Clock, Event, Rate, Steer, Timestamp, WorkloadId};
-use crate::run::capacities::Capacities;
-use crate::run::engine::ToEngine;
-use crate::run::hands::{Hands, Word};
-use crate::run::pulse::Limited;
+use crate::model::{Bytes, Event, Rate, Steer, Timestamp, WorkloadId};
 use crate::run::schedule::Effect;
+pub(super) use steering::Steering;
 
 /// Name of the socket in the state folder.
 pub const SOCKET: &str = "control.sock";
@@ -62,10 +61,6 @@ const AT_ONCE: usize = 8;
 const SCHEMA: u32 = 1;
 /// Most workloads in one request: with ids of any length they fit a line.
 pub const WORKLOADS_MAX: usize = 1_000;
-/// Longest text that is kept.
-const TEXT_CHARS_MAX: usize = 500;
-/// Longest name of an operator that is kept.
-const BY_CHARS_MAX: usize = 80;
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +109,15 @@ pub enum Ask {
     },
     /// Read the inventory again.
     Reload,
+    /// Give the store a further disk.
+    StoreAdd {
+        /// Its folder.
+        path: PathBuf,
+        /// What stays free; `None`: the usual.
+        reserve: Option<Bytes>,
+        /// May it lie on the device of another?
+        same_device: bool,
+    },
 }
 
 impl Request {
@@ -169,6 +173,15 @@ pub enum Said {
         removed: u64,
         /// Entries that stay as they were, or are not taken up, and why.
         kept: Vec<String>,
+    },
+    /// The store has a further disk.
+    DiskAdded {
+        /// Its folder.
+        path: String,
+        /// What it has left.
+        free: Bytes,
+        /// What stays free.
+        reserve: Bytes,
     },
     /// It was not done: the run is at its end.
     Over,
@@ -279,15 +292,6 @@ impl Drop for Control {
     }
 }
 
-/// What is steered.
-#[derive(Clone)]
-pub(super) struct Steering {
-    pub(super) hands: Arc<Hands>,
-    pub(super) capacities: Arc<Capacities>,
-    pub(super) engine: Sender<ToEngine>,
-    pub(super) clock: Arc<dyn Clock>,
-}
-
 impl Control {
     /// Listens in `state`, whose lock the caller holds.
     pub(super) fn listen(state: &Path, steering: Steering) -> io::Result<Self> {
@@ -348,44 +352,6 @@ async fn serve(mut stream: UnixStream, steering: &Steering) -> io::Result<()> {
     answer.push(b'\n');
     write.write_all(&answer).await?;
     write.shutdown().await
-}
-
-impl Steering {
-    async fn answer(&self, request: Request) -> Said {
-        let by = bounded(&request.by, BY_CHARS_MAX);
-        match request.ask {
-            Ask::Limit { id, rate } => self.limit(&id, rate, by).await,
-            Ask::Steer { workloads, .. } if workloads.len() > WORKLOADS_MAX => {
-                Said::Refused { why: "too many workloads at once".to_owned() }
-            }
-            Ask::Steer { steer, what, workloads, text } => {
-                let (what, text) = (bounded(&what, TEXT_CHARS_MAX), bounded(&text, TEXT_CHARS_MAX));
-                self.hands.clone().steer(Word { steer, what, workloads, text, by }).await
-            }
-            Ask::Note { what, text } => {
-                let (what, text) = (bounded(&what, TEXT_CHARS_MAX), bounded(&text, TEXT_CHARS_MAX));
-                self.hands.note(what, text, by).await
-            }
-            Ask::Reload => self.hands.clone().reload(self.clock.now(), by).await,
-            Ask::Window { closes, hard } => self.hands.window(closes, hard, by).await,
-        }
-    }
-
-    async fn limit(&self, id: &str, rate: Option<Rate>, by: String) -> Said {
-        let capacity = match self.capacities.find(id) {
-            Ok(capacity) => capacity,
-            Err(error) => return Said::Refused { why: error.to_string() },
-        };
-        let id = self.capacities.name(capacity).to_owned();
-        let (answer, was) = oneshot::channel();
-        let limited = Limited { capacity, rate, what: id.clone(), by, answer };
-        // An engine that ended answers nothing.
-        let _ = self.engine.send(ToEngine::Limit(limited));
-        match was.await {
-            Ok(was) => Said::Limit { id, was, now: rate },
-            Err(_) => Said::Refused { why: "the run is at its end".to_owned() },
-        }
-    }
 }
 
 /// Tells readers that a run cannot be steered.

@@ -11,16 +11,17 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use crate::agent::ProcessorTime;
 use crate::ledger::{Ledger, LinkTable};
 use crate::model::{
-    ChunkId, Clock, Event, EventSink, HostId, PassNumber, Reason, RunNumber, TreePath, WorkloadId,
+    ChunkId, Clock, Event, EventSink, HostId, PassNumber, Reason, RunNumber, WorkloadId,
 };
 use crate::run::base::{BaseFeed, Link, More, News};
 use crate::run::capacities::Capacities;
 use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, SessionId};
+use crate::run::landing::Room;
 use crate::run::pulse::Limited;
 use crate::run::shelf::{Counted, ToShelf};
 use crate::run::talk::Outbox;
 use crate::store::{PassName, Store};
-use crate::wire::{LinkAnswer, LinkAsk, Pace, ToAgent, ToLanding, encode};
+use crate::wire::{Pace, ToAgent, ToLanding, encode};
 
 /// How often time passes for the coordinator.
 const TICK: Duration = Duration::from_millis(100);
@@ -54,6 +55,11 @@ pub enum ToEngine {
     Damaged(SessionId, String),
     /// The landing disk is full or broken: every session ends.
     LandingFailed(Reason, String),
+    /// What the store has room for.
+    Room(Room),
+    /// What these sessions said last could not be made durable: they end, and begin again where
+    /// their receipts end.
+    Interrupted(Vec<SessionId>, String),
     /// Keep to another rate from now on.
     Limit(Limited),
     /// Tell the readers, and this one once it is durable.
@@ -98,7 +104,7 @@ pub(super) struct Running {
     outbox: Outbox,
     listens: watch::Sender<bool>,
     ended: Option<oneshot::Sender<SessionEnd>>,
-    links: LinkTable,
+    pub(super) links: LinkTable,
     base: Option<BaseFeed>,
     counted: Option<Counted>,
     rechecks: bool,
@@ -122,7 +128,11 @@ pub struct Engine {
     pub(super) events: Arc<dyn EventSink>,
     last_tick: Duration,
     last_pulse: Duration,
-    failed: Option<(Reason, String)>,
+    pub(super) failed: Option<(Reason, String)>,
+    /// Is the store full up to its reserve?
+    pub(super) is_full: bool,
+    /// Sessions that end before they have begun here.
+    pub(super) doomed: HashMap<SessionId, String>,
 }
 
 impl Engine {
@@ -148,6 +158,8 @@ impl Engine {
             last_tick: Duration::ZERO,
             last_pulse: Duration::ZERO,
             failed: None,
+            is_full: false,
+            doomed: HashMap::new(),
         }
     }
 
@@ -164,7 +176,9 @@ impl Engine {
                 self.last_tick = now;
                 self.input(Input::Tick);
             }
-            if now.saturating_sub(self.last_pulse) >= PULSE && !self.sessions.is_empty() {
+            if now.saturating_sub(self.last_pulse) >= PULSE
+                && (self.is_full || !self.sessions.is_empty())
+            {
                 self.last_pulse = now;
                 let pulse = self.pulse(now);
                 let _ = self.shelf.send(ToShelf::Pulse(pulse));
@@ -197,15 +211,21 @@ impl Engine {
             ToEngine::LandingFailed(reason, detail) => self.landing_failed(reason, &detail),
             ToEngine::Limit(limited) => self.limit(limited),
             ToEngine::Keep(event, answer) => self.keep(event, answer),
-            ToEngine::Drain => self.input(Input::Drain),
+            ToEngine::Room(room) => self.has_room(room),
+            ToEngine::Interrupted(sessions, detail) => self.interrupted(sessions, &detail),
+            ToEngine::Drain => {
+                self.input(Input::Drain);
+                // What was asked for and cannot be stored now never will be.
+                let _ = self.shelf.send(ToShelf::GiveUp);
+            }
             ToEngine::Stop => {}
         }
     }
 
     fn begin(&mut self, new: NewSession) {
         let NewSession { assignment, outbox, listens, ended, links, rechecks } = new;
-        if let Some((reason, detail)) = &self.failed {
-            let _ = ended.send(SessionEnd::Failed(*reason, detail.clone()));
+        if let Some((reason, detail)) = self.refuses(assignment.session) {
+            let _ = ended.send(SessionEnd::Failed(reason, detail));
             return;
         }
         let running = Running {
@@ -265,36 +285,7 @@ impl Engine {
         }
     }
 
-    fn link(&mut self, id: SessionId, ask: &LinkAsk) {
-        let Some(session) = self.sessions.get_mut(&id) else {
-            return;
-        };
-        let (dev, ino) = ask.inode;
-        let first = session.links.first_or(dev, ino, ask.fingerprint.0, &ask.path);
-        match first {
-            Ok(first) => {
-                // A first name that stands later in the tree cannot be linked to.
-                let of: Option<TreePath> = first.filter(|first| *first < ask.path);
-                let answer = of.map_or(LinkAnswer::Wanted, LinkAnswer::SameAs);
-                self.send(id, &ToAgent::Link { ticket: ask.ticket, answer });
-            }
-            Err(error) => self.end(id, Reason::LandingError, crate::run::explain(&error)),
-        }
-    }
-
-    /// They come before the block that holds them, so nobody has asked about them yet.
-    fn know_links(&mut self, id: SessionId, links: Vec<Link>) {
-        let Some(session) = self.sessions.get_mut(&id) else {
-            return;
-        };
-        for Link { inode: (dev, ino), fingerprint, path } in links {
-            if let Err(error) = session.links.first_or(dev, ino, fingerprint.0, &path) {
-                return self.end(id, Reason::LandingError, crate::run::explain(&error));
-            }
-        }
-    }
-
-    fn send(&self, id: SessionId, message: &ToAgent) {
+    pub(super) fn send(&self, id: SessionId, message: &ToAgent) {
         if let Some(session) = self.sessions.get(&id) {
             // A connection that is gone says so itself.
             let _ = session.outbox.send(encode(message));
@@ -374,7 +365,7 @@ impl Engine {
     }
 
     /// Ends a session for a reason found here.
-    fn end(&mut self, id: SessionId, reason: Reason, detail: String) {
+    pub(super) fn end(&mut self, id: SessionId, reason: Reason, detail: String) {
         self.finish(id, SessionEnd::Failed(reason, detail));
         self.input(Input::Ended(id));
     }
@@ -382,14 +373,6 @@ impl Engine {
     fn finish(&mut self, id: SessionId, end: SessionEnd) {
         if let Some(ended) = self.sessions.remove(&id).and_then(|session| session.ended) {
             let _ = ended.send(end);
-        }
-    }
-
-    fn landing_failed(&mut self, reason: Reason, detail: &str) {
-        self.failed = Some((reason, detail.to_owned()));
-        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
-        for id in ids {
-            self.end(id, reason, detail.to_owned());
         }
     }
 }

@@ -22,6 +22,8 @@ use crate::run::trunk::{self, Trunk};
 use crate::run::{Refusal, Shared, links};
 use crate::wire::{CaptureOrder, Grant, ToAgent, ToLanding};
 
+/// Doublings of the pause before a store is tried again that was full.
+const PAUSES_FOR_SPACE: u32 = 3;
 /// What of one agent may wait for the engine.
 const QUEUED_BYTES_MAX: usize = 32 << 20;
 
@@ -163,6 +165,14 @@ async fn after_failure(
         retry_s,
     };
     match error.reason {
+        Reason::LandingFull if shared.waits_for_space && shared.phase() == Phase::Running => {
+            if shared.is_begun(workload) {
+                shared.emit(stopped(error.reason));
+            }
+            shared.give_back_failed(&host.id, workload.clone());
+            shared.sleep(shared.pause(PAUSES_FOR_SPACE), workload).await;
+            true
+        }
         Reason::Stopped | Reason::LandingFull | Reason::LandingError => {
             shared.emit(stopped(error.reason));
             shared.done(&host.id, workload, Outcome::Partial(error.reason));
@@ -278,7 +288,7 @@ async fn capture(
         run: opened.run,
         cursor: opened.cursor.clone(),
         disk: host.disk,
-        skip: shared.own_folders.clone(),
+        skip: shared.own_folders(),
         is_gentle: host.impact == Impact::Gentle,
         patience: shared.patience,
     };

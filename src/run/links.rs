@@ -1,15 +1,20 @@
-//! The table of first names for one session; a resumed pass fills it from its manifest.
+//! The table of first names for one session: a resumed pass fills it from its manifest, and agents
+//! ask it.
 
 use std::sync::Arc;
 
 use crate::capture::{Kind, Record};
 use crate::inventory::Workload;
-use crate::ledger::{Ledger, LinkTable};
-use crate::model::{Reason, RunNumber};
+use crate::ledger::{Ledger, LedgerError, LinkTable};
+use crate::model::{Reason, RunNumber, TreePath};
+use crate::run::base::Link;
+use crate::run::coordinator::SessionId;
+use crate::run::engine::Engine;
 use crate::run::shelf::OpenedPass;
 use crate::run::talk::TalkError;
 use crate::run::{Shared, vouched};
 use crate::store::{Disk, PassName, Step};
+use crate::wire::{LinkAnswer, LinkAsk, ToAgent};
 
 /// A table that knows what the pass holds so far.
 pub async fn table(
@@ -53,4 +58,39 @@ fn fill(
         }
     }
     Ok(())
+}
+
+impl Engine {
+    pub(super) fn link(&mut self, id: SessionId, ask: &LinkAsk) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let (dev, ino) = ask.inode;
+        let first = session.links.first_or(dev, ino, ask.fingerprint.0, &ask.path);
+        match first {
+            Ok(first) => {
+                // A first name that stands later in the tree cannot be linked to.
+                let of: Option<TreePath> = first.filter(|first| *first < ask.path);
+                let answer = of.map_or(LinkAnswer::Wanted, LinkAnswer::SameAs);
+                self.send(id, &ToAgent::Link { ticket: ask.ticket, answer });
+            }
+            Err(error) => self.end(id, reason_of(&error), crate::run::explain(&error)),
+        }
+    }
+
+    /// They come before the block that holds them, so nobody has asked about them yet.
+    pub(super) fn know_links(&mut self, id: SessionId, links: Vec<Link>) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        for Link { inode: (dev, ino), fingerprint, path } in links {
+            if let Err(error) = session.links.first_or(dev, ino, fingerprint.0, &path) {
+                return self.end(id, reason_of(&error), crate::run::explain(&error));
+            }
+        }
+    }
+}
+
+fn reason_of(error: &LedgerError) -> Reason {
+    if error.is_full() { Reason::LandingFull } else { Reason::LandingError }
 }

@@ -22,6 +22,7 @@ pub mod gate;
 mod hands;
 mod host;
 pub mod knocks;
+pub mod landing;
 pub mod lanes;
 mod levels;
 mod links;
@@ -55,13 +56,14 @@ use crate::ledger::Ledger;
 use crate::model::{
     Bytes, Clock, Event, EventSink, HostId, RunReport, SiteId, Timestamp, WorkloadId,
 };
-use crate::store::{Store, Writer};
+use crate::store::{Disks, Store, Writer};
 
 use capacities::Capacities;
 use control::{Control, Steering};
 use coordinator::Limits;
 use engine::{Engine, ToEngine};
 use hands::Hands;
+use landing::Landing;
 use lanes::ladder::LaneRules;
 use reach::Way;
 use schedule::{Decided, Schedule};
@@ -85,10 +87,19 @@ pub struct Site {
     pub ledger: Arc<Ledger>,
     /// What is stored.
     pub store: Store,
+    /// On which disks; `None`: on one that cannot be added to.
+    pub disks: Option<Arc<Disks>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Who runs this.
     pub by: String,
+}
+
+impl Site {
+    fn landing(&self) -> Option<Landing> {
+        let disks = self.disks.clone()?;
+        Some(Landing { disks, state: self.state.clone() })
+    }
 }
 
 /// What to do.
@@ -110,6 +121,8 @@ pub struct Options {
     pub waits: bool,
     /// What was decided before about what is to be done, or was left out of it.
     pub decided: Decided,
+    /// A store that is full is waited for; else it ends the run.
+    pub waits_for_space: bool,
     /// When the run has to end.
     pub closes: Option<Timestamp>,
     /// Hosts that a guard rail keeps out, with what would have been taken from them.
@@ -215,7 +228,8 @@ pub async fn run_at(
         (to_engine.clone(), to_shelf.clone()),
         site.by.clone(),
         pace.commit_age,
-    );
+    )
+    .waiting_for_space(options.waits_for_space, site.landing());
     let capacities = Arc::new(Capacities::of(&site.settings, &site.inventory));
     let engine = Engine::new(
         (pace.limits, capacities.clone()),
@@ -238,6 +252,7 @@ pub async fn run_at(
         capacities: capacities.clone(),
         engine: to_engine.clone(),
         clock: site.clock.clone(),
+        landing: site.landing(),
     };
     let channels = (to_engine, to_shelf);
     let limits = (&pace, capacities);

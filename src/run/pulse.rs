@@ -11,6 +11,7 @@ use crate::model::{Event, Rate};
 use crate::run::bottleneck::{Evidence, Seen};
 use crate::run::coordinator::{CapacityId, Input, SessionId};
 use crate::run::engine::{Engine, Running};
+use crate::run::landing::FULL;
 use crate::run::shelf::ToShelf;
 
 /// Another rate for a choke point.
@@ -38,7 +39,10 @@ impl Engine {
             rtt_ms: Some(session.rtt.as_secs_f64() * 1e3),
         };
         Pulse {
-            bottleneck: evidence.verdict(&self.capacities),
+            bottleneck: match self.is_full {
+                true => Some(FULL.to_owned()),
+                false => evidence.verdict(&self.capacities),
+            },
             hosts: self.sessions.iter().map(host).collect(),
         }
     }

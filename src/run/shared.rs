@@ -27,8 +27,8 @@ use crate::run::stop::{Phase, Stop};
 use crate::run::talk::{Checkers, TalkError};
 use crate::run::tries::Reached;
 use crate::run::{Options, Pace, Site};
-use crate::store::Store;
 use crate::store::keys::DomainName;
+use crate::store::{Disks, Store};
 use crate::wire::Levels;
 
 /// What the tasks of a run share.
@@ -41,14 +41,18 @@ pub struct Shared {
     pub checkers: Checkers,
     /// A folder for what may be lost.
     pub scratch: PathBuf,
-    /// Folders of ours that no capture may contain, by device and inode.
-    pub own_folders: Vec<(u64, u64)>,
+    /// Of `state/`.
+    own_folders: Vec<(u64, u64)>,
+    /// Where the store is.
+    disks: Option<Arc<Disks>>,
     /// Which site this is.
     pub site: SiteId,
     /// What happened.
     pub ledger: Arc<Ledger>,
     /// What is gone from sources is meant to be.
     pub accept_losses: bool,
+    /// A store that is full is waited for.
+    pub waits_for_space: bool,
     /// Hosts that do not answer are waited for; so long between two knocks.
     pub waits: Option<Duration>,
     dedup: Dedup,
@@ -112,10 +116,12 @@ impl Shared {
             checkers: Checkers::default(),
             scratch,
             own_folders: own.map(|meta| (meta.dev(), meta.ino())).collect(),
+            disks: site.disks.clone(),
             site: site.id,
             dedup: site.settings.dedup,
             ledger: site.ledger.clone(),
             accept_losses: options.accept_losses,
+            waits_for_space: options.waits_for_space,
             waits: options.waits.then_some(pace.knocks),
             stop,
             engine: channels.0,
@@ -138,6 +144,14 @@ impl Shared {
                 .map(|h| (h.uplink.clone(), Arc::default()))
                 .collect(),
         })
+    }
+
+    /// Folders of ours that no capture may contain, by device and inode; disks are added meanwhile.
+    pub fn own_folders(&self) -> Vec<(u64, u64)> {
+        let disks = self.disks.iter().flat_map(|disks| disks.paths());
+        let disks = disks.filter_map(|path| std::fs::metadata(path).ok());
+        let disks = disks.map(|meta| (meta.dev(), meta.ino()));
+        self.own_folders.iter().copied().chain(disks).collect()
     }
 
     fn schedule(&self) -> MutexGuard<'_, Schedule> {

@@ -8,12 +8,14 @@
 //!   next was opened counts, and what comes of it later does not: a host that lost its line is
 //!   dialled again while the engine may still work on what it had sent.
 //! - A pass that cannot be read back is noted and never gone on with: its workload begins another.
-//! - When the landing disk fails or is full, nothing is believed and everybody is told once;
-//!   what has a receipt stands.
+//! - When the landing disk fails, nothing is believed and everybody is told once; what has a
+//!   receipt stands. When it is full, that is waited for ([`space`]).
 
 mod count;
 mod fault;
 mod passes;
+mod segments;
+mod space;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,20 +24,20 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::capture::{Cursor, Record};
+use crate::capture::Cursor;
 use crate::chunk::Cutting;
 use crate::inventory::Workload;
-use crate::ledger::{Ledger, LedgerError, LeftOut, Pulse, Receipt};
+use crate::ledger::{Ledger, LedgerError, Pulse};
 use crate::model::Reason;
-use crate::model::{Clock, Domain, Event, PassNumber, RunNumber, TreePath, WorkloadId};
+use crate::model::{Clock, Domain, Event, PassNumber, RunNumber, WorkloadId};
 use crate::run::coordinator::{ClosedSegment, Frame, Input, SessionId, SourceDoubts};
 use crate::run::engine::ToEngine;
-use crate::store::{
-    ManifestError, ManifestWriter, PassName, SegmentHead, Store, Writer, put_clock, put_owners,
-};
+use crate::store::{ManifestError, ManifestWriter, PassName, Store, Writer};
 
 pub use count::{Counted, Counting};
 pub use fault::ShelfError;
+use segments::name_of;
+use space::Space;
 
 /// A group commit waits for at most this much.
 const COMMIT_BYTES: u64 = 32 << 20;
@@ -63,6 +65,8 @@ pub enum ToShelf {
     Keep(Event, oneshot::Sender<()>),
     /// Show, while it lasts.
     Pulse(Pulse),
+    /// Nobody waits for space any more.
+    GiveUp,
     /// Make everything durable and answer.
     Flush(oneshot::Sender<()>),
 }
@@ -121,6 +125,7 @@ pub struct Shelf {
     since: Option<Duration>,
     failed: Option<(Reason, String)>,
     commit_age: Duration,
+    space: Space,
 }
 
 struct OpenManifest {
@@ -158,6 +163,7 @@ impl Shelf {
             since: None,
             failed: None,
             commit_age,
+            space: Space::default(),
         }
     }
 
@@ -176,20 +182,37 @@ impl Shelf {
                     return;
                 }
                 Ok(order) => self.take(order),
-                Err(RecvTimeoutError::Timeout) => self.flush_or_fail(),
+                Err(RecvTimeoutError::Timeout) if self.is_due() || !self.space.is_waited_for() => {
+                    self.flush_or_fail()
+                }
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.flush_or_fail(),
             }
+            self.look_for_space();
             if self.unsynced_bytes >= COMMIT_BYTES {
                 self.flush_or_fail();
             }
         }
     }
 
-    /// How long what waits may go on waiting.
+    /// How long nothing has to be done.
     fn patience(&self) -> Option<Duration> {
+        let flush = self.until_flush();
+        match self.until_look() {
+            Some(look) => Some(flush.map_or(look, |flush| flush.min(look))),
+            None => flush,
+        }
+    }
+
+    /// How long what waits may go on waiting.
+    fn until_flush(&self) -> Option<Duration> {
         let age = if self.pending.is_empty() { IDLE_AGE } else { self.commit_age };
         let since = self.since?;
         Some(age.saturating_sub(self.clock.elapsed().saturating_sub(since)))
+    }
+
+    fn is_due(&self) -> bool {
+        self.until_flush().is_some_and(|left| left.is_zero())
     }
 
     fn take(&mut self, order: ToShelf) {
@@ -205,7 +228,7 @@ impl Shelf {
             }
             _ if self.failed.is_some() => Ok(()),
             order if self.is_late(&order) => Ok(()),
-            ToShelf::Append(session, workload, frame) => self.append(session, &workload, &frame),
+            ToShelf::Append(session, workload, frame) => self.take_in(session, workload, frame),
             ToShelf::Commit(session, segment) => {
                 self.pending.push((session, segment));
                 self.since.get_or_insert(self.clock.elapsed());
@@ -225,6 +248,7 @@ impl Shelf {
                 let _ = answer.send(());
             }),
             ToShelf::Pulse(pulse) => self.ledger.record_pulse(&pulse).map_err(Into::into),
+            ToShelf::GiveUp => self.give_up(),
             ToShelf::Flush(_) => Ok(()),
         };
         if let Err(error) = outcome {
@@ -232,8 +256,12 @@ impl Shelf {
         }
     }
 
-    /// The landing side cannot go on: everybody is told, nothing more is written.
+    /// The landing side cannot go on: everybody is told, nothing more is written. Where it is full
+    /// and somebody waits, it goes on later.
     fn fail(&mut self, error: &ShelfError) {
+        if error.reason() == Reason::LandingFull && self.space.is_waited_for() {
+            return self.interrupt(error);
+        }
         let detail = crate::run::explain(error);
         let reason = error.reason();
         self.failed = Some((reason, detail.clone()));
@@ -313,51 +341,6 @@ impl Shelf {
         Ok(())
     }
 
-    fn write_segment(&mut self, segment: &ClosedSegment) -> Result<Receipt, ShelfError> {
-        let name = name_of(segment);
-        let is_right = self.manifests.get(&name).is_some_and(|open| open.run == segment.run);
-        if !is_right {
-            let disk = self.store.disk();
-            // Only the walk is ever gone on with, and then it was reopened; a sweep is a new run,
-            // and what an earlier try left under its number has no receipt.
-            let (writer, _) = ManifestWriter::reopen(disk, &name, segment.run, Some(0))?;
-            let open = OpenManifest { writer, run: segment.run, has_clock: false };
-            self.manifests.insert(name.clone(), open);
-        }
-        let manifest = self.manifests.get_mut(&name).expect("it was just made sure of");
-        if let Some(seconds) = segment.read_from_s.filter(|_| !manifest.has_clock) {
-            put_clock(&**self.store.disk(), &name, segment.run, seconds)?;
-            manifest.has_clock = true;
-            if let Some(owners) = &segment.owners {
-                put_owners(&**self.store.disk(), &name, &(&**owners).into())?;
-            }
-        }
-        let cursor = segment
-            .cursor
-            .clone()
-            .unwrap_or_else(|| Cursor { path: TreePath::root(), within: None });
-        let mut paths = segment.records.iter().filter_map(Record::path);
-        let first = paths.next().cloned();
-        let head = SegmentHead {
-            number: segment.number as u32,
-            cursor: Some(cursor.clone()),
-            last: paths.next_back().or(first.as_ref()).cloned(),
-            first,
-            tally: segment.tally,
-        };
-        let manifest_end = manifest.writer.append(&head, &segment.records)?;
-        Ok(Receipt {
-            workload: segment.workload.clone(),
-            pass: segment.pass,
-            run: segment.run,
-            segment: segment.number,
-            manifest_end,
-            cursor,
-            tally: segment.tally,
-            left_out: left_out(&segment.records),
-        })
-    }
-
     fn record(&mut self, event: &Event) -> Result<(), ShelfError> {
         match self.ledger.append(event, &self.by) {
             // An event that does not fit the state is a fault of ours in telling, not of the data.
@@ -370,16 +353,4 @@ impl Shelf {
             other => Ok(other?),
         }
     }
-}
-
-fn left_out(records: &[Record]) -> Vec<LeftOut> {
-    let listed = |record: &Record| match record {
-        Record::LeftOut { path, why } => Some(LeftOut { path: path.clone(), why: why.clone() }),
-        _ => None,
-    };
-    records.iter().filter_map(listed).collect()
-}
-
-fn name_of(segment: &ClosedSegment) -> PassName {
-    PassName { workload: segment.workload.clone(), pass: segment.pass }
 }

@@ -45,6 +45,16 @@ pub trait Disk: Send + Sync {
     /// What is left for us to fill.
     fn free_bytes(&self) -> Result<Bytes, DiskError>;
 
+    /// May so much more content be put into the file `name`?
+    fn has_room(&self, _name: &str, _bytes: u64) -> bool {
+        true
+    }
+
+    /// Parts of it that are not there, and on which files may be that are not listed.
+    fn away(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// [`Append::sync`] on every one of `files`, together where that is faster. Answers stand in
     /// the same order.
     fn sync_all(&self, files: &mut [&mut Box<dyn Append>]) -> Vec<Result<(), DiskError>> {
@@ -79,6 +89,8 @@ pub enum DiskErrorKind {
     Exists,
     /// No space, or no quota, is left.
     Full,
+    /// It may be on a disk that is not there.
+    Away,
     /// Anything else.
     Failed,
 }
@@ -109,6 +121,36 @@ impl DiskError {
         };
         Self { kind, verb, name: crate::model::text::bounded(name, 200), source }
     }
+}
+
+/// How many files are synced at the same time: enough for one journal commit to serve several.
+const SYNC_THREADS: usize = 8;
+
+/// [`Append::sync`] on several files at once.
+pub(super) fn sync_side_by_side(files: &mut [&mut Box<dyn Append>]) -> Vec<Result<(), DiskError>> {
+    if files.len() < 2 {
+        return files.iter_mut().map(|file| file.sync()).collect();
+    }
+    let share = files.len().div_ceil(SYNC_THREADS);
+    let sync = |files: &mut [&mut Box<dyn Append>]| -> Vec<Result<(), DiskError>> {
+        files.iter_mut().map(|file| file.sync()).collect()
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = files
+            .chunks_mut(share)
+            .map(|files| (files.len(), scope.spawn(move || sync(files))))
+            .collect();
+        threads.into_iter().flat_map(|(count, thread)| joined(count, thread)).collect()
+    })
+}
+
+/// The answers of a thread; one that panicked has synced nothing for sure.
+fn joined(
+    count: usize,
+    thread: std::thread::ScopedJoinHandle<'_, Vec<Result<(), DiskError>>>,
+) -> Vec<Result<(), DiskError>> {
+    let lost = || Err(DiskError::new("sync", "a file", io::Error::other("its thread ended")));
+    thread.join().unwrap_or_else(|_| (0..count).map(|_| lost()).collect())
 }
 
 /// Is `name` a name this trait allows?

@@ -27,6 +27,8 @@ pub(super) struct Known {
     /// The log that lists it from its first frame; what older ones say is superseded.
     first_log: usize,
     pub(super) seen_frames: u32,
+    /// Where the last of them ends.
+    pub(super) seen_bytes: u32,
     seen_chunks: u64,
     is_gapless: bool,
     pub(super) sealed_bytes: Option<u32>,
@@ -231,6 +233,7 @@ fn note(known: &mut HashMap<PackId, Known>, log: usize, ids: &mut Vec<PackId>, e
                 domain,
                 first_log: log,
                 seen_frames: 0,
+                seen_bytes: 0,
                 seen_chunks: 0,
                 is_gapless: true,
                 sealed_bytes: None,
@@ -244,9 +247,10 @@ fn note(known: &mut HashMap<PackId, Known>, log: usize, ids: &mut Vec<PackId>, e
                 pack.seen_chunks = 0;
             }
         }
-        Entry::Frame { pack, chunks, .. } => {
+        Entry::Frame { pack, offset, length, chunks } => {
             if let Some(pack) = of(ids, pack).and_then(|id| known.get_mut(&id)) {
                 pack.seen_frames += 1;
+                pack.seen_bytes = pack.seen_bytes.max(offset.saturating_add(length));
                 pack.seen_chunks += chunks.len() as u64;
             }
         }

@@ -13,10 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::fs::OFlags;
 
 use crate::model::Bytes;
-use crate::store::disk::{Append, Disk, DiskError, Listed, check_name};
-
-/// How many files are synced at the same time: enough for one journal commit to serve several.
-const SYNC_THREADS: usize = 8;
+use crate::store::disk::{Append, Disk, DiskError, Listed, check_name, sync_side_by_side};
 
 /// A folder as a disk.
 #[derive(Debug)]
@@ -173,30 +170,8 @@ impl Disk for LocalDisk {
     }
 
     fn sync_all(&self, files: &mut [&mut Box<dyn Append>]) -> Vec<Result<(), DiskError>> {
-        if files.len() < 2 {
-            return files.iter_mut().map(|file| file.sync()).collect();
-        }
-        let share = files.len().div_ceil(SYNC_THREADS);
-        let sync = |files: &mut [&mut Box<dyn Append>]| -> Vec<Result<(), DiskError>> {
-            files.iter_mut().map(|file| file.sync()).collect()
-        };
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = files
-                .chunks_mut(share)
-                .map(|files| (files.len(), scope.spawn(move || sync(files))))
-                .collect();
-            threads.into_iter().flat_map(|(count, thread)| joined(count, thread)).collect()
-        })
+        sync_side_by_side(files)
     }
-}
-
-/// The answers of a thread; one that panicked has synced nothing for sure.
-fn joined(
-    count: usize,
-    thread: std::thread::ScopedJoinHandle<'_, Vec<Result<(), DiskError>>>,
-) -> Vec<Result<(), DiskError>> {
-    let lost = || Err(DiskError::new("sync", "a file", io::Error::other("its thread ended")));
-    thread.join().unwrap_or_else(|_| (0..count).map(|_| lost()).collect())
 }
 
 /// Every file below `folder`; dot files are temporary and no part of the store.

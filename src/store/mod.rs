@@ -8,6 +8,7 @@
 //! | `index/NUMBER` | which chunks are in which frame; a cache | [`log`] |
 //! | `manifests/WORKLOAD/PASS/…` | what a pass found | [`manifest`] |
 //! | `site` | to which site the store belongs | [`site`] |
+//! | `disk` | which of the store's disks a folder is | [`disks`] |
 //! | `UNPACK.md`, `unpack.py` | a reader that is not evac | [`unpacker`] |
 //! | `state/keys/` (beside the store) | the keys that name chunks | [`keys`] |
 //!
@@ -44,6 +45,7 @@
 //! disk works. Nothing is ever deleted from a pack, and no pack with a whole frame is removed.
 
 pub mod disk;
+pub mod disks;
 pub mod faulty;
 pub mod keys;
 pub mod lineage;
@@ -74,6 +76,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use disk::{Append, Disk, DiskError, DiskErrorKind};
+pub use disks::{DiskView, DiskWanted, Disks, DisksError, default_reserve};
 pub use faulty::{Fault, FaultyDisk};
 pub use keys::{DomainName, KeyError, KeyRing};
 pub use lineage::{Layer, PassBase, put_clock, read_aside, set_aside};

@@ -37,6 +37,8 @@ pub struct OpenReport {
     pub damaged_packs: Vec<DamagedPack>,
     /// Packs that the index log knows and the disk does not have.
     pub missing_packs: Vec<String>,
+    /// Packs that must be on a disk that is not there: their chunks count, and cannot be read.
+    pub away_packs: u32,
     /// Index logs that could not be read; they are made good from the packs.
     pub damaged_logs: Vec<String>,
     /// Keys without which packs cannot be checked; the writer refuses to open then.
@@ -110,6 +112,7 @@ impl Opening {
         }
         let lengths: HashMap<PackId, u64> =
             self.listed.iter().map(|(name, length)| (name.id, *length)).collect();
+        let is_away = !self.disk.away().is_empty();
         let mut known: Vec<_> = self.logs.known.iter().collect();
         known.sort_unstable_by(|a, b| (&a.1.name.workload, a.0).cmp(&(&b.1.name.workload, b.0)));
         for (id, known) in known {
@@ -122,6 +125,15 @@ impl Opening {
                     sealed_bytes: Some(sealed),
                 });
                 self.trusted.insert(*id, number);
+            } else if is_away && length.is_none() && known.seen_frames > 0 {
+                let number = self.index.set_pack(PackState {
+                    name: known.name.clone(),
+                    domain: Some(known.domain),
+                    durable_bytes: known.sealed_bytes.unwrap_or(known.seen_bytes),
+                    sealed_bytes: known.sealed_bytes,
+                });
+                self.trusted.insert(*id, number);
+                self.report.away_packs += 1;
             } else if known.seen_frames > 0 && (length.is_none() || known.sealed_bytes.is_some()) {
                 let file = known.name.file();
                 self.missing.insert(*id, self.lost_packs.len() as u32);

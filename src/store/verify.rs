@@ -69,6 +69,8 @@ pub enum BadKind {
     DamagedManifest,
     /// A pack is gone.
     MissingPack,
+    /// It can only be on a disk that is not there. Not damage: nobody can tell until it is.
+    DiskAway,
     /// A pack is shorter than it was.
     TruncatedPack,
     /// The list at the end of a pack is not what it was; its frames may be well.
@@ -211,7 +213,7 @@ impl<'a> Check<'a> {
             let file = pack.name.file();
             let needed = u64::from(pack.sealed_bytes.unwrap_or(pack.durable_bytes));
             match self.length(number, &file, needed) {
-                None => self.note(BadKind::MissingPack, file, None),
+                None => self.not_there(file, None),
                 Some(length) if length < needed => self.note(BadKind::TruncatedPack, file, None),
                 Some(length) if pack.sealed_bytes.is_some() => {
                     if !has_footer(&**self.store.disk(), &pack.name, length).unwrap_or(false) {
@@ -220,6 +222,16 @@ impl<'a> Check<'a> {
                 }
                 Some(_) => {}
             }
+        }
+    }
+
+    /// A pack that is not found: gone, or on a disk that is away.
+    fn not_there(&mut self, file: String, of: Option<(&WorkloadId, Option<&TreePath>)>) {
+        let away = self.store.disk().away();
+        if away.is_empty() {
+            self.note(BadKind::MissingPack, file, of);
+        } else {
+            self.note(BadKind::DiskAway, away.join(", "), of);
         }
     }
 
@@ -292,7 +304,7 @@ impl<'a> Check<'a> {
         let file = index.pack_file(place.pack).unwrap_or_default();
         let needed = u64::from(place.offset) + u64::from(place.length);
         match self.length(place.pack, &file, needed) {
-            None => self.note(BadKind::MissingPack, file, of),
+            None => self.not_there(file, of),
             Some(length) if length < needed => self.note(BadKind::TruncatedPack, file, of),
             Some(_) => drop(self.frames.insert(place)),
         }

@@ -1,7 +1,8 @@
 //! Appends frames to packs and makes them durable. See the parent for the order.
 //!
 //! One open pack per workload, so that a customer's data lies together; at most
-//! [`OPEN_PACKS_MAX`] at a time, the one that rested longest is sealed first.
+//! [`OPEN_PACKS_MAX`] at a time, the one that rested longest is sealed first. A pack whose disk has
+//! no more room is sealed as it is, and the next one begins on another disk.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 
 use crate::chunk::{FrameError, FrameHeader};
 use crate::model::{Bytes, ChunkId, Domain, PackId, WorkloadId};
-use crate::store::disk::{Append, Disk, DiskError};
+use crate::store::disk::{Append, Disk, DiskError, DiskErrorKind};
 use crate::store::index::{PackState, insert_frames};
 use crate::store::log::{LogWriter, PackEnd, PackNews};
 use crate::store::pack::{Footer, PACK_BYTES_MAX, PACK_CHUNKS_MAX, PackFrame, PackName};
@@ -170,11 +171,15 @@ impl Writer {
             return Ok(Appended { reused_chunks, ..Appended::default() });
         }
         self.make_room(workload, frame.len(), header)?;
-        let pack = self.open.get_mut(workload).expect("make_room leaves an open pack");
-        if let Err(error) = pack.file.append(frame) {
-            self.mend(workload);
-            return Err(error.into());
+        if let Err(error) = self.write_to_open(workload, frame) {
+            let is_elsewhere = error.kind == DiskErrorKind::Full && self.is_left(workload, frame);
+            if !is_elsewhere {
+                return Err(error.into());
+            }
+            self.make_room(workload, frame.len(), header)?;
+            self.write_to_open(workload, frame)?;
         }
+        let pack = self.open.get_mut(workload).expect("it was just written to");
         self.appends += 1;
         pack.used_at = self.appends;
         let stored = PackFrame {
@@ -230,6 +235,25 @@ impl Writer {
         self.commit()
     }
 
+    fn write_to_open(&mut self, workload: &WorkloadId, frame: &[u8]) -> Result<(), DiskError> {
+        let pack = self.open.get_mut(workload).expect("make_room leaves an open pack");
+        let written = pack.file.append(frame);
+        if written.is_err() {
+            self.mend(workload);
+        }
+        written
+    }
+
+    /// Is the disk of the open pack full? Then its next frame goes into another pack.
+    fn is_left(&self, workload: &WorkloadId, frame: &[u8]) -> bool {
+        let open = self.open.get(workload);
+        open.is_none_or(|pack| !self.has_room_on_disk(pack, frame.len()))
+    }
+
+    fn has_room_on_disk(&self, pack: &OpenPack, bytes: usize) -> bool {
+        self.shared.disk.has_room(&pack.name.file(), bytes as u64)
+    }
+
     /// Leaves an open pack of `workload` that takes the frame.
     fn make_room(
         &mut self,
@@ -238,7 +262,9 @@ impl Writer {
         header: &FrameHeader,
     ) -> Result<(), StoreError> {
         let fits = |pack: &OpenPack| {
-            pack.domain == header.domain && pack.has_room(frame_bytes, header.chunks.len())
+            pack.domain == header.domain
+                && pack.has_room(frame_bytes, header.chunks.len())
+                && self.has_room_on_disk(pack, frame_bytes)
         };
         if self.open.get(workload).is_some_and(fits) {
             return Ok(());

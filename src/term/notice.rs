@@ -53,8 +53,20 @@ pub(super) fn notice(event: &Event) -> Option<(Weight, String)> {
             limit(*was),
             bounded(by, MAX_DETAIL_CHARS)
         )),
-        Event::Steered { .. } | Event::WindowSet { .. } | Event::Reloaded { .. } => {
-            normal(steered(event))
+        Event::Steered { .. }
+        | Event::WindowSet { .. }
+        | Event::Reloaded { .. }
+        | Event::DiskAdded { .. } => normal(steered(event)),
+        Event::LandingFull { disks } => {
+            let disks: Vec<_> = disks.iter().map(|disk| bounded(disk, MAX_DETAIL_CHARS)).collect();
+            warning(format!(
+                "THE LANDING DISKS ARE FULL: nothing more is asked for, the run waits for space ({}). \
+                 `evac store add PATH` adds a disk; or free some.",
+                disks.join("; ")
+            ))
+        }
+        Event::LandingHasRoom { room } => {
+            warning(format!("room for {room} on the landing disks again: the run goes on"))
         }
         Event::Draining => warning(
             "stopping: what is under way is finished; Ctrl-C again stops at once".to_owned(),
@@ -87,6 +99,11 @@ fn steered(event: &Event) -> String {
             let kept = if kept.is_empty() { kept } else { format!("; as before: {kept}") };
             let counts = format!("{added} added, {changed} changed, {removed} gone");
             format!("inventory read again by {}: {counts}{kept}", short(by))
+        }
+        Event::DiskAdded { path, free, reserve, by } => {
+            let path = short(path);
+            let kept = format!("{free} free, {reserve} of it stays so");
+            format!("the store has a further disk {path} ({kept}), added by {}", short(by))
         }
         _ => String::new(),
     }

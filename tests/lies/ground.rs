@@ -259,6 +259,7 @@ fn open(root: &Path) -> (Site, Writer) {
     let disk = Arc::new(LocalDisk::open(&state.join("store")).unwrap());
     let (store, writer, _) = Store::open(disk, keys).unwrap();
     let site = Site {
+        disks: None,
         folder: root.to_owned(),
         state,
         id: ledger.site().unwrap(),

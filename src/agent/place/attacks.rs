@@ -263,3 +263,20 @@ fn only_a_file_is_written_into() {
     let opened = placer.open_to_patch(&folder, &entry("/pipe", Kind::File { size: 1 }), true);
     assert!(matches!(opened, Err(Fault::Entry(_))), "{opened:?}");
 }
+
+#[test]
+fn a_file_that_was_begun_again_is_what_came_the_second_time() {
+    let (scratch, mut memory) = (Scratch::new(), Memory::default());
+    let mut records = file("/a", "begun and broken off", &mut memory);
+    records.truncate(2);
+    records.extend(file("/a", "whole", &mut memory));
+    records.extend(file("/b", "next", &mut memory));
+    let root = scratch.path().join("root");
+    let placed = place(&root, creating(), &records, &mut memory).unwrap();
+    assert_eq!((placed.problem_count, placed.entries), (0, 2), "{placed:?}");
+    assert_eq!(fs::read(root.join("a")).unwrap(), b"whole");
+    // Once it has its end, a second one of the same name is out of order.
+    records.extend(file("/b", "again", &mut memory));
+    let other = scratch.path().join("other");
+    assert_eq!(place(&other, creating(), &records, &mut memory).unwrap().problem_count, 1);
+}

@@ -13,7 +13,7 @@ use super::attributes::{Dresser, Handle, set_flags, timestamps};
 use super::existing::{LOOK_THERE, Verdict, loosen, remove};
 use super::patch::{self, Standing};
 use super::{ChunkFault, Chunks, Fault, HINDERING, PlaceError, Placer};
-use crate::capture::{Entry, Kind, metadata};
+use crate::capture::{Entry, Kind, Record, metadata};
 use crate::model::{Bytes, ChunkId, TreePath};
 
 /// Flags that only count for an empty file.
@@ -171,6 +171,23 @@ impl Placer {
                 Ok(())
             }
         }
+    }
+
+    /// Of a file whose capture was broken off and begun again, the node comes twice, the first time
+    /// without an end: what was written of it does not count.
+    pub(super) fn begins_again(&mut self, record: &Record) -> Result<bool, PlaceError> {
+        let (Writing::File(open), Record::Node(entry)) = (&mut self.writing, record) else {
+            return Ok(false);
+        };
+        let is_file = matches!(entry.kind, Kind::File { .. });
+        if open.is_patched || open.entry.path != entry.path || !is_file {
+            return Ok(false);
+        }
+        (open.entry, open.next_offset) = (entry.clone(), 0);
+        if let Err(error) = fs::ftruncate(&open.file, 0) {
+            self.spoil_or_stop("cannot begin it again", error)?;
+        }
+        Ok(true)
     }
 
     /// A file whose records ended without an end.

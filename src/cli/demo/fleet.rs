@@ -181,6 +181,10 @@ rate = "1Gbit/s"
 gold = 10
 standard = 3
 
+[[store.disk]]
+path = "state/store"
+reserve = "64MB"                  # stays free on its disk; below it a run waits
+
 [[target]]
 id = "{TARGET}"
 address = "127.0.0.1"

@@ -7,7 +7,9 @@ use crate::inventory::what::WhatError;
 use crate::ledger::{LedgerError, LockError};
 use crate::publish::PublishError;
 use crate::ssh::SshError;
-use crate::store::{CommitError, DiskError, DiskErrorKind, KeyError, ManifestError, StoreError};
+use crate::store::{
+    CommitError, DiskError, DiskErrorKind, DisksError, KeyError, ManifestError, StoreError,
+};
 
 impl From<Unusable> for Failure {
     fn from(error: Unusable) -> Self {
@@ -111,9 +113,40 @@ fn of_disk(kind: DiskErrorKind) -> (Kind, &'static str) {
         DiskErrorKind::NotFound => {
             (Kind::Failed, "`evac verify` says what is missing and whom it concerns.")
         }
+        DiskErrorKind::Away => {
+            (Kind::Failed, "Mount the disk; nothing on it is lost. The same command goes on.")
+        }
         DiskErrorKind::Exists | DiskErrorKind::Failed => {
             (Kind::Failed, "Look at the landing disk (dmesg), then `evac verify`.")
         }
+    }
+}
+
+impl From<DisksError> for Failure {
+    fn from(error: DisksError) -> Self {
+        let (kind, hint) = match &error {
+            DisksError::Disk(disk) => of_disk(disk.kind),
+            DisksError::Mark(_) => {
+                (Kind::Failed, "Look at that disk (dmesg): its file `disk` says which it is.")
+            }
+            DisksError::HomeAway { .. } => (
+                Kind::Refused,
+                "Mount it. Nothing begins without it, or all would be copied again.",
+            ),
+            DisksError::Foreign { .. } => (Kind::Refused, "Name an empty folder."),
+            DisksError::Known { .. } => (Kind::Refused, "Nothing was changed."),
+            DisksError::NoFolder { .. } => (Kind::Usage, "Is it mounted? Make it first."),
+            DisksError::SameDevice { .. } => (
+                Kind::Refused,
+                "Is it mounted? It adds no space; --same-device adds it all the same.",
+            ),
+            DisksError::Register { .. } => (
+                Kind::Refused,
+                "Move it away: what evac.toml names is found again by itself, other disks with \
+                 `evac store add PATH`.",
+            ),
+        };
+        Self::of(kind, &error).hint(hint)
     }
 }
 

@@ -3,10 +3,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener as Listener, UnixStream as Client};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 
 use super::*;
 use crate::inventory::{SourceFile, read_files};
+use crate::run::capacities::Capacities;
+use crate::run::engine::ToEngine;
+use crate::run::hands::Hands;
 
 /// What was told to keep to which rate.
 type Told = Arc<std::sync::Mutex<Vec<(String, Option<Rate>)>>>;
@@ -35,7 +38,7 @@ fn steering(engine: Sender<ToEngine>) -> Steering {
     let known = (PathBuf::new(), inventory);
     let hands = Arc::new(Hands::new(schedule, known, None, ledger, engine.clone()));
     let clock = Arc::new(crate::model::SystemClock::default());
-    Steering { hands, capacities, engine, clock }
+    Steering { hands, capacities, engine, clock, landing: None }
 }
 
 impl Steered {

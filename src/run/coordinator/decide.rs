@@ -276,12 +276,20 @@ impl Coordinator {
         if let Some(shut) = self.rates.in_the_way(passes, session.level(), turn.at_rate()) {
             return Err(Halt::Rate(shut));
         }
+        if !self.has_store_room(length) {
+            return Err(Halt::Budget);
+        }
         let is_behind = turn.line != Some(Line::Budget) && !self.queue.is_empty();
         let is_full = is_behind || self.wanted_bytes + length > self.limits.budget_bytes;
         if !is_first_piece && is_full {
             return Err(Halt::Budget);
         }
         Ok(())
+    }
+
+    /// Does the store have room for so much more, beside all that is on its way there?
+    pub(super) fn has_store_room(&self, length: u64) -> bool {
+        self.wanted_bytes.saturating_add(length) <= self.room_bytes
     }
 
     /// Books a piece that is asked of a host.

@@ -12,6 +12,8 @@
 //!   [`Limits::held_bytes`] of a host's records wait to be durable, it is not listened to.
 //! - A host that owes something and says nothing but that it lives is ended after
 //!   [`Limits::progress_patience`].
+//! - What is wanted never exceeds what the store has room for: at none, nothing is asked for, not a
+//!   first piece either, and sessions wait with their agents alive.
 //! - Hosts that the budget holds up get as much as each other, in turn.
 //! - What is asked for stays within every rate that it passes, and of what is scarce the better
 //!   level takes what it can use before another gets any ([`rates`]).
@@ -130,6 +132,8 @@ pub enum Input {
     Rest(SessionId),
     /// Its level is another from now on.
     Level(SessionId, u32),
+    /// So much may still be stored: no more is wanted than that.
+    Room(u64),
     /// Take what was asked for, ask for nothing more, end.
     Drain,
     /// Time passed.
@@ -151,7 +155,7 @@ impl Input {
             | Self::Rest(id)
             | Self::Level(id, _)
             | Self::Ended(id) => Some(*id),
-            Self::Limit(..) | Self::Drain | Self::Tick => None,
+            Self::Limit(..) | Self::Room(_) | Self::Drain | Self::Tick => None,
         }
     }
 }
@@ -215,6 +219,8 @@ pub struct Coordinator {
     orphans: BTreeSet<ChunkId>,
     /// Raw bytes wanted of all hosts and not yet in the store.
     wanted_bytes: u64,
+    /// What may still be stored, as far as is known; what is wanted may all need it.
+    room_bytes: u64,
     /// Since when no new work is begun.
     draining: Option<Duration>,
     /// Hosts that wait for room in the budget, the longest waiting first.
@@ -243,6 +249,7 @@ impl Coordinator {
             rates: Rates::new(rates),
             orphans: BTreeSet::new(),
             wanted_bytes: 0,
+            room_bytes: u64::MAX,
             draining: None,
             queue: VecDeque::new(),
             touched: Vec::new(),
@@ -279,6 +286,10 @@ impl Coordinator {
             Input::Limit(capacity, rate) => {
                 self.rates.set(capacity, rate, now);
                 self.serve_rate(capacity, u32::MAX, known);
+            }
+            Input::Room(bytes) => {
+                self.room_bytes = bytes;
+                self.serve_queue(known);
             }
             Input::Rest(id) => self.rest(id, known),
             Input::Level(id, level) => self.set_level(id, level, known),

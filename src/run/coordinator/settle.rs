@@ -10,6 +10,9 @@ use crate::run::coordinator::session::Session;
 use crate::run::coordinator::{Command, Coordinator, Known, SessionId};
 use crate::wire::ToAgent;
 
+/// The longest piece there is.
+const CHUNK_BYTES_MAX: u64 = 1 << 20;
+
 impl Coordinator {
     /// The store has appended pieces that `id` sent.
     pub(super) fn appended(
@@ -34,6 +37,9 @@ impl Coordinator {
                     touched.insert(waiter.session);
                 }
             }
+        }
+        if self.room_bytes != u64::MAX {
+            self.room_bytes = self.room_bytes.saturating_sub(stored.0);
         }
         if let Some(session) = self.sessions.get_mut(&id) {
             session.tally_mut().stored_bytes += stored;
@@ -141,8 +147,11 @@ impl Coordinator {
         }
     }
 
-    /// May anything at all be asked of it, or does a rate of zero stand in the way?
+    /// May anything at all be asked of it, or does a rate of zero or a full store stand in the way?
     fn may_be_asked(&self, waiter: &Waiter) -> bool {
+        if !self.has_store_room(CHUNK_BYTES_MAX) {
+            return false;
+        }
         let session = self.sessions.get(&waiter.session);
         session.is_none_or(|session| !self.rates.is_closed(&session.assignment.passes))
     }

@@ -5,6 +5,7 @@ mod lag;
 mod made;
 mod rates;
 mod share;
+mod space;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

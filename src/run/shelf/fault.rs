@@ -51,6 +51,7 @@ impl ShelfError {
             Self::Manifest(ManifestError::Disk(error)) if error.kind == DiskErrorKind::Full => {
                 Reason::LandingFull
             }
+            Self::Ledger(error) if error.is_full() => Reason::LandingFull,
             Self::Commit(error) if error.source.kind == DiskErrorKind::Full => Reason::LandingFull,
             _ => Reason::LandingError,
         }

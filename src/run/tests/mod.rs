@@ -200,6 +200,7 @@ impl Landing {
         let events = Mutex::default();
         let watch = Arc::new(Watch { ledger: ledger.clone(), events, on_event });
         let site = Site {
+            disks: None,
             folder: self.folder.path().to_owned(),
             state: self.state(),
             id: ledger.site().unwrap(),

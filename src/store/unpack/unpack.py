@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Reads an evac store without evac: lists what is in it, and unpacks it.
 
-usage: unpack.py STORE list [WORKLOAD [--pass N]]
-       unpack.py STORE unpack WORKLOAD --to DIR [--pass N]
+usage: unpack.py STORE… list [WORKLOAD [--pass N]]
+       unpack.py STORE… unpack WORKLOAD --to DIR [--pass N]
 
-STORE is the folder that this file lies in. It is only read. Without --pass: the newest pass that is complete.
+STORE is the folder that this file lies in, followed by the folders of the store's other disks, if it has any. They
+are only read. Without --pass: the newest pass that is complete.
 `list` shows workloads and passes, with WORKLOAD every path. `unpack` writes into DIR, which must be empty or
 absent, at the paths of the source. As root everything comes back; else owners and devices are left out.
 What could not be restored is listed on stderr. Exit code: 0 all is well, 1 something is listed, 2 wrong usage.
@@ -506,12 +507,10 @@ class Packs:
 
     FRAMES_KEPT = 16
 
-    def __init__(self, store):
-        root = os.path.join(store, "packs")
-        self.paths = sorted(
-            os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names if name[0] != "."
-        )
-        self.keys, self.frames, self.bad = self.read_keys(store), collections.OrderedDict(), set()
+    def __init__(self, stores):
+        walks = [walk for store in stores for walk in os.walk(os.path.join(store, "packs"))]
+        self.paths = sorted(os.path.join(folder, name) for folder, _, names in walks for name in names if name[0] != ".")
+        self.keys, self.frames, self.bad = self.read_keys(stores[0]), collections.OrderedDict(), set()
         self.rows = self.sort()
 
     @staticmethod
@@ -820,11 +819,11 @@ def choose(store, workload, number):
     return chosen[0]
 
 
-def unpack(store, one, to):
+def unpack(stores, one, to):
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # one descriptor for each level of folders
     os.umask(0o077)
-    packs = Packs(store)
+    packs = Packs(stores)
     checks = "checksums and names of content" if packs.keys else "checksums"
     print(f"unpacking {one.workload}, pass {one.number}; verified: "
           + (checks if blake3 else "no checksums, for want of the Python module blake3"), file=sys.stderr)
@@ -848,6 +847,11 @@ def main(words):
             break
         else:
             plain.append(word)
+    # The folder that has the index is the one whose lists of files count; others may have a copy of them.
+    words = next((at for at, word in enumerate(plain) if at and word in ("list", "unpack")), len(plain))
+    stores = sorted(plain[:words], key=lambda it: not os.path.isdir(os.path.join(it, "index")))
+    stores.sort(key=lambda it: not os.path.isdir(os.path.join(it, "manifests")))
+    plain = stores[:1] + plain[words:]
     number = int(options["--pass"] or 0) if (options["--pass"] or "0").isdigit() else None
     is_list = plain[1:2] == ["list"] and len(plain) < 4 and not options["--to"]
     is_unpack = plain[1:2] == ["unpack"] and len(plain) == 3 and options["--to"]
@@ -860,7 +864,7 @@ def main(words):
         print("unpack.py: that is no name of a workload", file=sys.stderr)
         return 2
     if is_unpack:
-        unpack(plain[0], choose(plain[0], plain[2], number), options["--to"])
+        unpack(stores, choose(plain[0], plain[2], number), options["--to"])
     elif plain[2:]:
         for record in merged(choose(plain[0], plain[2], number).run_files()):
             if record[0] in ("node", "link"):
