@@ -15,6 +15,8 @@ mod gate;
 #[cfg(test)]
 mod hands;
 #[cfg(test)]
+mod heal;
+#[cfg(test)]
 mod homeless;
 #[cfg(test)]
 mod lanes;

@@ -10,7 +10,7 @@ use crate::ledger::snapshot::SCHEMA;
 use crate::ledger::{self, Ledger};
 use crate::model::{Bytes, Event, PassNumber, WorkloadId};
 use crate::store::verify::{Bad, PassRef, VerifyProgress, VerifyReport, verify};
-use crate::store::{PassName, RunEnd};
+use crate::store::{PassName, RunEnd, Store, put_damaged, read_damaged};
 
 /// Paths of one damage that are told one by one to people.
 const PATHS_TOLD_MAX: usize = 20;
@@ -35,23 +35,49 @@ pub fn run(global: &Global, args: &VerifyArgs) -> Result<Exit, Failure> {
         loaded.select(&args.what, &snapshot)?.workloads.into_keys().collect()
     };
     let passes = passes(&writing.ledger, &chosen)?;
-    let references: Vec<PassRef> = passes.iter().map(|(reference, _)| reference.clone()).collect();
+    let references: Vec<PassRef> = passes.iter().map(|known| known.reference.clone()).collect();
     let mut told = 0;
     let report = verify(&writing.store, &references, args.deep, &mut |progress| {
         tell_progress(&mut told, progress);
     })?;
+    list_damage(&writing.store, &report, args.deep)?;
     record(global, &writing.ledger, &passes, &report, args.deep)?;
     tell(global, &report)?;
     Ok(if report.bad.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
-/// Every pass of the chosen workloads, with the runs its receipts vouch for; and is it sealed? One
-/// that was given up (its manifest rotted, say) is of no use to anybody once a later one is sealed:
+/// What is bad inside packs is listed beside them: it counts as not there from now on, so a run
+/// asks for it again. Only a deep look takes anything off that list.
+fn list_damage(store: &Store, report: &VerifyReport, deep: bool) -> Result<(), Failure> {
+    let disk = &**store.disk();
+    let listed = read_damaged(disk);
+    let mut list = report.damaged.clone();
+    list.extend(listed.iter().filter(|frame| !deep && !frame.is_footer()).cloned());
+    if list.is_empty() && listed.is_empty() {
+        return Ok(());
+    }
+    Ok(put_damaged(disk, list)?)
+}
+
+/// A pass that is verified.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    /// Which, with the runs its receipts vouch for.
+    pub reference: PassRef,
+    /// Is it sealed?
+    pub is_sealed: bool,
+    /// Is a later one sealed?
+    pub is_former: bool,
+    /// What is known to be bad of it.
+    pub bad_chunks: u64,
+}
+
+/// Every pass of the chosen workloads. One that was given up (its manifest rotted, say) is of no use to anybody once a later one is sealed:
 /// its damage must not be told of the workload, which is whole.
 pub(super) fn passes(
     ledger: &Ledger,
     chosen: &BTreeSet<WorkloadId>,
-) -> Result<Vec<(PassRef, bool)>, Failure> {
+) -> Result<Vec<Known>, Failure> {
     let mut passes = Vec::new();
     for workload in chosen {
         let known = ledger.passes(workload)?;
@@ -59,14 +85,19 @@ pub(super) fn passes(
         let is_given_up = |(at, pass): &(usize, ledger::Pass)| {
             pass.sealed_at.is_none() && sealed.is_some_and(|sealed| *at < sealed)
         };
-        for (_, pass) in known.into_iter().enumerate().filter(|pass| !is_given_up(pass)) {
+        for (at, pass) in known.into_iter().enumerate().filter(|pass| !is_given_up(pass)) {
             let name = PassName { workload: workload.clone(), pass: pass.number };
             let ends: Vec<RunEnd> = ledger
                 .run_ends(workload, pass.number)?
                 .into_iter()
                 .map(|(run, end_bytes)| RunEnd { run, end_bytes })
                 .collect();
-            passes.push((PassRef { name, ends }, pass.sealed_at.is_some()));
+            passes.push(Known {
+                reference: PassRef { name, ends },
+                is_sealed: pass.sealed_at.is_some(),
+                is_former: sealed.is_some_and(|sealed| at < sealed),
+                bad_chunks: pass.bad_chunks,
+            });
         }
     }
     Ok(passes)
@@ -76,19 +107,17 @@ pub(super) fn passes(
 pub(super) fn record(
     global: &Global,
     ledger: &Ledger,
-    passes: &[(PassRef, bool)],
+    passes: &[Known],
     report: &VerifyReport,
     deep: bool,
 ) -> Result<(), Failure> {
-    let mut bad: BTreeMap<&WorkloadId, u64> = BTreeMap::new();
-    for damage in &report.bad {
-        for workload in &damage.workloads {
-            *bad.entry(workload).or_default() += 1;
-        }
+    let mut bad: BTreeMap<&PassName, u64> = BTreeMap::new();
+    for pass in report.bad.iter().flat_map(|damage| &damage.passes) {
+        *bad.entry(pass).or_default() += 1;
     }
-    for (reference, is_sealed) in passes {
+    for Known { reference, is_sealed, .. } in passes {
         let (workload, pass) = (reference.name.workload.clone(), reference.name.pass);
-        let event = match bad.get(&workload) {
+        let event = match bad.get(&reference.name) {
             Some(bad_chunks) => Event::VerifyFailed { workload, pass, bad_chunks: *bad_chunks },
             None if deep && *is_sealed => {
                 let checked_bytes = bytes_of(ledger, &workload, pass)?;
@@ -171,7 +200,7 @@ mod tests {
         };
         let verified = || -> Vec<u32> {
             let passes = passes(&ledger, &BTreeSet::from([workload.clone()])).unwrap();
-            passes.iter().map(|(reference, _)| reference.name.pass.0).collect()
+            passes.iter().map(|known| known.reference.name.pass.0).collect()
         };
         begin();
         let second = begin();

@@ -257,6 +257,8 @@ pub enum Event {
     Verified { workload: WorkloadId, pass: PassNumber, checked_bytes: Bytes },
     /// Verification found damage.
     VerifyFailed { workload: WorkloadId, pass: PassNumber, bad_chunks: u64 },
+    /// All that a damaged pass names is there again; so much was brought for that.
+    Healed { workload: WorkloadId, pass: PassNumber, chunks: u64, bytes: Bytes },
     /// A restore began or goes on. Its `place` tells a copy in a folder from the customer's new
     /// home: only the latter moves the public word.
     RestoreStarted { workload: WorkloadId, pass: PassNumber, place: String },
@@ -304,6 +306,7 @@ impl Event {
             | Self::CaptureFailed { workload, .. }
             | Self::Verified { workload, .. }
             | Self::VerifyFailed { workload, .. }
+            | Self::Healed { workload, .. }
             | Self::RestoreStarted { workload, .. }
             | Self::RestoreProgress { workload, .. }
             | Self::RestoreDone { workload, .. }

@@ -16,6 +16,7 @@ use crate::model::{
 use crate::run::base::{BaseFeed, Link, More, News};
 use crate::run::capacities::Capacities;
 use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, SessionId};
+use crate::run::heal::Passage;
 use crate::run::pulse::Limited;
 use crate::run::shelf::{Counted, ToShelf};
 use crate::run::talk::Outbox;
@@ -56,6 +57,8 @@ pub enum ToEngine {
     LandingFailed(Reason, String),
     /// Keep to another rate from now on.
     Limit(Limited),
+    /// What passes outside of a capture.
+    Passage(Passage),
     /// Tell the readers, and this one once it is durable.
     Keep(Event, oneshot::Sender<()>),
     /// Take what was asked for, then end every session.
@@ -116,7 +119,7 @@ pub struct Engine {
     pub(super) processors: Option<ProcessorTime>,
     store: Store,
     ledger: Arc<Ledger>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) shelf: Sender<ToShelf>,
     itself: Sender<ToEngine>,
     pub(super) events: Arc<dyn EventSink>,
@@ -196,6 +199,7 @@ impl Engine {
             ToEngine::Emit(event) => self.emit(event),
             ToEngine::LandingFailed(reason, detail) => self.landing_failed(reason, &detail),
             ToEngine::Limit(limited) => self.limit(limited),
+            ToEngine::Passage(passage) => self.passage(passage),
             ToEngine::Keep(event, answer) => self.keep(event, answer),
             ToEngine::Drain => self.input(Input::Drain),
             ToEngine::Stop => {}

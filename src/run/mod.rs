@@ -20,6 +20,7 @@ pub mod coordinator;
 mod engine;
 pub mod gate;
 mod hands;
+pub mod heal;
 mod host;
 pub mod knocks;
 pub mod lanes;
@@ -62,6 +63,7 @@ use control::{Control, Steering};
 use coordinator::Limits;
 use engine::{Engine, ToEngine};
 use hands::Hands;
+use heal::Ward;
 use lanes::ladder::LaneRules;
 use reach::Way;
 use schedule::{Decided, Schedule};
@@ -114,6 +116,8 @@ pub struct Options {
     pub closes: Option<Timestamp>,
     /// Hosts that a guard rail keeps out, with what would have been taken from them.
     pub refused: Vec<(Refusal, Vec<WorkloadId>)>,
+    /// What of the store is lost, and who may still have it.
+    pub ward: Arc<Ward>,
 }
 
 /// A host that is not to be taken as it stands in the inventory.

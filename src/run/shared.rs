@@ -18,6 +18,7 @@ use crate::run::capacities::Capacities;
 use crate::run::coordinator::{CapacityId, SessionId};
 use crate::run::engine::ToEngine;
 use crate::run::hands::Hands;
+use crate::run::heal::Ward;
 use crate::run::lanes::Arrived;
 use crate::run::lanes::ladder::{Ladder, LaneRules};
 use crate::run::reach::Way;
@@ -49,6 +50,8 @@ pub struct Shared {
     pub ledger: Arc<Ledger>,
     /// What is gone from sources is meant to be.
     pub accept_losses: bool,
+    /// What of the store is lost, and who may still have it.
+    pub ward: Arc<Ward>,
     /// Hosts that do not answer are waited for; so long between two knocks.
     pub waits: Option<Duration>,
     dedup: Dedup,
@@ -114,6 +117,7 @@ impl Shared {
             dedup: site.settings.dedup,
             ledger: site.ledger.clone(),
             accept_losses: options.accept_losses,
+            ward: options.ward.clone(),
             waits: options.waits.then_some(pace.knocks),
             stop,
             engine: channels.0,

@@ -63,7 +63,9 @@ pub enum ToShelf {
     Keep(Event, oneshot::Sender<()>),
     /// Show, while it lasts.
     Pulse(Pulse),
-    /// Make everything durable and answer.
+    /// Nothing more comes of this workload for now: make what came durable, and answer.
+    Sync(WorkloadId, oneshot::Sender<()>),
+    /// Make everything durable, answer and end.
     Flush(oneshot::Sender<()>),
 }
 
@@ -224,6 +226,7 @@ impl Shelf {
                 // Whoever asked may have gone.
                 let _ = answer.send(());
             }),
+            ToShelf::Sync(workload, answer) => self.sync(&workload, answer),
             ToShelf::Pulse(pulse) => self.ledger.record_pulse(&pulse).map_err(Into::into),
             ToShelf::Flush(_) => Ok(()),
         };

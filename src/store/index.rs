@@ -180,6 +180,11 @@ impl Index {
         self.lost.read().unwrap_or_else(PoisonError::into_inner).get(id).copied()
     }
 
+    /// How many chunks are lost.
+    pub fn lost_count(&self) -> u64 {
+        self.lost.read().unwrap_or_else(PoisonError::into_inner).len() as u64
+    }
+
     /// Chunks that were found elsewhere are not lost.
     pub fn forget_found(&self) {
         let mut lost = self.lost.write().unwrap_or_else(PoisonError::into_inner);

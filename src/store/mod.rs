@@ -8,6 +8,7 @@
 //! | `index/NUMBER` | which chunks are in which frame; a cache | [`log`] |
 //! | `manifests/WORKLOAD/PASS/…` | what a pass found | [`manifest`] |
 //! | `site` | to which site the store belongs | [`site`] |
+//! | `damaged` | what a verification found to be bad | [`damaged`] |
 //! | `UNPACK.md`, `unpack.py` | a reader that is not evac | [`unpacker`] |
 //! | `state/keys/` (beside the store) | the keys that name chunks | [`keys`] |
 //!
@@ -43,6 +44,7 @@
 //! In one process [`Store`] is shared freely; [`Writer`] is one value. No lock is held while the
 //! disk works. Nothing is ever deleted from a pack, and no pack with a whole frame is removed.
 
+pub mod damaged;
 pub mod disk;
 pub mod faulty;
 pub mod keys;
@@ -51,6 +53,7 @@ pub mod local;
 pub mod log;
 pub mod manifest;
 pub mod memory;
+pub mod mend;
 pub mod pack;
 pub mod pass;
 pub mod segment;
@@ -71,8 +74,10 @@ mod disk_tests;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+pub use damaged::{DamagedFrame, put_damaged, read_damaged};
 pub use disk::{Append, Disk, DiskError, DiskErrorKind};
 pub use faulty::{Fault, FaultyDisk};
 pub use keys::{DomainName, KeyError, KeyRing};
@@ -83,6 +88,7 @@ pub use manifest::{
     newest_pass, put_owners, seal_pass, unseal_pass,
 };
 pub use memory::MemoryDisk;
+pub use mend::{Mended, Whole, read_whole};
 pub use merge::{Merged, Step};
 pub use open::{DamagedPack, OpenReport};
 pub use pass::{BaseEntries, BaseEntry, Pass};
@@ -172,13 +178,15 @@ struct Shared {
     is_read_only: bool,
     /// Packs that the index log knows, and the disk does not have as they were.
     lost_packs: Vec<LostPack>,
+    /// Frames that are listed as damaged.
+    damaged: HashSet<Place>,
 }
 
 #[derive(Debug)]
 struct LostPack {
     file: String,
-    /// Is some of it still there?
-    is_there: bool,
+    /// What became of it.
+    kind: BadKind,
 }
 
 impl std::fmt::Debug for Store {

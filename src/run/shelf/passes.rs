@@ -4,9 +4,11 @@
 //! of them, and only what changed is taken. It is taken anew when that pass is damaged, when other
 //! paths are to be taken than then, or on another host; its chunks are not sent again even so.
 
+use tokio::sync::oneshot;
+
 use crate::chunk::Cutting;
 use crate::ledger::{OpenPass, PassDescription};
-use crate::model::{Event, PassNumber, RunNumber};
+use crate::model::{Event, PassNumber, RunNumber, WorkloadId};
 use crate::run::coordinator::SessionId;
 use crate::run::engine::ToEngine;
 use crate::run::shelf::{OpenManifest, OpenedPass, PassRequest, Shelf, ShelfError, ToShelf};
@@ -220,6 +222,19 @@ impl Shelf {
             let (workload, pass, bad_chunks) = (pass.workload.clone(), former.number, 1);
             self.record(&Event::VerifyFailed { workload, pass, bad_chunks })?;
         }
+        Ok(())
+    }
+
+    /// Nothing more comes of a workload for now: what came is made durable.
+    pub(super) fn sync(
+        &mut self,
+        workload: &WorkloadId,
+        answer: oneshot::Sender<()>,
+    ) -> Result<(), ShelfError> {
+        self.writer.close_workload(workload);
+        self.flush()?;
+        // Whoever asked may have gone.
+        let _ = answer.send(());
         Ok(())
     }
 
