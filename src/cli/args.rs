@@ -7,10 +7,15 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub use gate::{ActivateArgs, GateArgs, HoldArgs, HoldKind, ReleaseArgs};
 
+pub use store::{MirrorArgs, StoreArgs, StoreCommand};
+pub use verify::VerifyArgs;
+
 use crate::model::{Rate, Span, Timestamp};
 
 mod gate;
 pub mod hands;
+mod store;
+mod verify;
 pub use hands::{
     FirstArgs, HandoverArgs, NextArgs, NoteArgs, PauseArgs, ReloadArgs, ResumeArgs, RetryArgs,
     Since, SkipArgs, WindowArgs,
@@ -87,6 +92,7 @@ pub enum Command {
     Release(ReleaseArgs),
     Publish(PublishArgs),
     Ledger(LedgerArgs),
+    Store(StoreArgs),
     Agent(AgentArgs),
 }
 
@@ -229,21 +235,6 @@ pub struct FindArgs {
     /// What the caller says, in any case; links and mail addresses too
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub text: String,
-}
-
-/// Check that what is stored is all there; --deep hashes it again
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Without --deep no content is read: every piece must have its place, every \
-pack its length.\nOnly --deep makes a workload \"verified\".\n\nExamples:\n  \
-evac verify\n  evac verify --deep customer/acme"
-)]
-pub struct VerifyArgs {
-    /// Only these (see `evac --help`); without: everything
-    pub what: Vec<String>,
-    /// Read every stored byte and hash it against its name
-    #[arg(long)]
-    pub deep: bool,
 }
 
 /// Write copies to their targets, or into a folder

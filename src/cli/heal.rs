@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::cli::site::{Loaded, Writing};
-use crate::cli::verify::{Known, passes};
+use crate::cli::verify::{Known, list_damage, passes};
 use crate::cli::{Failure, Global, mirror, print};
 use crate::ledger::Ledger;
 use crate::model::{Bytes, Event, WorkloadId};
 use crate::run::heal::{DamagedPass, Ward};
-use crate::store::verify::missing;
-use crate::store::{Store, read_damaged};
+use crate::store::verify::{PassRef, missing, verify};
+use crate::store::{DamagedFrame, Disk, KeyRing, PassName, Store, read_damaged, rescue};
 
 /// Mends what can be mended here; gives what is lost all the same.
 pub fn prepare(
@@ -26,17 +26,30 @@ pub fn prepare(
     let known = known(&writing.ledger, loaded)?;
     let is_damaged = known.iter().any(|known| known.bad_chunks > 0);
     let disk = writing.store.disk();
-    let has_bad_end = read_damaged(&**disk).iter().any(|frame| frame.is_footer());
+    let has_bad_end = read_damaged(&**disk).iter().any(DamagedFrame::is_footer);
     if !is_damaged && writing.store.lost_count() == 0 && !has_bad_end {
         return Ok((writing, Ward::default()));
     }
-    let mended = writing.store.mend(&mirror::twins(&writing.ledger)?)?;
+    let twins = mirror::twins(&writing.ledger)?;
+    let manifests = mend_manifests(&writing.store, &known, &twins)?;
+    if !manifests.is_empty() {
+        // Nobody could know what they name: now it is read.
+        let report = verify(&writing.store, &manifests, true, &mut |_| {})?;
+        list_damage(&writing.store, &report, true)?;
+    }
+    let mended = writing.store.mend(&twins)?;
     if mended.packs > 0 {
         let packs = print::counted(mended.packs as usize, "pack");
         print::tell(&format!("{packs} mended without the sources, {}", mended.bytes));
+    }
+    if mended.packs > 0 || !manifests.is_empty() {
         writing = reopened(writing)?;
     }
     let ward = admit(global, &writing, &known)?;
+    let is_settled = ward.damaged().all(|damaged| damaged.is_former);
+    if is_settled && !writing.store.unwell_packs()?.is_empty() {
+        writing = rescued(writing, &known)?;
+    }
     let count = ward.damaged().count();
     if count > 0 {
         let passes = if count == 1 { "1 pass is".into() } else { format!("{count} passes are") };
@@ -51,6 +64,37 @@ fn reopened(writing: Writing) -> Result<Writing, Failure> {
     drop((store, writer));
     let (store, writer, _) = Store::open(Arc::clone(&disk), Arc::clone(&keys))?;
     Ok(Writing { ledger, keys, disk, store, writer: Some(writer), lock })
+}
+
+/// Manifests that cannot be read come back from a mirror; those that others build on first.
+fn mend_manifests(
+    store: &Store,
+    known: &[Known],
+    twins: &[Arc<dyn Disk>],
+) -> Result<Vec<PassRef>, Failure> {
+    let mut mended = Vec::new();
+    for Known { reference, is_sealed, bad_chunks, .. } in known.iter().rev() {
+        let is_suspect = *is_sealed && *bad_chunks > 0 && !twins.is_empty();
+        if is_suspect
+            && !missing(store, reference, &mut |_| {})?
+            && store.mend_manifest(reference, twins)?
+        {
+            let PassName { workload, pass } = &reference.name;
+            print::tell(&format!("{workload}: the manifest of pass {pass} came from the mirror"));
+            mended.push(reference.clone());
+        }
+    }
+    Ok(mended)
+}
+
+/// Nothing is missing but what former passes lost for good: what is whole in damaged packs moves
+/// out of them.
+fn rescued(mut writing: Writing, known: &[Known]) -> Result<Writing, Failure> {
+    let passes: Vec<PassRef> = known.iter().map(|known| known.reference.clone()).collect();
+    if let Some(writer) = writing.writer.take() {
+        rescue(&writing.store, writer, &passes)?;
+    }
+    reopened(writing)
 }
 
 /// Passes of every workload, the newest of each first.
@@ -82,8 +126,9 @@ fn admit(global: &Global, writing: &Writing, known: &[Known]) -> Result<Ward, Fa
             writing.ledger.append(&event, &global.by)?;
         }
         if lost > 0 {
+            let (pass, is_former) = (reference.clone(), *is_former);
             let is_current = *is_sealed && !is_former;
-            ward.admit(DamagedPass { pass: reference.clone(), is_current });
+            ward.admit(DamagedPass { pass, is_current, is_former });
         }
         if seen.insert(workload) && *is_sealed {
             ward.be_content_with(workload.clone());
@@ -92,11 +137,7 @@ fn admit(global: &Global, writing: &Writing, known: &[Known]) -> Result<Ward, Fa
     Ok(ward)
 }
 
-fn healed(
-    global: &Global,
-    ledger: &Ledger,
-    pass: &crate::store::verify::PassRef,
-) -> Result<(), Failure> {
+fn healed(global: &Global, ledger: &Ledger, pass: &PassRef) -> Result<(), Failure> {
     let (workload, pass) = (pass.name.workload.clone(), pass.name.pass);
     let event = Event::Healed { workload, pass, chunks: 0, bytes: Bytes::ZERO };
     ledger.append(&event, &global.by)?;
@@ -106,20 +147,36 @@ fn healed(
     Ok(())
 }
 
-/// What one workload lacked another may have brought since.
+/// What one workload lacked another may have brought since. When nothing is missing any more, what
+/// is whole in damaged packs moves out of them.
 pub fn finish(
-    global: &Global,
+    (global, loaded): (&Global, &Loaded),
     ledger: &Ledger,
-    store: &Store,
-    ward: &Arc<Ward>,
+    (disk, keys, store): (&Arc<dyn Disk>, &Arc<KeyRing>, &Store),
+    ward: &Ward,
 ) -> Result<(), Failure> {
-    for DamagedPass { pass, .. } in ward.damaged() {
+    if ward.damaged().next().is_none() {
+        return Ok(());
+    }
+    let mut is_settled = true;
+    for DamagedPass { pass, is_former, .. } in ward.damaged() {
         let passes = ledger.passes(&pass.name.workload)?;
         let is_bad = passes.iter().any(|it| it.number == pass.name.pass && it.bad_chunks > 0);
         let mut lost: u64 = 0;
-        if is_bad && missing(store, pass, &mut |_| lost += 1)? && lost == 0 {
-            healed(global, ledger, pass)?;
+        if !is_bad {
+            continue;
         }
+        if missing(store, pass, &mut |_| lost += 1)? && lost == 0 {
+            healed(global, ledger, pass)?;
+        } else {
+            is_settled &= *is_former;
+        }
+    }
+    if is_settled {
+        let known = known(ledger, loaded)?;
+        let passes: Vec<PassRef> = known.into_iter().map(|known| known.reference).collect();
+        let (store, writer, _) = Store::open(Arc::clone(disk), Arc::clone(keys))?;
+        rescue(&store, writer, &passes)?;
     }
     Ok(())
 }

@@ -49,6 +49,7 @@ use std::ffi::OsString;
 
 use clap::Parser as _;
 
+use args::StoreCommand;
 pub use args::{Args, Command};
 pub use failure::{Exit, Failure};
 pub use site::Global;
@@ -102,6 +103,9 @@ fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
         Command::Release(args) => hold::release(global, args),
         Command::Publish(args) => publish::run(global, args),
         Command::Ledger(args) => ledger::run(global, args),
+        Command::Store(args) => match &args.command {
+            StoreCommand::Mirror(args) => mirror::run(global, args),
+        },
         Command::Agent(args) => Ok(agent::run(args)),
     }
 }

@@ -58,7 +58,8 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     // Nothing is under way any more; what hangs in the kernel must not keep the command.
     runtime.shutdown_background();
     let end = end.map_err(|error| Failure::failed("the run cannot go on").because(&error))?;
-    heal::finish(global, &writing.ledger, &site.store, &ward)?;
+    let stored = (&writing.disk, &writing.keys, &site.store);
+    heal::finish((global, &loaded), &writing.ledger, stored, &ward)?;
     // A copy of the ledger beside it survives what may happen to the original.
     writing.ledger.backup_to(&global.state().join("ledger.backup.db"))?;
     drop(lock);

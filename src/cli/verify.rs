@@ -1,12 +1,16 @@
 //! `evac verify`: is everything that was taken still there, and what it was?
 
+mod copy;
+mod source;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::cli::args::VerifyArgs;
+use crate::cli::site::Loaded;
 use crate::cli::{Exit, Failure, Global, fleet, print};
-use crate::ledger::snapshot::SCHEMA;
+use crate::ledger::snapshot::{SCHEMA, Snapshot};
 use crate::ledger::{self, Ledger};
 use crate::model::{Bytes, Event, PassNumber, WorkloadId};
 use crate::store::verify::{Bad, PassRef, VerifyProgress, VerifyReport, verify};
@@ -15,40 +19,72 @@ use crate::store::{PassName, RunEnd, Store, put_damaged, read_damaged};
 /// Paths of one damage that are told one by one to people.
 const PATHS_TOLD_MAX: usize = 20;
 
+/// After "bad".
+const FORMER: &str = " in former passes only";
+
 /// The `verify` document.
 #[derive(Serialize)]
 struct Document<'a> {
     schema: u32,
     checked_chunks: u64,
     checked_bytes: Bytes,
-    bad: &'a [Bad],
+    bad: &'a [&'a Bad],
+    /// Damage that only former passes have, and was known before.
+    former: &'a [&'a Bad],
 }
 
 /// Verifies what is stored of every pass, or of some workloads'.
 pub fn run(global: &Global, args: &VerifyArgs) -> Result<Exit, Failure> {
     let loaded = global.load()?;
+    if let Some(percent) = args.source {
+        return source::run(global, &loaded, args, percent);
+    }
     let writing = global.open_for_reading_back()?;
     let (_, snapshot) = fleet::look(&writing.ledger, &loaded, false, global.now())?;
-    let chosen: BTreeSet<WorkloadId> = if args.what.is_empty() {
-        loaded.inventory.workloads().map(|workload| workload.id.clone()).collect()
-    } else {
-        loaded.select(&args.what, &snapshot)?.workloads.into_keys().collect()
-    };
+    let chosen = chosen(&loaded, &snapshot, &args.what)?;
+    if let Some(dest) = &args.mirror {
+        return copy::run(global, &writing, (args, dest), &chosen);
+    }
     let passes = passes(&writing.ledger, &chosen)?;
     let references: Vec<PassRef> = passes.iter().map(|known| known.reference.clone()).collect();
-    let mut told = 0;
-    let report = verify(&writing.store, &references, args.deep, &mut |progress| {
-        tell_progress(&mut told, progress);
-    })?;
+    let report = verify(&writing.store, &references, args.deep, &mut progress())?;
     list_damage(&writing.store, &report, args.deep)?;
     record(global, &writing.ledger, &passes, &report, args.deep)?;
-    tell(global, &report)?;
-    Ok(if report.bad.is_empty() { Exit::Done } else { Exit::Failed })
+    let (former, bad) = parted(&passes, &report.bad);
+    tell(global, &report, &bad, &former)?;
+    Ok(if bad.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// The workloads that `what` names; all of them without a word.
+fn chosen(
+    loaded: &Loaded,
+    snapshot: &Snapshot,
+    what: &[String],
+) -> Result<BTreeSet<WorkloadId>, Failure> {
+    Ok(if what.is_empty() {
+        loaded.inventory.workloads().map(|workload| workload.id.clone()).collect()
+    } else {
+        loaded.select(what, snapshot)?.workloads.into_keys().collect()
+    })
+}
+
+/// What former passes are known to have lost, and everything else. It was found before, a later
+/// pass has the truth, and nobody has the old state any more: no check gets better by failing for
+/// it for ever.
+fn parted<'a>(passes: &[Known], bad: &'a [Bad]) -> (Vec<&'a Bad>, Vec<&'a Bad>) {
+    let settled: BTreeSet<&PassName> = passes
+        .iter()
+        .filter(|known| known.is_former && known.bad_chunks > 0)
+        .map(|known| &known.reference.name)
+        .collect();
+    let is_former =
+        |bad: &&Bad| !bad.passes.is_empty() && bad.passes.iter().all(|pass| settled.contains(pass));
+    bad.iter().partition(is_former)
 }
 
 /// What is bad inside packs is listed beside them: it counts as not there from now on, so a run
 /// asks for it again. Only a deep look takes anything off that list.
-fn list_damage(store: &Store, report: &VerifyReport, deep: bool) -> Result<(), Failure> {
+pub(super) fn list_damage(store: &Store, report: &VerifyReport, deep: bool) -> Result<(), Failure> {
     let disk = &**store.disk();
     let listed = read_damaged(disk);
     let mut list = report.damaged.clone();
@@ -72,8 +108,9 @@ pub(super) struct Known {
     pub bad_chunks: u64,
 }
 
-/// Every pass of the chosen workloads. One that was given up (its manifest rotted, say) is of no use to anybody once a later one is sealed:
-/// its damage must not be told of the workload, which is whole.
+/// Every pass of the chosen workloads. One that was given up (its manifest rotted, say) is of no
+/// use to anybody once a later one is sealed: its damage must not be told of the workload, which
+/// is whole.
 pub(super) fn passes(
     ledger: &Ledger,
     chosen: &BTreeSet<WorkloadId>,
@@ -136,29 +173,39 @@ fn bytes_of(ledger: &Ledger, workload: &WorkloadId, pass: PassNumber) -> Result<
     Ok(found.map_or(Bytes::ZERO, |known| known.tally.raw_bytes))
 }
 
-fn tell_progress(told: &mut u64, progress: VerifyProgress) {
-    // A line for each tenth is enough for a log, and for a person who waits.
-    let tenth = progress.done_frames * 10 / progress.frames.max(1);
-    if tenth > *told {
-        *told = tenth;
-        let percent = tenth * 10;
-        print::tell(&format!("verified {percent} %, {}", progress.checked_bytes));
+/// A line for each tenth is enough for a log, and for a person who waits.
+fn progress() -> impl FnMut(VerifyProgress) {
+    let mut told = 0;
+    move |progress| {
+        let tenth = progress.done_frames * 10 / progress.frames.max(1);
+        if tenth > told {
+            told = tenth;
+            let percent = tenth * 10;
+            print::tell(&format!("verified {percent} %, {}", progress.checked_bytes));
+        }
     }
 }
 
-fn tell(global: &Global, report: &VerifyReport) -> Result<(), Failure> {
+fn tell(
+    global: &Global,
+    report: &VerifyReport,
+    bad: &[&Bad],
+    former: &[&Bad],
+) -> Result<(), Failure> {
     if global.json {
         return print::document(&Document {
             schema: SCHEMA,
             checked_chunks: report.checked_chunks,
             checked_bytes: report.checked_bytes,
-            bad: &report.bad,
+            bad,
+            former,
         });
     }
-    for bad in &report.bad {
+    let all = bad.iter().map(|bad| (bad, "")).chain(former.iter().map(|bad| (bad, FORMER)));
+    for (bad, of) in all {
         let kind = serde_json::to_value(bad.kind).ok();
         let kind = kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or("damage");
-        print::tell(&format!("bad: {kind} in {}, {} paths", bad.place, bad.path_count));
+        print::tell(&format!("bad{of}: {kind} in {}, {} paths", bad.place, bad.path_count));
         for path in bad.paths.iter().take(PATHS_TOLD_MAX) {
             print::tell(&format!("  {path}"));
         }
@@ -168,7 +215,7 @@ fn tell(global: &Global, report: &VerifyReport) -> Result<(), Failure> {
         }
     }
     let (chunks, bytes) = (report.checked_chunks, report.checked_bytes);
-    print::tell(&match report.bad.len() {
+    print::tell(&match bad.len() {
         0 if chunks == 0 => "nothing is stored of these yet: nothing was checked".to_owned(),
         0 => format!("{chunks} chunks, {bytes}: all is well"),
         count => format!("{chunks} chunks, {bytes}: {count} places with damage"),

@@ -128,7 +128,10 @@ impl Reason {
             }
             Self::SourceFull => "Free some megabytes over there; the agent needs them to start.",
             Self::LandingFull => "Free or add space for the store; the same command resumes.",
-            Self::LandingError => "Look at the landing disk (dmesg), then `evac verify`.",
+            Self::LandingError => {
+                "Look at the landing disk (dmesg), then `evac verify`; `evac run` brings back \
+                 what is bad."
+            }
             Self::TargetError => "Look at the target's message; the same command resumes.",
             Self::CheckFailed => {
                 "`evac gate` says what was asked and answered; mend it there, then ask again."

@@ -360,7 +360,7 @@ impl Engine {
         let name = PassName { workload: session.workload.clone(), pass: session.pass };
         session.counted = None;
         session.base = Some(BaseFeed::start(
-            (self.store.disk().clone(), self.ledger.clone()),
+            (self.store.clone(), self.ledger.clone()),
             (name.clone(), run, session.rechecks),
             session.outbox.clone(),
             move |news| match news {

@@ -15,6 +15,7 @@ mod base;
 mod admit;
 mod bottleneck;
 pub mod capacities;
+pub mod compare;
 pub mod control;
 pub mod coordinator;
 mod engine;

@@ -171,7 +171,13 @@ impl Store {
 
     /// Packs that are not as they were written: gone, cut short, with bad frames or a bad end.
     pub fn unwell_packs(&self) -> Result<Vec<PackName>, StoreError> {
-        let lost = self.shared.lost_packs.iter().filter_map(|lost| PackName::of_file(&lost.file));
+        let losers = self.shared.index.losers();
+        // One that is gone, and everything in it is elsewhere, is missed by nobody.
+        let is_missed = |(number, lost): &(u32, &LostPack)| {
+            lost.kind != BadKind::MissingPack || losers.contains(number)
+        };
+        let lost = (0..).zip(&self.shared.lost_packs).filter(is_missed);
+        let lost = lost.filter_map(|(_, lost)| PackName::of_file(&lost.file));
         let listed = read_damaged(&*self.shared.disk).into_iter().map(|frame| frame.name());
         let mut unwell: Vec<PackName> = lost.chain(listed).collect();
         unwell.sort_unstable_by_key(PackName::file);

@@ -45,6 +45,10 @@ pub trait Disk: Send + Sync {
     /// What is left for us to fill.
     fn free_bytes(&self) -> Result<Bytes, DiskError>;
 
+    /// Nobody needs this file soon: what is read of it next comes from the disk itself, where that
+    /// can be had.
+    fn forget(&self, _name: &str) {}
+
     /// [`Append::sync`] on every one of `files`, together where that is faster. Answers stand in
     /// the same order.
     fn sync_all(&self, files: &mut [&mut Box<dyn Append>]) -> Vec<Result<(), DiskError>> {

@@ -206,7 +206,9 @@ impl<'a> Sorter<'a> {
             Some(Target::Pack(pack)) if length > 0 && offset.checked_add(length).is_some() => {
                 let place = Place { pack, offset, length };
                 if let Some(loss) = self.damaged.loss(&place) {
-                    chunks.iter().for_each(|id| self.index.set_lost(ChunkId(*id), loss));
+                    for id in chunks {
+                        self.index.set_lost(ChunkId(*id), loss);
+                    }
                     return;
                 }
                 for id in chunks {

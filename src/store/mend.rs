@@ -15,7 +15,8 @@ use crate::store::damaged::{put_damaged, read_damaged};
 use crate::store::disk::{Disk, DiskError, DiskErrorKind};
 use crate::store::pack::{Footer, PACK_BYTES_MAX, PackFrame, PackName, TRAILER_BYTES};
 use crate::store::scan::read_pack;
-use crate::store::{ManifestError, Store, StoreError};
+use crate::store::verify::PassRef;
+use crate::store::{ManifestError, Pass, Step, Store, StoreError};
 
 /// What was mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -128,6 +129,35 @@ impl Store {
         let mut bytes = disk.read(&file, 0, contents.end as usize)?;
         bytes.extend_from_slice(&footer);
         Ok(Some(bytes))
+    }
+}
+
+impl Store {
+    /// Puts back the manifest of a sealed pass from a twin that has it whole, up to the same ends;
+    /// says whether there was one. What it builds on is mended before it.
+    pub fn mend_manifest(
+        &self,
+        pass: &PassRef,
+        twins: &[Arc<dyn Disk>],
+    ) -> Result<bool, StoreError> {
+        let is_whole = |twin: &&Arc<dyn Disk>| {
+            Pass::open(twin, &pass.name).is_ok_and(|found| {
+                found.seal().is_some_and(|seal| seal.runs == pass.ends)
+                    && found.merged().all(|step| !matches!(step, Step::Damaged(_)))
+            })
+        };
+        let Some(twin) = twins.iter().find(is_whole) else { return Ok(false) };
+        let mut files = twin.list(&pass.name.file(""))?;
+        // The seal says that the rest is there.
+        files.sort_by_key(|file| file.name.ends_with("/sealed"));
+        for file in files {
+            let bytes = twin.read(&file.name, 0, file.length as usize)?;
+            let has = self.disk().read(&file.name, 0, bytes.len() + 1);
+            if !has.is_ok_and(|has| has == bytes) {
+                self.disk().put(&file.name, &bytes)?;
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `manifests/WORKLOAD/PASS/…` | what a pass found | [`manifest`] |
 //! | `site` | to which site the store belongs | [`site`] |
 //! | `damaged` | what a verification found to be bad | [`damaged`] |
+//! | `evidence/WORKLOAD/ID` | packs with losses that nobody could bring back | [`rescue()`] |
 //! | `UNPACK.md`, `unpack.py` | a reader that is not evac | [`unpacker`] |
 //! | `state/keys/` (beside the store) | the keys that name chunks | [`keys`] |
 //!
@@ -42,7 +43,17 @@
 //! | reader | yes: readers change nothing, and see whole frames only | yes |
 //!
 //! In one process [`Store`] is shared freely; [`Writer`] is one value. No lock is held while the
-//! disk works. Nothing is ever deleted from a pack, and no pack with a whole frame is removed.
+//! disk works. Nothing is ever deleted from a pack, and no pack with a whole frame is removed
+//! before that frame is durable in another one.
+//!
+//! # Damage
+//!
+//! | step | who | what |
+//! |---|---|---|
+//! | 1 found | [`verify()`] | bad frames are listed ([`damaged`]), and count as not there |
+//! | 2 mended | [`Store::mend`], [`Store::mend_manifest`] | from a twin in a [`Mirror`] |
+//! | 3 healed | `run::heal` | what [`verify::missing`] names is read again at its source |
+//! | 4 cleared | [`rescue()`] | what is whole moves out of damaged packs, and these go |
 
 pub mod damaged;
 pub mod disk;
@@ -54,6 +65,7 @@ pub mod log;
 pub mod manifest;
 pub mod memory;
 pub mod mend;
+pub mod mirror;
 pub mod pack;
 pub mod pass;
 pub mod segment;
@@ -65,6 +77,7 @@ mod load;
 mod merge;
 mod open;
 mod rebuild;
+mod rescue;
 mod run_file;
 mod scan;
 mod table;
@@ -90,9 +103,11 @@ pub use manifest::{
 pub use memory::MemoryDisk;
 pub use mend::{Mended, Whole, read_whole};
 pub use merge::{Merged, Step};
+pub use mirror::{Copied, Incomplete, Mirror, MirrorError};
 pub use open::{DamagedPack, OpenReport};
 pub use pass::{BaseEntries, BaseEntry, Pass};
 pub use rebuild::{ProvenRun, ProvenSegment};
+pub use rescue::rescue;
 pub use run_file::{ManifestWriter, SegmentFault};
 pub use segment::SegmentHead;
 pub use site::{put_site, read_site};

@@ -349,7 +349,7 @@ impl<'a> Check<'a> {
 }
 
 /// A pass reaches as far as its receipts or its seal say, whichever is further.
-fn furthest(receipts: &[RunEnd], seal: Option<&PassSeal>) -> Vec<RunEnd> {
+pub(super) fn furthest(receipts: &[RunEnd], seal: Option<&PassSeal>) -> Vec<RunEnd> {
     let mut ends: BTreeMap<RunNumber, u64> = BTreeMap::new();
     for end in receipts.iter().chain(seal.iter().flat_map(|seal| &seal.runs)) {
         let furthest = ends.entry(end.run).or_default();
@@ -358,13 +358,13 @@ fn furthest(receipts: &[RunEnd], seal: Option<&PassSeal>) -> Vec<RunEnd> {
     ends.into_iter().map(|(run, end_bytes)| RunEnd { run, end_bytes }).collect()
 }
 
-enum Named<'a> {
+pub(super) enum Named<'a> {
     Chunk { path: &'a TreePath, id: &'a ChunkId, offset: u64, length: u32 },
     Fault(&'a SegmentFault),
 }
 
 /// Every chunk that the merged pass names, with its path.
-fn walk(pass: &Pass, mut take: impl FnMut(Named<'_>)) {
+pub(super) fn walk(pass: &Pass, mut take: impl FnMut(Named<'_>)) {
     let mut current = TreePath::root();
     for step in pass.merged() {
         match step {

@@ -7,7 +7,9 @@ use crate::inventory::what::WhatError;
 use crate::ledger::{LedgerError, LockError};
 use crate::publish::PublishError;
 use crate::ssh::SshError;
-use crate::store::{CommitError, DiskError, DiskErrorKind, KeyError, ManifestError, StoreError};
+use crate::store::{
+    CommitError, DiskError, DiskErrorKind, KeyError, ManifestError, MirrorError, StoreError,
+};
 
 impl From<Unusable> for Failure {
     fn from(error: Unusable) -> Self {
@@ -151,6 +153,20 @@ impl From<ManifestError> for Failure {
             }
             ManifestError::Refused { .. } | ManifestError::InDoubt { .. } => {
                 Self::of(Kind::Internal, &error).hint("Please report this.")
+            }
+        }
+    }
+}
+
+impl From<MirrorError> for Failure {
+    fn from(error: MirrorError) -> Self {
+        match error {
+            MirrorError::Store(error) => error.into(),
+            MirrorError::Manifest(error) => error.into(),
+            MirrorError::Differs { .. } => Self::of(Kind::Failed, &error)
+                .hint("Do not trust that disk: look at it (dmesg), and mirror to another one."),
+            MirrorError::Stopped => {
+                Self::of(Kind::Stopped, &error).hint("The same command goes on with the rest.")
             }
         }
     }

@@ -58,6 +58,9 @@ pub(super) async fn then_capture(
         if healed? && shared.ward.is_content(&workload.id) {
             return Ok(Ended::Sealed);
         }
+        if shared.phase() != Phase::Running {
+            return Err(TalkError::new(Reason::Stopped, "the run was stopped"));
+        }
     }
     host::capture(shared, host, workload, link).await
 }
@@ -119,7 +122,8 @@ async fn settle(
     let looked = look.await.map_err(|error| TalkError::new(Reason::Internal, error.to_string()))?;
     let landing = |error| TalkError::new(Reason::LandingError, crate::run::explain(&error));
     let looked = looked.map_err(landing)?;
-    let newest = looked.iter().filter(|(is_whole, _)| *is_whole).next_back();
+    // They stand in that order.
+    let newest = looked.iter().find(|(is_whole, _)| *is_whole);
     let newest = newest.map(|(_, damaged)| damaged.pass.name.pass);
     let mut is_captured = false;
     for (_, damaged) in looked.into_iter().filter(|(is_whole, _)| *is_whole) {

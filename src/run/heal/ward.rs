@@ -55,6 +55,8 @@ pub struct DamagedPass {
     pub pass: PassRef,
     /// Is it the newest sealed one: is the workload captured when it is whole?
     pub is_current: bool,
+    /// Is a later one sealed?
+    pub is_former: bool,
 }
 
 /// Everything that is lost.
