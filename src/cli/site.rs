@@ -242,7 +242,8 @@ impl Global {
 
     /// Opens the ledger to write while a run may go on: for what must not wait until it ends. Each
     /// change stands alone, is ordered by the database, and moves only what no run moves: what
-    /// checks say, and what is switched on. Without a ledger nothing is restored, so none is made.
+    /// checks say, what is switched on, where second copies are. Without a ledger there is nothing
+    /// of that, so none is made.
     pub fn open_ledger_beside(&self) -> Result<Ledger, Failure> {
         self.refuse_lost_ledger()?;
         if !is_there(&self.ledger_path())? {
