@@ -19,6 +19,8 @@ mod hands;
 #[cfg(test)]
 mod hanging;
 #[cfg(test)]
+mod heal;
+#[cfg(test)]
 mod homeless;
 #[cfg(test)]
 mod lanes;

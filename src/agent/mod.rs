@@ -16,6 +16,7 @@
 
 mod ahead;
 mod capture_job;
+mod compare;
 mod crew;
 mod door;
 mod governor;

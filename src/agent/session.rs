@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::agent::AgentError;
 use crate::agent::capture_job::CaptureJob;
+use crate::agent::compare::CompareJob;
 use crate::agent::door::Door;
 use crate::agent::outbox::{Disconnected, Outbox, write_all};
 use crate::agent::survey::SurveyJob;
@@ -111,6 +112,7 @@ enum Job {
     Capture(CaptureJob),
     Place(PlaceJob),
     Survey(#[expect(dead_code, reason = "held so that it ends with the session")] SurveyJob),
+    Compare(#[expect(dead_code, reason = "held so that it ends with the session")] CompareJob),
 }
 
 struct Session {
@@ -215,6 +217,12 @@ impl Session {
                 self.job = Job::Survey(SurveyJob::start(*order, &self.home.skip, &self.outbox));
                 Ok(())
             }
+            ToAgent::Compare(order) => {
+                self.granted(Grant::Read, "reading")?;
+                self.end_job();
+                self.job = Job::Compare(CompareJob::start(*order, &self.outbox));
+                Ok(())
+            }
             ToAgent::Place(order) => {
                 self.granted(Grant::Write, "writing")?;
                 self.end_job();
@@ -239,7 +247,7 @@ impl Session {
             message => match &mut self.job {
                 Job::Capture(job) => job.take(message),
                 Job::Place(job) => job.take(message),
-                Job::None | Job::Survey(_) => {
+                Job::None | Job::Survey(_) | Job::Compare(_) => {
                     Err(WireError::Unexpected("an order without a job").into())
                 }
             },

@@ -6,13 +6,15 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use gate::{ActivateArgs, GateArgs, HoldArgs, HoldKind, ReleaseArgs};
-pub use store::{StoreAddArgs, StoreArgs, StoreCommand};
+pub use store::{MirrorArgs, StoreAddArgs, StoreArgs, StoreCommand};
+pub use verify::VerifyArgs;
 
 use crate::model::{Rate, Span, Timestamp};
 
 mod gate;
-mod store;
 pub mod hands;
+mod store;
+mod verify;
 pub use hands::{
     FirstArgs, HandoverArgs, NextArgs, NoteArgs, PauseArgs, ReloadArgs, ResumeArgs, RetryArgs,
     Since, SkipArgs, WindowArgs,
@@ -88,8 +90,8 @@ pub enum Command {
     Hold(HoldArgs),
     Release(ReleaseArgs),
     Publish(PublishArgs),
-    Store(StoreArgs),
     Ledger(LedgerArgs),
+    Store(StoreArgs),
     Agent(AgentArgs),
 }
 
@@ -235,21 +237,6 @@ pub struct FindArgs {
     /// What the caller says, in any case; links and mail addresses too
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub text: String,
-}
-
-/// Check that what is stored is all there; --deep hashes it again
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Without --deep no content is read: every piece must have its place, every \
-pack its length.\nOnly --deep makes a workload \"verified\".\n\nExamples:\n  \
-evac verify\n  evac verify --deep customer/acme"
-)]
-pub struct VerifyArgs {
-    /// Only these (see `evac --help`); without: everything
-    pub what: Vec<String>,
-    /// Read every stored byte and hash it against its name
-    #[arg(long)]
-    pub deep: bool,
 }
 
 /// Write copies to their targets, or into a folder

@@ -23,11 +23,13 @@ pub mod fleet;
 pub mod gate;
 pub mod hands;
 pub mod handover;
+pub mod heal;
 pub mod hold;
 pub mod import;
 pub mod init;
 pub mod ledger;
 pub mod limit;
+pub mod mirror;
 pub mod next;
 pub mod note;
 pub mod plan;
@@ -101,8 +103,8 @@ fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
         Command::Hold(args) => hold::hold(global, args),
         Command::Release(args) => hold::release(global, args),
         Command::Publish(args) => publish::run(global, args),
-        Command::Store(args) => store::run(global, args),
         Command::Ledger(args) => ledger::run(global, args),
+        Command::Store(args) => store::run(global, args),
         Command::Agent(args) => Ok(agent::run(args)),
     }
 }

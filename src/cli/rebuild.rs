@@ -225,7 +225,7 @@ fn note_damage(
 ) -> Result<u64, Failure> {
     let chosen = loaded.inventory.workloads().map(|workload| workload.id.clone()).collect();
     let passes = verify::passes(ledger, &chosen)?;
-    let references: Vec<PassRef> = passes.iter().map(|(reference, _)| reference.clone()).collect();
+    let references: Vec<PassRef> = passes.iter().map(|known| known.reference.clone()).collect();
     let report = verify_passes(store, &references, false, &mut |_| {})?;
     verify::record(global, ledger, &passes, &report, false)?;
     Ok(report.bad.len() as u64)

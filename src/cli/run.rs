@@ -9,24 +9,26 @@ mod guard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::args::RunArgs;
 use crate::cli::facts::plan_facts;
 use crate::cli::site::Loaded;
-use crate::cli::{Exit, Failure, Global, engine, fleet, print, window};
+use crate::cli::{Exit, Failure, Global, engine, fleet, heal, print, window};
 use crate::inventory::document::SourceFile;
 use crate::ledger::Ledger;
 use crate::ledger::snapshot::{CaptureState, CaptureStatus, Snapshot};
 use crate::model::{HostId, RunReport, Span, WorkloadId};
 use crate::plan::{self, Plan};
+use crate::run::heal::Ward;
 use crate::run::stop::Stop;
 use crate::run::{Options, Pace, RunEnd};
 
 /// Carries out a plan.
 pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     let mut loaded = global.load()?;
-    let writing = global.open_for_writing()?;
+    let (writing, ward) = heal::prepare(global, &loaded, global.open_for_writing()?)?;
     window::heed(&mut loaded.settings, &writing.ledger)?;
     let (_, snapshot) = fleet::look(&writing.ledger, &loaded, true, global.now())?;
     let (file, chosen) = chosen(args, &loaded, &snapshot)?;
@@ -37,7 +39,9 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     options.waits_for_space = !args.stop_when_full;
     options.closes = window::hard_end(&loaded.settings, global.now());
     decisions::heed(&mut options, &loaded, &writing.ledger, &snapshot)?;
+    options.ward = Arc::new(content(ward, chosen.as_ref()));
     options.refuse(guard::refusals(global, &loaded, &writing)?);
+    let ward = options.ward.clone();
     let site = engine::site(global, &loaded, &writing)?;
     let reach = engine::reach(global, &loaded, &writing)?;
     let told = engine::output(global, &snapshot)?;
@@ -55,6 +59,8 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     // Nothing is under way any more; what hangs in the kernel must not keep the command.
     runtime.shutdown_background();
     let end = end.map_err(|error| Failure::failed("the run cannot go on").because(&error))?;
+    let stored = (&writing.disk, &writing.keys, &site.store);
+    heal::finish((global, &loaded), &writing.ledger, stored, &ward)?;
     // A copy of the ledger beside it survives what may happen to the original.
     writing.ledger.backup_to(&global.state().join("ledger.backup.db"))?;
     drop(lock);
@@ -62,6 +68,12 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
         tell(&end.report);
     }
     Ok(exit(&end))
+}
+
+/// Of whatever a further pass is wanted, a healed copy is not enough.
+fn content(mut ward: Ward, again: Option<&BTreeSet<WorkloadId>>) -> Ward {
+    again.into_iter().flatten().for_each(|id| ward.be_discontent_with(id));
+    ward
 }
 
 /// The plan's file, if one is named; and of which workloads a further pass is wanted, if it is.

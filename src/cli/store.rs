@@ -1,10 +1,10 @@
-//! `evac store add`: a further disk, whether a run goes on or not.
+//! `evac store`: a further disk, whether a run goes on or not, and a second copy.
 
 use serde::Serialize;
 
 use crate::cli::args::{StoreAddArgs, StoreArgs, StoreCommand};
 use crate::cli::failure::Exit;
-use crate::cli::{Failure, Global, hands, print};
+use crate::cli::{Failure, Global, hands, mirror, print};
 use crate::model::Bytes;
 use crate::run::control::{Ask, Said};
 use crate::run::landing::added;
@@ -22,6 +22,7 @@ struct Document<'a> {
 pub fn run(global: &Global, args: &StoreArgs) -> Result<Exit, Failure> {
     match &args.command {
         StoreCommand::Add(args) => add(global, args),
+        StoreCommand::Mirror(args) => mirror::run(global, args),
     }
 }
 

@@ -137,6 +137,7 @@ fn apply_to_pass(tx: &Transaction<'_>, event: &Event, at: Timestamp) -> Result<(
         Event::VerifyFailed { workload, pass, bad_chunks } => {
             set_checked(tx, workload, *pass, None, *bad_chunks)?;
         }
+        Event::Healed { workload, pass, .. } => set_checked(tx, workload, *pass, None, 0)?,
         _ => {}
     }
     Ok(())

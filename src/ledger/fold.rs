@@ -137,6 +137,7 @@ fn fold_workload(
         },
         bytes,
         bytes_done: bytes_done.min(bytes),
+        copies: copies(&workload.id, seen, look),
         since: state.since,
         reason: reason(state, host_error),
         next: decided(&workload.id, steering.paused.as_ref(), skipped.as_ref())
@@ -145,6 +146,13 @@ fn fold_workload(
         skipped,
     };
     Folded { status, left }
+}
+
+/// Whole copies of the newest sealed pass, as far as anybody knows.
+fn copies(id: &WorkloadId, seen: &WorkloadLook, look: &Look) -> u64 {
+    let Some(sealed) = &seen.sealed else { return 0 };
+    let others = look.copies.get(&(id.clone(), sealed.number)).copied().unwrap_or(0);
+    u64::from(sealed.bad_chunks == 0) + others
 }
 
 fn reason(state: &WorkloadState, host_error: Option<&HostError>) -> Option<Reason> {

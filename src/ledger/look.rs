@@ -12,7 +12,7 @@ use crate::ledger::rows::{self, Json};
 use crate::ledger::snapshot::{HostError, HostState, Snapshot};
 use crate::ledger::state::WorkloadState;
 use crate::ledger::view::FleetView;
-use crate::ledger::{Ledger, Steering, event, evidence, fold, steering};
+use crate::ledger::{Ledger, Steering, event, evidence, fold, mirror, steering};
 use crate::model::{HostId, PassNumber, Tally, Timestamp, WorkloadId};
 
 /// A pulse older than this is not what happens now.
@@ -28,6 +28,8 @@ pub(super) struct Look {
     pub steering: BTreeMap<WorkloadId, Steering>,
     /// When a check last asked the new place of a workload.
     pub checked: BTreeMap<WorkloadId, Timestamp>,
+    /// Second copies.
+    pub copies: mirror::Copies,
     pub bottleneck: Option<String>,
     /// Are `lanes`, `level` and `bottleneck` what happens now?
     pub is_fresh: bool,
@@ -70,6 +72,7 @@ fn look(tx: &Transaction<'_>, now: Timestamp) -> Result<Look, LedgerError> {
         paces: paces(tx, now)?,
         steering: steering::steering(tx)?,
         checked: evidence::last_asked(tx)?,
+        copies: mirror::copies(tx)?,
         bottleneck,
         is_fresh: pulse_at.is_some_and(|at| now.since(at) <= PULSE_FRESH),
     })

@@ -31,6 +31,7 @@ mod host;
 pub mod links;
 pub mod lock;
 mod look;
+mod mirror;
 mod pace;
 mod pass;
 mod place;

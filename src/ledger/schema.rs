@@ -24,19 +24,21 @@
 //! | `told` | what somebody said that counts from then on: when the window closes |
 //! | `evidence` | a check and a row of equal answers to it ([`crate::ledger::evidence`]) |
 //! | `unchecked` | a workload that somebody lets pass without checks |
+//! | `mirror` | a folder in which second copies are made ([`crate::ledger::mirror`]) |
+//! | `mirrored` | a pass that was read back there |
 //! | `host_fact` | what the newest survey found there |
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::{rows, steering};
+use crate::ledger::{mirror, rows, steering};
 use crate::model::{SiteId, Timestamp};
 
 /// "EVAC" in ASCII, in the header of the file.
 const APPLICATION_ID: i32 = 0x4556_4143;
 
 /// Run in order; the number of a migration is its position plus one.
-const MIGRATIONS: &[&str] = &[V1, V2, steering::TABLES, CHECKS];
+const MIGRATIONS: &[&str] = &[V1, V2, steering::TABLES, CHECKS, mirror::TABLES];
 
 const V1: &str = "
 CREATE TABLE meta (

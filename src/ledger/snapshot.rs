@@ -245,6 +245,9 @@ pub struct WorkloadStatus {
     pub bytes: Bytes,
     /// Of that, under receipts.
     pub bytes_done: Bytes,
+    /// Whole copies of the newest sealed pass: this store's, unless it is damaged, and mirrors.
+    #[serde(default)]
+    pub copies: u64,
     /// When the state last changed.
     pub since: Option<Timestamp>,
     /// Why it fails, if it does.

@@ -127,6 +127,7 @@ impl WorkloadState {
             }
             Event::Verified { pass, .. } => self.verified(*pass),
             Event::VerifyFailed { pass, bad_chunks, .. } => self.damaged(*pass, *bad_chunks),
+            Event::Healed { pass, .. } => self.healed(*pass),
             Event::RestoreStarted { pass, place, .. } => self.restore_started(*pass, place),
             Event::RestoreDone { pass, place, missing, .. } => {
                 self.restore_done(*pass, place, *missing)
@@ -226,6 +227,22 @@ impl WorkloadState {
             let detail = format!("{bad_chunks} chunks of pass {pass} are damaged in the store");
             self.capture = CaptureState::Failed;
             self.capture_trouble = Some(Trouble { reason: Reason::LandingError, detail });
+        }
+        Ok(())
+    }
+
+    /// What fell back for damage is as far as it was; but nobody has read it back since.
+    fn healed(&mut self, pass: PassNumber) -> Result<(), Refusal> {
+        if Some(pass) > self.pass {
+            return Err("there is no such pass");
+        }
+        let is_damaged = self.capture == CaptureState::Failed
+            && self.capture_trouble.as_ref().is_some_and(|it| it.reason == Reason::LandingError);
+        let counts = Some(pass) == self.pass || Some(pass) == self.sealed;
+        if is_damaged && counts {
+            let is_whole = self.pass == self.sealed;
+            self.capture = if is_whole { CaptureState::Captured } else { CaptureState::Partial };
+            self.capture_trouble = None;
         }
         Ok(())
     }

@@ -128,7 +128,10 @@ impl Reason {
             }
             Self::SourceFull => "Free some megabytes over there; the agent needs them to start.",
             Self::LandingFull => "Free or add space for the store; the same command resumes.",
-            Self::LandingError => "Look at the landing disk (dmesg), then `evac verify`.",
+            Self::LandingError => {
+                "Look at the landing disk (dmesg), then `evac verify`; `evac run` brings back \
+                 what is bad."
+            }
             Self::TargetError => "Look at the target's message; the same command resumes.",
             Self::CheckFailed => {
                 "`evac gate` says what was asked and answered; mend it there, then ask again."
@@ -257,6 +260,8 @@ pub enum Event {
     Verified { workload: WorkloadId, pass: PassNumber, checked_bytes: Bytes },
     /// Verification found damage.
     VerifyFailed { workload: WorkloadId, pass: PassNumber, bad_chunks: u64 },
+    /// All that a damaged pass names is there again; so much was brought for that.
+    Healed { workload: WorkloadId, pass: PassNumber, chunks: u64, bytes: Bytes },
     /// A restore began or goes on. Its `place` tells a copy in a folder from the customer's new
     /// home: only the latter moves the public word.
     RestoreStarted { workload: WorkloadId, pass: PassNumber, place: String },
@@ -311,6 +316,7 @@ impl Event {
             | Self::CaptureFailed { workload, .. }
             | Self::Verified { workload, .. }
             | Self::VerifyFailed { workload, .. }
+            | Self::Healed { workload, .. }
             | Self::RestoreStarted { workload, .. }
             | Self::RestoreProgress { workload, .. }
             | Self::RestoreDone { workload, .. }

@@ -120,6 +120,7 @@ fn workload(number: usize, state: PublicWord) -> WorkloadStatus {
         restore: RestoreStatus { state: RestoreState::None, of_pass: None, checked_at: None },
         bytes: Bytes(1),
         bytes_done: Bytes(1),
+        copies: 1,
         since: None,
         reason: None,
         next: "zz-next".to_owned(),

@@ -13,7 +13,7 @@ use crate::model::{RunNumber, TreePath};
 use crate::run::shelf::{Counted, Counting, ShelfError};
 use crate::run::talk::Outbox;
 use crate::run::vouched;
-use crate::store::{Disk, PassName, Step};
+use crate::store::{PassName, Step, Store};
 use crate::wire::message::BASE_ENTRIES_MAX;
 use crate::wire::{BaseEntry, ToAgent, encode};
 
@@ -31,7 +31,7 @@ impl BaseFeed {
     /// counted and a failure to `tell`. `rechecks`: no file that a former pass read is believed to
     /// be what it was.
     pub fn start(
-        (disk, ledger): (Arc<dyn Disk>, Arc<Ledger>),
+        (store, ledger): (Store, Arc<Ledger>),
         (name, run, rechecks): (PassName, RunNumber, bool),
         outbox: Outbox,
         tell: impl Fn(News) + Send + 'static,
@@ -39,7 +39,7 @@ impl BaseFeed {
         let (requests, queue) = sync_channel(REQUESTS_MAX);
         std::thread::spawn(move || {
             if let Err(error) =
-                feed((&disk, &ledger), (&name, run, rechecks), &queue, (&outbox, &tell))
+                feed((&store, &ledger), (&name, run, rechecks), &queue, (&outbox, &tell))
             {
                 tell(News::Failed(error));
             }
@@ -92,14 +92,16 @@ pub struct Link {
 }
 
 fn feed(
-    (disk, ledger): (&Arc<dyn Disk>, &Ledger),
+    (store, ledger): (&Store, &Ledger),
     (name, run, rechecks): (&PassName, RunNumber, bool),
     queue: &Receiver<()>,
     (outbox, tell): (&Outbox, &impl Fn(News)),
 ) -> Result<(), ShelfError> {
-    let pass = vouched::open(disk, ledger, name)?;
+    let pass = vouched::open(store.disk(), ledger, name)?;
     let mut counting = Counting::new(pass.head().paths.clone(), run);
-    let mut entries = pass.base_entries(run).rechecking(rechecks);
+    let known = store.clone();
+    let entries = pass.base_entries(run).rechecking(rechecks);
+    let mut entries = entries.rereading(move |id| !known.contains(id));
     let mut watch = |step: &Step, replaced: Option<&Entry>| counting.take(step, replaced);
     while queue.recv().is_ok() {
         let (mut block, mut links) = (Vec::new(), Vec::new());

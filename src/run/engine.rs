@@ -17,6 +17,7 @@ use crate::run::base::{BaseFeed, Link, More, News};
 use crate::run::capacities::Capacities;
 use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, SessionId};
 use crate::run::landing::Room;
+use crate::run::heal::Passage;
 use crate::run::pulse::Limited;
 use crate::run::shelf::{Counted, ToShelf};
 use crate::run::talk::Outbox;
@@ -62,6 +63,8 @@ pub enum ToEngine {
     Interrupted(Vec<SessionId>, String),
     /// Keep to another rate from now on.
     Limit(Limited),
+    /// What passes outside of a capture.
+    Passage(Passage),
     /// Tell the readers, and this one once it is durable.
     Keep(Event, oneshot::Sender<()>),
     /// Take what was asked for, then end every session.
@@ -122,7 +125,7 @@ pub struct Engine {
     pub(super) processors: Option<ProcessorTime>,
     store: Store,
     ledger: Arc<Ledger>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) shelf: Sender<ToShelf>,
     itself: Sender<ToEngine>,
     pub(super) events: Arc<dyn EventSink>,
@@ -210,6 +213,7 @@ impl Engine {
             ToEngine::Emit(event) => self.emit(event),
             ToEngine::LandingFailed(reason, detail) => self.landing_failed(reason, &detail),
             ToEngine::Limit(limited) => self.limit(limited),
+            ToEngine::Passage(passage) => self.passage(passage),
             ToEngine::Keep(event, answer) => self.keep(event, answer),
             ToEngine::Room(room) => self.has_room(room),
             ToEngine::Interrupted(sessions, detail) => self.interrupted(sessions, &detail),
@@ -347,7 +351,7 @@ impl Engine {
         let name = PassName { workload: session.workload.clone(), pass: session.pass };
         session.counted = None;
         session.base = Some(BaseFeed::start(
-            (self.store.disk().clone(), self.ledger.clone()),
+            (self.store.clone(), self.ledger.clone()),
             (name.clone(), run, session.rechecks),
             session.outbox.clone(),
             move |news| match news {

@@ -19,7 +19,7 @@ use crate::run::stop::Phase;
 use crate::run::talk::{Talk, TalkError};
 use crate::run::tries::{Then, Tries};
 use crate::run::trunk::{self, Trunk};
-use crate::run::{Refusal, Shared, links};
+use crate::run::{Refusal, Shared, heal, links};
 use crate::wire::{CaptureOrder, Grant, ToAgent, ToLanding};
 
 /// Doublings of the pause before a store is tried again that was full.
@@ -42,7 +42,7 @@ pub async fn work(shared: Arc<Shared>, host: Host) {
         let ready =
             shared.hands.unless_unwanted(&id, ready(&shared, &host, &mut talk, &mut ladder));
         let outcome = match ready.await {
-            Ok(link) => capture(&shared, &host, &workload, link).await,
+            Ok(link) => heal::then_capture(&shared, &host, &workload, link).await,
             Err(error) => Err(error),
         };
         match outcome {
@@ -82,7 +82,7 @@ pub async fn work(shared: Arc<Shared>, host: Host) {
 }
 
 /// How a session ended in which neither the host nor the run failed.
-enum Ended {
+pub(super) enum Ended {
     /// The pass is sealed.
     Sealed,
     /// What is stored of the pass cannot be read.
@@ -269,7 +269,7 @@ fn abandon(shared: &Shared, host: &HostId, error: &TalkError) {
 }
 
 /// Captures one workload over an agent that is ready.
-async fn capture(
+pub(super) async fn capture(
     shared: &Arc<Shared>,
     host: &Host,
     workload: &Workload,

@@ -15,11 +15,13 @@ mod base;
 mod admit;
 mod bottleneck;
 pub mod capacities;
+pub mod compare;
 pub mod control;
 pub mod coordinator;
 mod engine;
 pub mod gate;
 mod hands;
+pub mod heal;
 mod host;
 pub mod knocks;
 pub mod landing;
@@ -64,6 +66,7 @@ use coordinator::Limits;
 use engine::{Engine, ToEngine};
 use hands::Hands;
 use landing::Landing;
+use heal::Ward;
 use lanes::ladder::LaneRules;
 use reach::Way;
 use schedule::{Decided, Schedule};
@@ -127,6 +130,8 @@ pub struct Options {
     pub closes: Option<Timestamp>,
     /// Hosts that a guard rail keeps out, with what would have been taken from them.
     pub refused: Vec<(Refusal, Vec<WorkloadId>)>,
+    /// What of the store is lost, and who may still have it.
+    pub ward: Arc<Ward>,
 }
 
 /// A host that is not to be taken as it stands in the inventory.

@@ -18,6 +18,7 @@ use crate::run::capacities::Capacities;
 use crate::run::coordinator::{CapacityId, SessionId};
 use crate::run::engine::ToEngine;
 use crate::run::hands::Hands;
+use crate::run::heal::Ward;
 use crate::run::lanes::Arrived;
 use crate::run::lanes::ladder::{Ladder, LaneRules};
 use crate::run::reach::Way;
@@ -53,6 +54,8 @@ pub struct Shared {
     pub accept_losses: bool,
     /// A store that is full is waited for.
     pub waits_for_space: bool,
+    /// What of the store is lost, and who may still have it.
+    pub ward: Arc<Ward>,
     /// Hosts that do not answer are waited for; so long between two knocks.
     pub waits: Option<Duration>,
     dedup: Dedup,
@@ -122,6 +125,7 @@ impl Shared {
             ledger: site.ledger.clone(),
             accept_losses: options.accept_losses,
             waits_for_space: options.waits_for_space,
+            ward: options.ward.clone(),
             waits: options.waits.then_some(pace.knocks),
             stop,
             engine: channels.0,

@@ -67,7 +67,9 @@ pub enum ToShelf {
     Pulse(Pulse),
     /// Nobody waits for space any more.
     GiveUp,
-    /// Make everything durable and answer.
+    /// Nothing more comes of this workload for now: make what came durable, and answer.
+    Sync(WorkloadId, oneshot::Sender<()>),
+    /// Make everything durable, answer and end.
     Flush(oneshot::Sender<()>),
 }
 
@@ -247,6 +249,7 @@ impl Shelf {
                 // Whoever asked may have gone.
                 let _ = answer.send(());
             }),
+            ToShelf::Sync(workload, answer) => self.sync(&workload, answer),
             ToShelf::Pulse(pulse) => self.ledger.record_pulse(&pulse).map_err(Into::into),
             ToShelf::GiveUp => self.give_up(),
             ToShelf::Flush(_) => Ok(()),

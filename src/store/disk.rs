@@ -54,6 +54,9 @@ pub trait Disk: Send + Sync {
     fn away(&self) -> Vec<String> {
         Vec::new()
     }
+    /// Nobody needs this file soon: what is read of it next comes from the disk itself, where that
+    /// can be had.
+    fn forget(&self, _name: &str) {}
 
     /// [`Append::sync`] on every one of `files`, together where that is faster. Answers stand in
     /// the same order.

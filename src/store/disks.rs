@@ -380,6 +380,13 @@ impl Disk for Disks {
         holder.is_ok_and(|member| member.spare_bytes() >= bytes)
     }
 
+    fn forget(&self, name: &str) {
+        let _ = self.on("read", name, |disk| {
+            disk.forget(name);
+            Ok(())
+        });
+    }
+
     fn away(&self) -> Vec<String> {
         self.away_paths().iter().map(|path| path.display().to_string()).collect()
     }

@@ -4,7 +4,7 @@
 //! ends within what is durable of its pack; so a commit marks a pack, not each chunk. No lock is
 //! held while the disk works. Order of locks: packs, then one shard.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::model::{ChunkId, Domain, PackId};
@@ -160,6 +160,11 @@ impl Index {
         self.packs().states.get(number as usize).map(|state| state.name.file())
     }
 
+    /// The number of a pack.
+    pub fn number_of(&self, id: PackId) -> Option<u32> {
+        self.packs().numbers.get(&id).copied()
+    }
+
     /// How many packs there are.
     pub fn pack_count(&self) -> u32 {
         self.packs().states.len() as u32
@@ -178,6 +183,17 @@ impl Index {
     /// Which missing pack held `id`.
     pub fn lost_in(&self, id: &ChunkId) -> Option<u32> {
         self.lost.read().unwrap_or_else(PoisonError::into_inner).get(id).copied()
+    }
+
+    /// Which packs lost something that is nowhere else.
+    pub fn losers(&self) -> HashSet<u32> {
+        let lost = self.lost.read().unwrap_or_else(PoisonError::into_inner);
+        lost.values().copied().collect()
+    }
+
+    /// How many chunks are lost.
+    pub fn lost_count(&self) -> u64 {
+        self.lost.read().unwrap_or_else(PoisonError::into_inner).len() as u64
     }
 
     /// Chunks that were found elsewhere are not lost.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::model::{ChunkId, Domain, PackId};
 use crate::store::Place;
+use crate::store::damaged::Listed;
 use crate::store::disk::{Disk, DiskError};
 use crate::store::index::{Index, SHARDS};
 use crate::store::log::{Batches, Entry, LogRecord, split_batch};
@@ -111,6 +112,7 @@ impl Logs {
         &self,
         disk: &dyn Disk,
         index: &Index,
+        damaged: &Listed,
         target: impl Fn(&PackId) -> Option<Target>,
     ) -> Result<(), DiskError> {
         let mut chunks = 0;
@@ -130,7 +132,7 @@ impl Logs {
         }
         let next = AtomicUsize::new(0);
         let work = || {
-            let mut sorter = Sorter::new(index);
+            let mut sorter = Sorter::new(index, damaged);
             loop {
                 let job = next.fetch_add(1, Ordering::Relaxed);
                 let Some((log, span)) = jobs.get(job) else {
@@ -160,12 +162,13 @@ impl Logs {
 /// Sorts chunks by their shard, so that each is locked once for many.
 struct Sorter<'a> {
     index: &'a Index,
+    damaged: &'a Listed,
     shards: Vec<Vec<(ChunkId, Place)>>,
 }
 
 impl<'a> Sorter<'a> {
-    fn new(index: &'a Index) -> Self {
-        Self { index, shards: vec![Vec::new(); SHARDS] }
+    fn new(index: &'a Index, damaged: &'a Listed) -> Self {
+        Self { index, damaged, shards: vec![Vec::new(); SHARDS] }
     }
 
     /// Takes the chunks of a span.
@@ -204,6 +207,12 @@ impl<'a> Sorter<'a> {
         match targets.get(pack as usize).copied().flatten() {
             Some(Target::Pack(pack)) if length > 0 && offset.checked_add(length).is_some() => {
                 let place = Place { pack, offset, length };
+                if let Some(loss) = self.damaged.loss(&place) {
+                    for id in chunks {
+                        self.index.set_lost(ChunkId(*id), loss);
+                    }
+                    return;
+                }
                 for id in chunks {
                     let id = ChunkId(*id);
                     self.shards[Index::shard_of(&id)].push((id, place));

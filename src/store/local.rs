@@ -169,6 +169,16 @@ impl Disk for LocalDisk {
         Ok(Bytes(found.f_bavail.saturating_mul(found.f_frsize)))
     }
 
+    fn forget(&self, name: &str) {
+        // A hint: what was synced is dropped from memory, and nothing is lost where it is not.
+        let opened = self.path("read", name).and_then(|path| {
+            options().read(true).open(&path).map_err(|error| DiskError::new("read", name, error))
+        });
+        if let Ok(file) = opened {
+            let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+        }
+    }
+
     fn sync_all(&self, files: &mut [&mut Box<dyn Append>]) -> Vec<Result<(), DiskError>> {
         sync_side_by_side(files)
     }

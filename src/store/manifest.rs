@@ -78,8 +78,19 @@ pub enum ManifestError {
     },
 }
 
+impl ManifestError {
+    /// Is it one pass that is not what it was? Any other error is everybody's.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Disk(error) => error.kind == DiskErrorKind::NotFound,
+            Self::Refused { .. } | Self::InDoubt { .. } => false,
+        }
+    }
+}
+
 /// Which pass.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct PassName {
     /// Of which workload.
     pub workload: WorkloadId,

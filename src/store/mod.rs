@@ -9,6 +9,8 @@
 //! | `manifests/WORKLOAD/PASS/…` | what a pass found | [`manifest`] |
 //! | `site` | to which site the store belongs | [`site`] |
 //! | `disk` | which of the store's disks a folder is | [`disks`] |
+//! | `damaged` | what a verification found to be bad | [`damaged`] |
+//! | `evidence/WORKLOAD/ID` | packs with losses that nobody could bring back | [`rescue()`] |
 //! | `UNPACK.md`, `unpack.py` | a reader that is not evac | [`unpacker`] |
 //! | `state/keys/` (beside the store) | the keys that name chunks | [`keys`] |
 //!
@@ -42,8 +44,19 @@
 //! | reader | yes: readers change nothing, and see whole frames only | yes |
 //!
 //! In one process [`Store`] is shared freely; [`Writer`] is one value. No lock is held while the
-//! disk works. Nothing is ever deleted from a pack, and no pack with a whole frame is removed.
+//! disk works. Nothing is ever deleted from a pack, and no pack with a whole frame is removed
+//! before that frame is durable in another one.
+//!
+//! # Damage
+//!
+//! | step | who | what |
+//! |---|---|---|
+//! | 1 found | [`verify()`] | bad frames are listed ([`damaged`]), and count as not there |
+//! | 2 mended | [`Store::mend`], [`Store::mend_manifest`] | from a twin in a [`Mirror`] |
+//! | 3 healed | `run::heal` | what [`verify::missing`] names is read again at its source |
+//! | 4 cleared | [`rescue()`] | what is whole moves out of damaged packs, and these go |
 
+pub mod damaged;
 pub mod disk;
 pub mod disks;
 pub mod faulty;
@@ -53,6 +66,8 @@ pub mod local;
 pub mod log;
 pub mod manifest;
 pub mod memory;
+pub mod mend;
+pub mod mirror;
 pub mod pack;
 pub mod pass;
 pub mod segment;
@@ -64,6 +79,7 @@ mod load;
 mod merge;
 mod open;
 mod rebuild;
+mod rescue;
 mod run_file;
 mod scan;
 mod table;
@@ -73,8 +89,10 @@ mod disk_tests;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+pub use damaged::{DamagedFrame, put_damaged, read_damaged};
 pub use disk::{Append, Disk, DiskError, DiskErrorKind};
 pub use disks::{DiskView, DiskWanted, Disks, DisksError, default_reserve};
 pub use faulty::{Fault, FaultyDisk};
@@ -86,10 +104,13 @@ pub use manifest::{
     newest_pass, put_owners, seal_pass, unseal_pass,
 };
 pub use memory::MemoryDisk;
+pub use mend::{Mended, Whole, read_whole};
 pub use merge::{Merged, Step};
+pub use mirror::{Copied, Incomplete, Mirror, MirrorError};
 pub use open::{DamagedPack, OpenReport};
 pub use pass::{BaseEntries, BaseEntry, Pass};
 pub use rebuild::{ProvenRun, ProvenSegment};
+pub use rescue::rescue;
 pub use run_file::{ManifestWriter, SegmentFault};
 pub use segment::SegmentHead;
 pub use site::{put_site, read_site};
@@ -175,13 +196,15 @@ struct Shared {
     is_read_only: bool,
     /// Packs that the index log knows, and the disk does not have as they were.
     lost_packs: Vec<LostPack>,
+    /// Frames that are listed as damaged.
+    damaged: HashSet<Place>,
 }
 
 #[derive(Debug)]
 struct LostPack {
     file: String,
-    /// Is some of it still there?
-    is_there: bool,
+    /// What became of it.
+    kind: BadKind,
 }
 
 impl std::fmt::Debug for Store {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::model::{Domain, PackId};
+use crate::store::damaged::Listed;
 use crate::store::disk::{Disk, DiskError, DiskErrorKind};
 use crate::store::index::{Index, PackState, insert_frames};
 use crate::store::keys::{KeyError, KeyRing};
@@ -13,6 +14,7 @@ use crate::store::load::{Logs, Target};
 use crate::store::log::{self, LogWriter, PackEnd, PackNews};
 use crate::store::pack::{Footer, PackName};
 use crate::store::scan::{PackContents, read_pack};
+use crate::store::verify::BadKind;
 use crate::store::{LostPack, Shared, StoreError};
 
 /// Packs whose news are collected before they are logged.
@@ -67,6 +69,7 @@ struct Opening {
     /// Packs that are gone or cut short, by their number in `lost_packs`.
     missing: HashMap<PackId, u32>,
     lost_packs: Vec<LostPack>,
+    damaged: Listed,
     news: Vec<PackNews>,
     log: LogWriter,
     report: OpenReport,
@@ -80,6 +83,7 @@ pub(super) fn open(
     let logs: Vec<String> = disk.list(log::PREFIX)?.into_iter().map(|file| file.name).collect();
     let next_log = logs.iter().filter_map(|file| log::number_of(file)).max().unwrap_or(0) + 1;
     let read = Logs::read(&*disk, &logs);
+    let damaged = Listed::read(&*disk);
     let mut opening = Opening {
         disk,
         keys,
@@ -90,6 +94,7 @@ pub(super) fn open(
         trusted: HashMap::new(),
         missing: HashMap::new(),
         lost_packs: Vec::new(),
+        damaged,
         news: Vec::new(),
         log: LogWriter::new(next_log),
         report: OpenReport::default(),
@@ -124,6 +129,7 @@ impl Opening {
                     durable_bytes: sealed,
                     sealed_bytes: Some(sealed),
                 });
+                self.damaged.number(&known.name, number, &mut self.lost_packs);
                 self.trusted.insert(*id, number);
             } else if is_away && length.is_none() && known.seen_frames > 0 {
                 let number = self.index.set_pack(PackState {
@@ -137,7 +143,9 @@ impl Opening {
             } else if known.seen_frames > 0 && (length.is_none() || known.sealed_bytes.is_some()) {
                 let file = known.name.file();
                 self.missing.insert(*id, self.lost_packs.len() as u32);
-                self.lost_packs.push(LostPack { file: file.clone(), is_there: length.is_some() });
+                let is_cut = length.is_some();
+                let kind = if is_cut { BadKind::TruncatedPack } else { BadKind::MissingPack };
+                self.lost_packs.push(LostPack { file: file.clone(), kind });
                 if length.is_none() {
                     self.report.missing_packs.push(file);
                 }
@@ -150,7 +158,7 @@ impl Opening {
 
     /// The chunks of trusted packs, and of those that are gone.
     fn insert_logged(&self) -> Result<(), DiskError> {
-        self.logs.insert(&*self.disk, &self.index, |id| {
+        self.logs.insert(&*self.disk, &self.index, &self.damaged, |id| {
             let trusted = self.trusted.get(id).map(|number| Target::Pack(*number));
             trusted.or_else(|| self.missing.get(id).map(|number| Target::Missing(*number)))
         })
@@ -240,7 +248,10 @@ impl Opening {
             durable_bytes: sealed_bytes.unwrap_or(end),
             sealed_bytes,
         });
-        insert_frames(&self.index, number, &frames);
+        self.damaged.number(name, number, &mut self.lost_packs);
+        let lose = |id, loss| self.index.set_lost(id, loss);
+        let well = self.damaged.leave_out(number, &frames, lose);
+        insert_frames(&self.index, number, &well);
         if let (Some(length), Some(domain)) = (sealed_bytes, domain) {
             self.news.push(PackNews {
                 number,
@@ -291,6 +302,7 @@ impl Opening {
             index: self.index,
             is_read_only: self.is_read_only,
             lost_packs: self.lost_packs,
+            damaged: self.damaged.into_places(),
         };
         let next_log = next_log + u32::from(self.log.is_begun());
         (shared, self.report, next_log)

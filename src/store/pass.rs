@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::capture::entry::{Content, Entry, Fingerprint, Kind, Record};
-use crate::model::{RunNumber, TreePath};
+use crate::model::{ChunkId, RunNumber, TreePath};
 use crate::store::disk::Disk;
 use crate::store::lineage::{self, LAYERS_MAX, Layer, PassBase};
 use crate::store::manifest::{
@@ -149,15 +149,21 @@ impl Pass {
     /// soon after it had changed needs to be read again.
     pub fn base_entries(&self, run: RunNumber) -> BaseEntries {
         let (steps, layers) = (self.merged_before(run), self.layers().to_vec());
-        BaseEntries { steps, layers, rechecks: false, current: None, left_out: None }
+        let (rechecks, is_lost) = (false, None);
+        BaseEntries { steps, layers, rechecks, is_lost, current: None, left_out: None }
     }
 }
+
+/// Lies this chunk in no pack any more?
+type IsLost = dyn Fn(&ChunkId) -> bool + Send;
 
 /// Turns the merged tree into what a sweep needs of it.
 pub struct BaseEntries {
     steps: Merged,
     layers: Vec<Layer>,
     rechecks: bool,
+    /// Lies content in no pack any more?
+    is_lost: Option<Box<IsLost>>,
     current: Option<BaseEntry>,
     left_out: Option<TreePath>,
 }
@@ -175,6 +181,12 @@ impl BaseEntries {
     #[must_use]
     pub fn rechecking(self, rechecks: bool) -> Self {
         Self { rechecks, ..self }
+    }
+
+    /// What has content that is lost needs to be read again.
+    #[must_use]
+    pub fn rereading(self, is_lost: impl Fn(&ChunkId) -> bool + Send + 'static) -> Self {
+        Self { is_lost: Some(Box::new(is_lost)), ..self }
     }
 
     /// The next entry; `watch` sees every step of the merged tree, each once, and what it replaced
@@ -224,6 +236,9 @@ impl BaseEntries {
             Record::Lost { .. } => self.spoil(),
             Record::End { content: Content::Changed | Content::Cut, .. } => self.spoil(),
             Record::LeftOut { path, .. } => self.left_out = Some(path),
+            Record::Data { id, .. } if self.is_lost.as_ref().is_some_and(|lost| lost(&id)) => {
+                self.spoil();
+            }
             Record::End { .. } | Record::Data { .. } | Record::Gone { .. } => {}
         }
         None

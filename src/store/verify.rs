@@ -8,6 +8,9 @@
 //! and damage found early never hides damage found later. Memory grows with frames, not chunks.
 
 mod frames;
+mod missing;
+
+pub use missing::{Missing, missing};
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -16,6 +19,7 @@ use serde::{Serialize, Serializer};
 
 use crate::capture::entry::Record;
 use crate::model::{Bytes, ChunkId, RunNumber, TreePath, WorkloadId};
+use crate::store::damaged::DamagedFrame;
 use crate::store::disk::DiskErrorKind;
 use crate::store::manifest::{ManifestError, PassName, PassSeal, RunEnd};
 use crate::store::merge::Step;
@@ -57,6 +61,9 @@ pub struct VerifyReport {
     pub checked_bytes: Bytes,
     /// All damage.
     pub bad: Vec<Bad>,
+    /// What is bad inside packs, to be listed beside them ([`crate::store::damaged`]).
+    #[serde(skip)]
+    pub damaged: Vec<DamagedFrame>,
 }
 
 /// Kinds of damage.
@@ -93,6 +100,8 @@ pub struct Bad {
     pub place: String,
     /// Affected workloads.
     pub workloads: Vec<WorkloadId>,
+    /// Their passes.
+    pub passes: Vec<PassName>,
     /// Affected paths; of a damaged manifest, the last good one before and the first one after.
     pub paths: Vec<BadPath>,
     /// How many paths are affected; more than are listed when there are very many.
@@ -128,6 +137,9 @@ pub fn verify(
     on_progress: &mut dyn FnMut(VerifyProgress),
 ) -> Result<VerifyReport, StoreError> {
     let mut check = Check::new(store)?;
+    if deep {
+        check.report.damaged = store.try_damaged();
+    }
     check.packs();
     for pass in passes {
         check.pass(pass);
@@ -173,17 +185,22 @@ impl<'a> Check<'a> {
         })
     }
 
-    fn note(&mut self, kind: BadKind, place: String, of: Option<(&WorkloadId, Option<&TreePath>)>) {
+    fn note(&mut self, kind: BadKind, place: String, of: Option<(&PassName, Option<&TreePath>)>) {
         let bad = self.bad.entry((kind, place.clone())).or_insert_with(|| Bad {
             kind,
             place,
             workloads: Vec::new(),
+            passes: Vec::new(),
             paths: Vec::new(),
             path_count: 0,
         });
-        let Some((workload, path)) = of else { return };
+        let Some((pass, path)) = of else { return };
+        let workload = &pass.workload;
         if !bad.workloads.contains(workload) {
             bad.workloads.push(workload.clone());
+        }
+        if !bad.passes.contains(pass) {
+            bad.passes.push(pass.clone());
         }
         let Some(path) = path else { return };
         let path = BadPath { workload: workload.clone(), path: path.clone() };
@@ -197,12 +214,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Every pack by itself.
+    /// Every pack by itself. One that is gone is named where a pass needs something of it.
     fn packs(&mut self) {
-        for lost in &self.store.shared.lost_packs {
-            let kind = if lost.is_there { BadKind::TruncatedPack } else { BadKind::MissingPack };
-            self.note(kind, lost.file.clone(), None);
-        }
         let index = &self.store.shared.index;
         for number in 0..index.pack_count() {
             let Some(pack) = index.pack(number) else { continue };
@@ -217,6 +230,7 @@ impl<'a> Check<'a> {
                 Some(length) if length < needed => self.note(BadKind::TruncatedPack, file, None),
                 Some(length) if pack.sealed_bytes.is_some() => {
                     if !has_footer(&**self.store.disk(), &pack.name, length).unwrap_or(false) {
+                        self.report.damaged.push(DamagedFrame::footer_of(&pack.name));
                         self.note(BadKind::DamagedFooter, file, None);
                     }
                 }
@@ -249,18 +263,17 @@ impl<'a> Check<'a> {
 
     /// Every chunk of one pass.
     fn pass(&mut self, pass: &PassRef) {
-        let workload = &pass.name.workload;
         let Some(opened) = self.open_pass(pass) else { return };
         walk(&opened, |step| match step {
-            Named::Chunk { path, id, length } => {
+            Named::Chunk { path, id, length, .. } => {
                 self.report.checked_chunks += 1;
                 self.report.checked_bytes += Bytes(length.into());
-                self.chunk(workload, path, id);
+                self.chunk(&pass.name, path, id);
             }
             Named::Fault(fault) => {
                 let place = format!("{} at {}: {}", fault.file, fault.offset, fault.why);
                 for path in [None, fault.from.as_ref(), fault.to.as_ref()] {
-                    self.note(BadKind::DamagedManifest, place.clone(), Some((workload, path)));
+                    self.note(BadKind::DamagedManifest, place.clone(), Some((&pass.name, path)));
                 }
             }
         });
@@ -282,18 +295,17 @@ impl<'a> Check<'a> {
             }
             error => (BadKind::DamagedManifest, error.to_string()),
         };
-        self.note(kind, place, Some((&pass.name.workload, None)));
+        self.note(kind, place, Some((&pass.name, None)));
         None
     }
 
-    fn chunk(&mut self, workload: &WorkloadId, path: &TreePath, id: &ChunkId) {
-        let of = Some((workload, Some(path)));
+    fn chunk(&mut self, pass: &PassName, path: &TreePath, id: &ChunkId) {
+        let of = Some((pass, Some(path)));
         let index = &self.store.shared.index;
         let Some(place) = self.store.locate(id) else {
             let lost = index.lost_in(id).and_then(|n| self.store.shared.lost_packs.get(n as usize));
             let (kind, place) = match lost {
-                Some(lost) if lost.is_there => (BadKind::TruncatedPack, lost.file.clone()),
-                Some(lost) => (BadKind::MissingPack, lost.file.clone()),
+                Some(lost) => (lost.kind, lost.file.clone()),
                 None => (BadKind::MissingChunk, "in no pack".to_owned()),
             };
             return self.note(kind, place, of);
@@ -327,26 +339,29 @@ impl<'a> Check<'a> {
             on_progress(progress);
         });
         self.report.checked_bytes = progress.checked_bytes;
+        let is_bad = |(_, kind): &(&Place, &BadKind)| **kind == BadKind::DamagedFrame;
+        let bad =
+            broken.iter().filter(is_bad).filter_map(|(place, _)| self.store.as_damaged(*place));
+        self.report.damaged.extend(bad);
         broken
     }
 
     /// Which paths of a pass need a broken frame.
     fn blame(&mut self, pass: &PassRef, broken: &HashMap<Place, BadKind>) {
         let Some(opened) = self.open_pass(pass) else { return };
-        let workload = &pass.name.workload;
         walk(&opened, |step| {
             let Named::Chunk { path, id, .. } = step else { return };
             let Some(place) = self.store.locate(id) else { return };
             if let Some(kind) = broken.get(&place) {
                 let file = self.store.pack_file(place).unwrap_or_default();
-                self.note(*kind, file, Some((workload, Some(path))));
+                self.note(*kind, file, Some((&pass.name, Some(path))));
             }
         });
     }
 }
 
 /// A pass reaches as far as its receipts or its seal say, whichever is further.
-fn furthest(receipts: &[RunEnd], seal: Option<&PassSeal>) -> Vec<RunEnd> {
+pub(super) fn furthest(receipts: &[RunEnd], seal: Option<&PassSeal>) -> Vec<RunEnd> {
     let mut ends: BTreeMap<RunNumber, u64> = BTreeMap::new();
     for end in receipts.iter().chain(seal.iter().flat_map(|seal| &seal.runs)) {
         let furthest = ends.entry(end.run).or_default();
@@ -355,18 +370,18 @@ fn furthest(receipts: &[RunEnd], seal: Option<&PassSeal>) -> Vec<RunEnd> {
     ends.into_iter().map(|(run, end_bytes)| RunEnd { run, end_bytes }).collect()
 }
 
-enum Named<'a> {
-    Chunk { path: &'a TreePath, id: &'a ChunkId, length: u32 },
+pub(super) enum Named<'a> {
+    Chunk { path: &'a TreePath, id: &'a ChunkId, offset: u64, length: u32 },
     Fault(&'a SegmentFault),
 }
 
 /// Every chunk that the merged pass names, with its path.
-fn walk(pass: &Pass, mut take: impl FnMut(Named<'_>)) {
+pub(super) fn walk(pass: &Pass, mut take: impl FnMut(Named<'_>)) {
     let mut current = TreePath::root();
     for step in pass.merged() {
         match step {
-            Step::Record(Record::Data { id, length, .. }) => {
-                take(Named::Chunk { path: &current, id: &id, length });
+            Step::Record(Record::Data { id, offset, length }) => {
+                take(Named::Chunk { path: &current, id: &id, offset, length });
             }
             Step::Record(record) => {
                 if let Some(path) = record.path() {

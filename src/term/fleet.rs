@@ -173,6 +173,7 @@ impl Fleet {
                 self.leave(workload);
             }
             Event::VerifyFailed { workload, .. } => self.roster.set(workload, false),
+            Event::Healed { workload, .. } => self.roster.set(workload, true),
             Event::RestoreStarted { workload, .. } => {
                 self.restored.remove(workload);
                 self.restoring.insert(workload.clone());

@@ -149,6 +149,9 @@ fn capture(event: &Event) -> Option<(Weight, String)> {
         Event::CaptureFailed { workload, reason, detail } => {
             warning(format!("{workload}: failed, {}. {}", failure(*reason, detail), reason.hint()))
         }
+        Event::Healed { workload, pass, chunks, bytes } => normal(format!(
+            "{workload}: healed, pass {pass}: {bytes} in {chunks} pieces brought again"
+        )),
         Event::Verified { workload, pass, checked_bytes } => {
             normal(format!("{workload}: verified, pass {pass}: {checked_bytes} match"))
         }

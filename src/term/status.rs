@@ -56,7 +56,7 @@ pub fn customer(customer: &CustomerStatus, style: Style) -> String {
         table.row([
             format!("  {}", workload.id),
             workload.host.to_string(),
-            word(workload.state).to_owned(),
+            state(workload),
             format!("{}/{}", workload.bytes_done, workload.bytes),
         ]);
     }
@@ -69,6 +69,12 @@ pub fn customer(customer: &CustomerStatus, style: Style) -> String {
         out.push_str(&wrap(&why, 2, style.columns));
     }
     out
+}
+
+/// The word, and how many copies there are where it is more than one.
+fn state(workload: &WorkloadStatus) -> String {
+    let word = word(workload.state);
+    if workload.copies > 1 { format!("{word} ×{}", workload.copies) } else { word.to_owned() }
 }
 
 /// What comes next, whole: it may be a command to be copied.
@@ -120,12 +126,17 @@ fn head(snapshot: &Snapshot, style: Style) -> String {
         totals.bytes
     );
     let mut out = style.bold(&fit(&first, style.columns)) + "\n";
-    let states: Vec<String> = totals
+    let mut states: Vec<String> = totals
         .by_state
         .iter()
         .filter(|(_, count)| **count > 0)
         .map(|(state, count)| format!("{} {count}", word(*state)))
         .collect();
+    let workloads = snapshot.customers.iter().flat_map(|customer| &customer.workloads);
+    let twice = workloads.filter(|workload| workload.copies > 1).count() as u64;
+    if twice > 0 {
+        states.push(format!("{} captured ×2", counted(twice, "workload")));
+    }
     out.push_str(&wrap(&states.join(", "), 0, style.columns));
     let held: Vec<_> =
         snapshot.customers.iter().filter(|customer| customer.is_held_back()).collect();

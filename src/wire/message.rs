@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capture::{Cursor, Fingerprint, Owners, Record};
 use crate::model::{ChunkId, Generation, Reason, RunNumber, TreePath};
+use crate::wire::compare::{CompareOrder, FILES_MAX, Verdict};
 use crate::wire::former::{self, Former};
 use crate::wire::lane::LaneToken;
 use crate::wire::order::{CaptureOrder, PlaceOrder};
@@ -122,6 +123,8 @@ pub enum ToAgent {
     LaneEnd { lane: u32 },
     /// This lane is gone. Of all its frames so many bytes have arrived: send the others again.
     LaneLost { lane: u32, bytes: u64 },
+    /// Hash samples again; answered by [`ToLanding::Compared`].
+    Compare(Box<CompareOrder>),
     /// End the session, remove what was put there.
     Bye,
 }
@@ -168,6 +171,8 @@ pub enum ToLanding {
     Failed { reason: Reason, detail: String },
     /// Names of users and groups over there, before a run begins.
     Owners(Box<Owners>),
+    /// What became of each file of a `Compare`.
+    Compared(Vec<Verdict>),
 }
 
 const KIB: usize = 1024;
@@ -244,6 +249,7 @@ impl Message for ToAgent {
             Self::LaneEnd { .. } => 19,
             Self::LaneLost { .. } => 20,
             Self::Count { .. } => 21,
+            Self::Compare(_) => 22,
         }
     }
 
@@ -253,7 +259,7 @@ impl Message for ToAgent {
             3 | 10 | 11 => plain(16 * MIB),
             4 => plain(8 * KIB),
             5 | 6 => plain(256 * KIB),
-            8 | 13 => LIST,
+            8 | 13 | 22 => LIST,
             12 => FRAME,
             _ => return None,
         })
@@ -296,6 +302,7 @@ impl Message for ToAgent {
                 check_records(records, kept)
             }
             Self::Survey(order) => order.check(),
+            Self::Compare(order) => order.check(),
             _ => Ok(()),
         }
     }
@@ -325,12 +332,13 @@ impl Message for ToLanding {
             Self::Pace(_) => 17,
             Self::Waits(_) => 18,
             Self::Owners(_) => 19,
+            Self::Compared(_) => 20,
         }
     }
 
     fn bound(kind: u8) -> Option<Bound> {
         Some(match kind {
-            1 | 15 => plain(8 * KIB),
+            1 | 15 | 20 => plain(8 * KIB),
             2 | 7 | 8 | 9 | 11 | 12 | 13 | 17 | 18 => plain(KIB),
             3 => LIST,
             4 => FRAME,
@@ -362,6 +370,7 @@ impl Message for ToLanding {
             Self::Problems(problems) if problems.len() > RECORDS_MAX => Err("too many problems"),
             Self::Survey(answer) => answer.check(),
             Self::Owners(owners) => owners.check(),
+            Self::Compared(verdicts) if verdicts.len() > FILES_MAX => Err("too many verdicts"),
             _ => Ok(()),
         }
     }

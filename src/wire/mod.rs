@@ -32,6 +32,9 @@
 //!    what it has (`Base`, pulled by `BaseMore`), the agent offers what differs.
 //! 7. `Finish` ends the workload; the next `Capture` may follow. `Bye` ends the session.
 //!
+//! Healing is a `Capture` of a later run, which by itself begins nothing, then `Reread`s and
+//! `Finish`. `Compare` has files hashed again and is answered by `Compared`.
+//!
 //! A restore is the mirror image: `Place` names a root, then frames and `Batch`es of records that
 //! use only pieces of frames sent since the batch before; `Placed` tells what is durable.
 //!
@@ -64,6 +67,7 @@
 
 pub mod check;
 pub mod codec;
+pub mod compare;
 pub mod content;
 pub mod former;
 pub mod lane;

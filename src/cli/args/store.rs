@@ -19,6 +19,7 @@ pub struct StoreArgs {
 #[expect(missing_docs, reason = "the doc comment of each struct is the help of its command")]
 pub enum StoreCommand {
     Add(StoreAddArgs),
+    Mirror(MirrorArgs),
 }
 
 /// Give the store a further disk, also while a run goes on or waits for space
@@ -37,4 +38,17 @@ pub struct StoreAddArgs {
     /// Add it although it lies on the same device as another: it adds no space
     #[arg(long)]
     pub same_device: bool,
+}
+
+/// Keep a second copy of the store in a folder, best on another disk
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The most valuable workloads first; what is there already is not copied again. \
+While a run goes on it keeps copying what is new, and ends after it. Damage here is mended from \
+there by the next `evac run`.\n\nExample:\n  evac store mirror /mnt/second/evac"
+)]
+pub struct MirrorArgs {
+    /// The folder; made where it is missing
+    #[arg(value_name = "DEST")]
+    pub dest: PathBuf,
 }

@@ -8,7 +8,8 @@ use crate::ledger::{LedgerError, LockError};
 use crate::publish::PublishError;
 use crate::ssh::SshError;
 use crate::store::{
-    CommitError, DiskError, DiskErrorKind, DisksError, KeyError, ManifestError, StoreError,
+    CommitError, DiskError, DiskErrorKind, DisksError, KeyError, ManifestError, MirrorError,
+    StoreError,
 };
 
 impl From<Unusable> for Failure {
@@ -184,6 +185,20 @@ impl From<ManifestError> for Failure {
             }
             ManifestError::Refused { .. } | ManifestError::InDoubt { .. } => {
                 Self::of(Kind::Internal, &error).hint("Please report this.")
+            }
+        }
+    }
+}
+
+impl From<MirrorError> for Failure {
+    fn from(error: MirrorError) -> Self {
+        match error {
+            MirrorError::Store(error) => error.into(),
+            MirrorError::Manifest(error) => error.into(),
+            MirrorError::Differs { .. } => Self::of(Kind::Failed, &error)
+                .hint("Do not trust that disk: look at it (dmesg), and mirror to another one."),
+            MirrorError::Stopped => {
+                Self::of(Kind::Stopped, &error).hint("The same command goes on with the rest.")
             }
         }
     }

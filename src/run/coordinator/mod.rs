@@ -30,6 +30,7 @@ mod decide;
 mod limits;
 mod offers;
 mod open;
+mod passage;
 mod rates;
 mod segment;
 mod session;

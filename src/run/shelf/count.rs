@@ -12,11 +12,12 @@ use std::sync::Arc;
 use crate::capture::{Content, Entry, Kind, Record};
 use crate::ledger::snapshot::Consistency;
 use crate::ledger::{Ledger, Pass as KnownPass};
-use crate::model::{Bytes, RunNumber, Tally, TreePath};
+use crate::model::{Bytes, Event, RunNumber, Tally, TreePath};
 use crate::run::coordinator::{Input, SessionId, SourceDoubts};
 use crate::run::engine::ToEngine;
 use crate::run::shelf::{Shelf, ShelfError, ToShelf};
 use crate::run::vouched;
+use crate::store::verify::{PassRef, missing};
 use crate::store::{Disk, PassName, PassSeal, SegmentFault, Step, seal_pass, set_aside};
 
 /// A pass that holds so much less than the one before is set aside.
@@ -107,6 +108,24 @@ impl Shelf {
         let consistency = if tally.fuzzy > 0 { Consistency::Fuzzy } else { Consistency::Crash };
         self.ledger.seal(&name.workload, name.pass, &tally, consistency, &self.by)?;
         let _ = self.engine.send(ToEngine::Input(Input::Sealed(session, tally)));
+        let former = passes.iter().rev().find(|pass| pass.sealed_at.is_some());
+        if former.is_some_and(|former| former.bad_chunks > 0) {
+            self.note_missing(name)?;
+        }
+        Ok(())
+    }
+
+    /// A pass that builds on one with losses may have inherited some: of what could not be read
+    /// again. Then it is not whole.
+    fn note_missing(&self, name: &PassName) -> Result<(), ShelfError> {
+        let pass = PassRef { name: name.clone(), ends: Vec::new() };
+        let mut bad_chunks: u64 = 0;
+        missing(&self.store, &pass, &mut |_| bad_chunks += 1)?;
+        if bad_chunks > 0 {
+            let (workload, pass) = (name.workload.clone(), name.pass);
+            let event = Event::VerifyFailed { workload, pass, bad_chunks };
+            let _ = self.engine.send(ToEngine::Emit(event));
+        }
         Ok(())
     }
 }

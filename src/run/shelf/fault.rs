@@ -36,8 +36,7 @@ impl ShelfError {
         let is_lost = |kind| kind == DiskErrorKind::NotFound;
         match self {
             Self::Unreadable(fault) => fault.failure.is_none_or(is_lost),
-            Self::Manifest(ManifestError::Damaged { .. }) => true,
-            Self::Manifest(ManifestError::Disk(error)) => is_lost(error.kind),
+            Self::Manifest(error) => error.is_damage(),
             _ => false,
         }
     }

@@ -1,19 +1,22 @@
 //! Passes on the shelf: begun, or gone on with.
 //!
 //! **Anew or against a former one.** A workload that has a sealed pass is compared with the newest
-//! of them, and only what changed is taken. It is taken anew when that pass is damaged, when other
-//! paths are to be taken than then, or on another host; its chunks are not sent again even so.
+//! of them, and only what changed is taken; of what that pass lost, what is there still. It is
+//! taken anew when the manifest of that pass is damaged, when other paths are to be taken than
+//! then, or on another host; its chunks are not sent again even so.
+
+use tokio::sync::oneshot;
 
 use crate::chunk::Cutting;
 use crate::ledger::{OpenPass, PassDescription};
-use crate::model::{Event, PassNumber, RunNumber};
+use crate::model::{Event, PassNumber, RunNumber, WorkloadId};
 use crate::run::coordinator::SessionId;
 use crate::run::engine::ToEngine;
 use crate::run::shelf::{OpenManifest, OpenedPass, PassRequest, Shelf, ShelfError, ToShelf};
 use crate::run::vouched;
 use crate::store::{
-    DiskErrorKind, ManifestError, ManifestWriter, Pass, PassBase, PassHead, PassName, create_pass,
-    newest_pass, read_aside,
+    DiskErrorKind, ManifestError, ManifestWriter, Pass, PassBase, PassHead, PassName, Step,
+    create_pass, newest_pass, read_aside,
 };
 
 impl Shelf {
@@ -148,9 +151,7 @@ impl Shelf {
     fn base_for(&self, head: &PassHead) -> Result<Option<PassBase>, ShelfError> {
         let passes = self.ledger.passes(&head.workload)?;
         let newest = passes.iter().rev().find(|pass| pass.sealed_at.is_some());
-        let Some(newest) = newest.filter(|pass| pass.bad_chunks == 0) else {
-            return Ok(None);
-        };
+        let Some(newest) = newest else { return Ok(None) };
         let name = PassName { workload: head.workload.clone(), pass: newest.number };
         let former = match Pass::open(self.store.disk(), &name) {
             Ok(former) => former,
@@ -167,7 +168,10 @@ impl Shelf {
         let is_whole = former.seal().is_some_and(|seal| {
             vouched::ends(&self.ledger, &name).is_ok_and(|receipts| seal.runs == receipts)
         });
-        if is_alike && is_whole { Ok(former.as_base()?) } else { Ok(None) }
+        // Content that is lost is read again; what it was of has to be known for that.
+        let is_read = || former.merged().all(|step| !matches!(step, Step::Damaged(_)));
+        let is_fit = is_alike && is_whole && (newest.bad_chunks == 0 || is_read());
+        if is_fit { Ok(former.as_base()?) } else { Ok(None) }
     }
 
     /// The ledger may have begun a pass just before a crash that took the manifest's head.
@@ -220,6 +224,19 @@ impl Shelf {
             let (workload, pass, bad_chunks) = (pass.workload.clone(), former.number, 1);
             self.record(&Event::VerifyFailed { workload, pass, bad_chunks })?;
         }
+        Ok(())
+    }
+
+    /// Nothing more comes of a workload for now: what came is made durable.
+    pub(super) fn sync(
+        &mut self,
+        workload: &WorkloadId,
+        answer: oneshot::Sender<()>,
+    ) -> Result<(), ShelfError> {
+        self.writer.close_workload(workload);
+        self.flush()?;
+        // Whoever asked may have gone.
+        let _ = answer.send(());
         Ok(())
     }
 

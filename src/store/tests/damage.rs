@@ -1,5 +1,7 @@
 //! Damage × place: `verify` names exactly the workloads and paths that are affected.
 
+mod healing;
+
 use super::manifests::{data, directory, end, file, pass_head, pass_name, segment_head};
 use super::*;
 use crate::capture::entry::Record;

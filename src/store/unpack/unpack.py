@@ -516,12 +516,14 @@ class Packs:
     @staticmethod
     def read_keys(store):
         """The keys that name chunks, by domain; without them only checksums can be verified."""
-        keys, folder = {}, os.path.join(store, os.pardir, "keys")
-        for name in os.listdir(folder) if os.path.isdir(folder) else []:
-            with open(os.path.join(folder, name), "rb") as file:
-                data = file.read(200)
-            if data[:8] == b"EVACKEY\1":
-                keys[data[8:16]] = data[16:48]
+        keys = {}
+        # Beside the store; of a mirror inside it.
+        for folder in (os.path.join(store, os.pardir, "keys"), os.path.join(store, "keys")):
+            for name in os.listdir(folder) if os.path.isdir(folder) else []:
+                with open(os.path.join(folder, name), "rb") as file:
+                    data = file.read(200)
+                if data[:8] == b"EVACKEY\1":
+                    keys[data[8:16]] = data[16:48]
         return keys
 
     def sort(self):

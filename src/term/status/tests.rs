@@ -42,6 +42,7 @@ fn one_customer(id: &str, state: PublicWord, health: Health) -> CustomerStatus {
             restore: RestoreStatus { state: RestoreState::None, of_pass: None, checked_at: None },
             bytes: Bytes(2_000_000),
             bytes_done: Bytes(500_000),
+            copies: 1,
             since: None,
             reason: (health == Health::Error).then_some(Reason::Auth),
             next: "install the key".to_owned(),
