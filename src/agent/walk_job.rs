@@ -6,6 +6,7 @@
 mod offering;
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -42,6 +43,8 @@ pub enum RunKind {
 /// What a run works with.
 pub struct WalkJob {
     pub order: Arc<CaptureOrder>,
+    /// What stands for `/`.
+    pub root: PathBuf,
     pub naming: Naming,
     pub tree: Arc<Beneath>,
     pub outbox: Outbox,
@@ -115,6 +118,7 @@ impl WalkJob {
             send(slots, Slot::Rest(path.clone(), *offset, *fingerprint))?;
         }
         let mut walk = Walk::new(WalkOptions {
+            folder: self.root.clone(),
             exclude: self.order.exclude.clone(),
             skip: self.order.skip.clone(),
             after: cursor.map(|cursor| cursor.path),

@@ -25,6 +25,7 @@ mod overlay;
 mod parse;
 pub mod problem;
 mod reading;
+mod rescue;
 pub mod sample;
 pub mod settings;
 mod settings_parse;
@@ -51,6 +52,7 @@ pub use problem::{Entry, Problem, SetAside, Severity};
 pub use reading::{
     INVENTORY_FILE, INVENTORY_FOLDER, Reading, SETTINGS_FILE, Unusable, read, read_files,
 };
+pub use rescue::{Access, Rescue};
 pub use settings::{Resource, ResourceKind, Settings, Window};
 
 /// Where an entry or a value was written.
@@ -215,6 +217,10 @@ pub struct Host {
     pub capture: bool,
     /// How much of it evac may use.
     pub impact: Impact,
+    /// What answers there.
+    pub access: Access,
+    /// Where the machine is then.
+    pub rescue: Rescue,
     /// Where its workloads go unless they say otherwise.
     pub target: Option<TargetId>,
     /// What is taken from it; never empty when `capture`.

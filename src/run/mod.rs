@@ -29,6 +29,7 @@ mod pulse;
 pub mod reach;
 mod reload;
 mod report;
+pub mod rescue;
 pub mod restore;
 pub mod schedule;
 mod shared;

@@ -9,6 +9,7 @@ use crate::wire::lane::LaneToken;
 use crate::wire::order::{CaptureOrder, PlaceOrder};
 use crate::wire::pace::Pace;
 use crate::wire::records::{RECORD_BYTES, check_records, held_bytes};
+use crate::wire::rescue::{RescueAnswer, RescueOrder};
 use crate::wire::survey::{SurveyAnswer, SurveyOrder};
 use crate::wire::tally::WalkTally;
 
@@ -101,6 +102,8 @@ pub enum ToAgent {
     Finish,
     /// Look at the machine.
     Survey(Box<SurveyOrder>),
+    /// Find the machine on the disks of this rescue system.
+    Rescue(Box<RescueOrder>),
     /// Begin to write.
     Place(Box<PlaceOrder>),
     /// A frame of pieces for the next batch.
@@ -156,6 +159,8 @@ pub enum ToLanding {
     Waits(bool),
     /// The answer to `Survey`.
     Survey(Box<SurveyAnswer>),
+    /// The answer to `Rescue`.
+    Rescue(Box<RescueAnswer>),
     /// `Place` was accepted.
     PlaceReady,
     /// A batch is written; `durable`: it and all before it survive a power cut.
@@ -244,13 +249,14 @@ impl Message for ToAgent {
             Self::LaneEnd { .. } => 19,
             Self::LaneLost { .. } => 20,
             Self::Count { .. } => 21,
+            Self::Rescue(_) => 22,
         }
     }
 
     fn bound(kind: u8) -> Option<Bound> {
         Some(match kind {
             1 | 2 | 7 | 9 | 14..=21 => plain(KIB),
-            3 | 10 | 11 => plain(16 * MIB),
+            3 | 10 | 11 | 22 => plain(16 * MIB),
             4 => plain(8 * KIB),
             5 | 6 => plain(256 * KIB),
             8 | 13 => LIST,
@@ -293,6 +299,7 @@ impl Message for ToAgent {
                 check_records(records, kept)
             }
             Self::Survey(order) => order.check(),
+            Self::Rescue(order) => order.check(),
             _ => Ok(()),
         }
     }
@@ -322,6 +329,7 @@ impl Message for ToLanding {
             Self::Pace(_) => 17,
             Self::Waits(_) => 18,
             Self::Owners(_) => 19,
+            Self::Rescue(_) => 20,
         }
     }
 
@@ -333,8 +341,7 @@ impl Message for ToLanding {
             4 => FRAME,
             5 | 6 => plain(MIB),
             16 | 19 => plain(16 * MIB),
-            10 => plain(4 * MIB),
-            14 => plain(4 * MIB),
+            10 | 14 | 20 => plain(4 * MIB),
             _ => return None,
         })
     }
@@ -358,6 +365,7 @@ impl Message for ToLanding {
             Self::LinkAsks(asks) if asks.len() > RECORDS_MAX => Err("too many links at once"),
             Self::Problems(problems) if problems.len() > RECORDS_MAX => Err("too many problems"),
             Self::Survey(answer) => answer.check(),
+            Self::Rescue(answer) => answer.check(),
             Self::Owners(owners) => owners.check(),
             _ => Ok(()),
         }
