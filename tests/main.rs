@@ -31,6 +31,8 @@ mod ordinary;
 #[cfg(test)]
 mod rebuild;
 #[cfg(test)]
+mod rescue;
+#[cfg(test)]
 mod resume;
 #[cfg(test)]
 mod site;

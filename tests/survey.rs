@@ -18,7 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::site::sshd::Sshd;
-use super::site::{Outcome, Site};
+use super::site::{Outcome, Site, access};
 
 /// Where a survey looks for customers' data; only root may make a folder there.
 const HOLDER: &str = "/srv";
@@ -70,10 +70,11 @@ impl Night {
             .collect();
         let text = format!(
             "[[customer]]\nid = \"acme\"\n\n[[host]]\nid = \"{}\"\naddress = \"127.0.0.1\"\n\
-             port = {}\ncustomer = \"acme\"\n\n[[host.workload]]\nid = \"acme-shop\"\n\
+             port = {}\ncustomer = \"acme\"\n{}\n[[host.workload]]\nid = \"acme-shop\"\n\
              paths = [{:?}]\nexclude = [\"*.log\"]\nbytes = \"40GB\"\naccept = [{}]\n{more}",
             self.host,
             self.sshd.port(),
+            access(),
             self.data.path().join("shop"),
             accepted.join(", "),
         );

@@ -1,6 +1,7 @@
 //! One workload being captured: the threads that walk and offer, and what the landing site says
 //! to them.
 
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 
@@ -28,6 +29,7 @@ const REREADS_MAX: usize = 65_536;
 /// A workload being captured.
 pub struct CaptureJob {
     order: Arc<CaptureOrder>,
+    root: PathBuf,
     naming: Naming,
     tree: Option<Arc<Beneath>>,
     outbox: Outbox,
@@ -51,9 +53,10 @@ struct Reread {
 }
 
 impl CaptureJob {
-    /// Starts the walk.
+    /// Starts the walk; `root` stands for `/`.
     pub fn start(
         mut order: CaptureOrder,
+        root: &Path,
         skip: &[(u64, u64)],
         outbox: &Outbox,
     ) -> Result<Self, WireError> {
@@ -64,12 +67,13 @@ impl CaptureJob {
         let held = Arc::new(Budget::new(HELD_BYTES_MAX));
         let workers = std::thread::available_parallelism().map_or(1, |count| count.get().min(4));
         let packer = Packer::start(order.key.domain(), order.levels, workers, outbox, &held);
-        let tree = open_tree(outbox);
+        let tree = open_tree(root, outbox);
         let patience = Arc::new(Patience::new(order.patience));
         let desk = RereadDesk { naming: naming.clone(), patience: patience.clone() };
         let rereads = desk.start(tree.clone(), outbox, &packer, &held);
         let job = Self {
             order,
+            root: root.to_owned(),
             naming,
             tree,
             outbox: outbox.clone(),
@@ -97,6 +101,7 @@ impl CaptureJob {
         let disk = if self.order.is_gentle { Some(DiskKind::Hdd) } else { self.order.disk };
         let walk = WalkJob {
             order: self.order.clone(),
+            root: self.root.clone(),
             tree: tree.clone(),
             outbox: self.outbox.clone(),
             held: self.held.clone(),
@@ -177,11 +182,11 @@ impl CaptureJob {
     }
 }
 
-fn open_tree(outbox: &Outbox) -> Option<Arc<Beneath>> {
-    match Beneath::open(std::path::Path::new("/")) {
+fn open_tree(root: &Path, outbox: &Outbox) -> Option<Arc<Beneath>> {
+    match Beneath::open(root) {
         Ok(tree) => Some(Arc::new(tree)),
         Err(error) => {
-            let detail = format!("cannot open /: {error}");
+            let detail = format!("cannot open {}: {error}", root.display());
             let _ = outbox.send(&ToLanding::Failed { reason: Reason::SourceError, detail });
             None
         }

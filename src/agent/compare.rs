@@ -4,6 +4,7 @@
 //! read like those of a capture, quietly and without moving their access times where that may be.
 
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,12 +23,12 @@ pub struct CompareJob {
 }
 
 impl CompareJob {
-    /// Starts to read.
-    pub fn start(order: CompareOrder, outbox: &Outbox) -> Self {
+    /// Starts to read beneath `root`, which stands for `/`.
+    pub fn start(order: CompareOrder, root: PathBuf, outbox: &Outbox) -> Self {
         let stopped = Arc::new(AtomicBool::new(false));
         let (outbox, ends) = (outbox.clone(), stopped.clone());
         std::thread::spawn(move || {
-            let tree = Beneath::open(std::path::Path::new("/"));
+            let tree = Beneath::open(&root);
             let verdict = |file: &CompareFile| match &tree {
                 Ok(tree) => compare(tree, file, &order.key),
                 Err(_) => Verdict::Unreadable,

@@ -20,6 +20,10 @@ use crate::model::Generation;
 const LOCK: &str = "lock";
 /// Name of the socket for lanes inside the folder.
 pub(super) const SOCKET: &str = "lanes";
+/// Name of the folder for the found machine's file systems; nothing of it is seen from outside.
+pub(super) const DISKS: &str = "disks";
+/// Name of the list of devices that were set read-only.
+pub(super) const READ_ONLY: &str = "read-only";
 /// How often, and how long apart, a holder is given the chance to go by itself.
 const PATIENCE: (u32, Duration) = (50, Duration::from_millis(100));
 
@@ -97,8 +101,13 @@ impl Lair {
         for entry in std::fs::read_dir(&self.folder)?.flatten() {
             let path = entry.path();
             let name = entry.file_name();
+            if name == DISKS {
+                std::fs::remove_dir(path)?;
+                continue;
+            }
             let is_ours = name == LOCK
                 || name == SOCKET
+                || name == READ_ONLY
                 || running.as_ref() == Some(&path)
                 || name.to_str().is_some_and(|name| name.starts_with("evac-agent-"));
             if is_ours {

@@ -34,6 +34,7 @@ mod packer;
 mod patience;
 pub mod place;
 mod reader;
+pub mod rescue;
 mod session;
 mod survey;
 mod sweep;
@@ -44,6 +45,7 @@ mod tests;
 
 pub use governor::ProcessorTime;
 pub use lair::{Lair, LairError};
+pub use rescue::hideout::Hideout;
 pub use session::{Ending, Home, serve};
 
 /// File content between reading and sending: offered and unanswered, or being compressed.

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,11 +11,14 @@ use crate::agent::capture_job::CaptureJob;
 use crate::agent::compare::CompareJob;
 use crate::agent::door::Door;
 use crate::agent::outbox::{Disconnected, Outbox, write_all};
+use crate::agent::rescue::{self, hideout::Hideout};
 use crate::agent::survey::SurveyJob;
 use crate::agent::write::PlaceJob;
 use crate::model::Reason;
 use crate::wire::lane::LaneToken;
-use crate::wire::{AgentFacts, Decoder, Grant, MAGIC, ToAgent, ToLanding, VERSION, WireError};
+use crate::wire::{
+    AgentFacts, Decoder, Grant, MAGIC, RescueOrder, ToAgent, ToLanding, VERSION, WireError,
+};
 
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,12 +118,16 @@ enum Job {
     Compare(#[expect(dead_code, reason = "held so that it ends with the session")] CompareJob),
 }
 
+/// The folder that stands for `/`; `None`: the machine was not found on its disks yet.
+type Root = Arc<Mutex<Option<PathBuf>>>;
+
 struct Session {
     grant: Option<Grant>,
     job: Job,
     outbox: Outbox,
     home: Home,
     door: Option<Door>,
+    root: Root,
 }
 
 /// Where an agent lives.
@@ -130,6 +137,8 @@ pub struct Home {
     pub folder: Option<PathBuf>,
     /// Folders of ours that no capture may contain, by device and inode.
     pub skip: Vec<(u64, u64)>,
+    /// In a rescue system: where the machine's file systems are opened, before all else.
+    pub hideout: Option<Arc<Hideout>>,
 }
 
 /// Serves one landing site until it says goodbye or the connection breaks. `heard` is called at
@@ -144,7 +153,9 @@ pub fn serve(
     output.flush()?;
     let (outbox, queue) = Outbox::new();
     let writer = std::thread::spawn(move || write_all(queue, output));
-    let mut session = Session { grant: None, job: Job::None, outbox, home, door: None };
+    let root = home.hideout.is_none().then(|| PathBuf::from("/"));
+    let root = Arc::new(Mutex::new(root));
+    let mut session = Session { grant: None, job: Job::None, outbox, home, door: None, root };
     let outcome = session.listen(&mut input, heard);
     if let Err(error) = &outcome {
         let (reason, detail) = (Reason::Protocol, error.to_string());
@@ -207,21 +218,27 @@ impl Session {
             ToAgent::Capture(order) => {
                 self.granted(Grant::Read, "reading")?;
                 self.end_job();
-                let job = CaptureJob::start(*order, &self.home.skip, &self.outbox)?;
+                let job = CaptureJob::start(*order, &self.root()?, &self.home.skip, &self.outbox)?;
                 self.job = Job::Capture(job);
                 Ok(())
             }
             ToAgent::Survey(order) => {
                 self.granted(Grant::Read, "reading")?;
                 self.end_job();
-                self.job = Job::Survey(SurveyJob::start(*order, &self.home.skip, &self.outbox));
+                let (root, skip) = (self.root()?, &self.home.skip);
+                self.job = Job::Survey(SurveyJob::start(*order, root, skip, &self.outbox));
                 Ok(())
             }
             ToAgent::Compare(order) => {
                 self.granted(Grant::Read, "reading")?;
                 self.end_job();
-                self.job = Job::Compare(CompareJob::start(*order, &self.outbox));
+                let root = self.root()?;
+                self.job = Job::Compare(CompareJob::start(*order, root, &self.outbox));
                 Ok(())
+            }
+            ToAgent::Rescue(order) => {
+                self.granted(Grant::Read, "reading")?;
+                self.rescue(*order)
             }
             ToAgent::Place(order) => {
                 self.granted(Grant::Write, "writing")?;
@@ -263,6 +280,26 @@ impl Session {
         }
         self.grant = Some(grant);
         Ok(self.outbox.send(&ToLanding::Hello(facts()))?)
+    }
+
+    fn root(&self) -> Result<PathBuf, Stop> {
+        let root = self.root.lock().expect("no holder of this lock panics").clone();
+        root.ok_or_else(|| WireError::Unexpected("an order before the disks are open").into())
+    }
+
+    /// On a thread of its own that nobody waits for: a disk that hangs hangs this thread alone.
+    fn rescue(&mut self, order: RescueOrder) -> Result<(), Stop> {
+        let Some(hideout) = self.home.hideout.clone().filter(|_| self.root().is_err()) else {
+            return Err(WireError::Unexpected("an order for a rescue system").into());
+        };
+        let (root, outbox) = (self.root.clone(), self.outbox.clone());
+        std::thread::spawn(move || {
+            let (answer, found) = rescue::find(&order, &hideout);
+            *root.lock().expect("no holder of this lock panics") = found;
+            // A session that is gone needs no answer.
+            let _ = outbox.send(&ToLanding::Rescue(Box::new(answer)));
+        });
+        Ok(())
     }
 
     /// A door that does not open is seen by the lanes that do not get in.

@@ -6,7 +6,7 @@
 //! half of the time; what is left is shared among the workloads.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,14 +37,14 @@ pub struct SurveyJob {
 }
 
 impl SurveyJob {
-    /// Starts to look. `skip`: evac's own folders, by device and inode.
-    pub fn start(order: SurveyOrder, skip: &[(u64, u64)], outbox: &Outbox) -> Self {
+    /// Starts to look beneath `root`. `skip`: evac's own folders, by device and inode.
+    pub fn start(order: SurveyOrder, root: PathBuf, skip: &[(u64, u64)], outbox: &Outbox) -> Self {
         let stopped = Arc::new(AtomicBool::new(false));
         let outbox = Arc::new(Mutex::new(Some(outbox.clone())));
         let job = Self { stopped: stopped.clone(), outbox: outbox.clone() };
         let skip = skip.to_vec();
         std::thread::spawn(move || {
-            let look = Look { folder: Path::new("/"), sys: Path::new("/sys"), skip, stopped };
+            let look = Look { folder: &root, sys: Path::new("/sys"), skip, stopped };
             let answer = look.answer(&order, &SystemClock::default());
             let taken = outbox.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(outbox) = taken {
@@ -302,7 +302,12 @@ mod tests {
     #[test]
     fn a_session_that_ends_keeps_no_way_out() {
         let (outbox, queue) = Outbox::new();
-        let job = SurveyJob::start(SurveyOrder { seconds_max: 0, ..order() }, &[], &outbox);
+        let job = SurveyJob::start(
+            SurveyOrder { seconds_max: 0, ..order() },
+            PathBuf::from("/"),
+            &[],
+            &outbox,
+        );
         drop(job);
         drop(outbox);
         // The queue ends as soon as nobody holds its other end, answer or not.

@@ -6,6 +6,7 @@
 mod offering;
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub enum RunKind {
 /// What a run works with.
 pub struct WalkJob {
     pub order: Arc<CaptureOrder>,
+    /// What stands for `/`.
+    pub root: PathBuf,
     pub tree: Arc<Beneath>,
     pub outbox: Outbox,
     pub held: Arc<Budget>,
@@ -118,6 +121,7 @@ impl WalkJob {
             send(slots, Slot::Rest(path.clone(), *offset, *fingerprint))?;
         }
         let options = WalkOptions {
+            folder: self.root.clone(),
             exclude: self.order.exclude.clone(),
             skip: self.order.skip.clone(),
             after: cursor.map(|cursor| cursor.path),

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 
 use rustix::fs::{OFlags, fstat, fstatfs};
 
-pub use self::mountinfo::read;
+pub use self::mountinfo::{read, unescape};
 use super::Beneath;
 use crate::model::TreePath;
 use crate::model::text::bounded;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use crate::agent::{Ending, Home, Lair, lane, serve};
+use crate::agent::{Ending, Hideout, Home, Lair, lane, serve};
 use crate::cli::args::AgentArgs;
 use crate::cli::{Exit, print};
 use crate::model::{Clock, Generation, SystemClock};
@@ -42,8 +42,14 @@ pub fn run(args: &AgentArgs) -> Exit {
             return Exit::Failed;
         }
     };
-    let home = Home { folder: Some(args.folder.clone()), skip: lair.inode().into_iter().collect() };
-    let watch = Arc::new(Watch::new(lair));
+    // Before the first thread: each keeps the mount namespace that it began in.
+    let hideout = args.disks.then(|| Arc::new(Hideout::enter(&args.folder)));
+    let home = Home {
+        folder: Some(args.folder.clone()),
+        skip: lair.inode().into_iter().collect(),
+        hideout: hideout.clone(),
+    };
+    let watch = Arc::new(Watch::new(lair, hideout));
     watch.clone().start();
     let stdout = std::io::stdout();
     // A smaller pipe is slower, nothing worse.
@@ -119,14 +125,16 @@ struct Watch {
     clock: SystemClock,
     heard_ms: AtomicU64,
     lair: Mutex<Option<Lair>>,
+    hideout: Option<Arc<Hideout>>,
 }
 
 impl Watch {
-    fn new(lair: Lair) -> Self {
+    fn new(lair: Lair, hideout: Option<Arc<Hideout>>) -> Self {
         Self {
             clock: SystemClock::default(),
             heard_ms: AtomicU64::new(0),
             lair: Mutex::new(Some(lair)),
+            hideout,
         }
     }
 
@@ -158,6 +166,9 @@ impl Watch {
 
     fn leave(&self) -> Exit {
         let lair = self.lair.lock().expect("no holder of this lock panics").take();
+        if let Some(hideout) = self.hideout.as_ref().filter(|_| lair.is_some()) {
+            hideout.leave();
+        }
         match lair.map(Lair::leave) {
             Some(Err(error)) => {
                 print::tell(&format!("evac agent: cannot remove its folder: {error}"));

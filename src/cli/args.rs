@@ -143,6 +143,10 @@ pub struct SurveyArgs {
     /// another road. A key that changed is never pinned
     #[arg(long)]
     pub trust_new: bool,
+    /// Another machine than the one that was surveyed before answers at these hosts' addresses, or
+    /// it has another name: it is meant
+    #[arg(long, requires = "what")]
+    pub new_machine: bool,
 }
 
 /// Put the work in order, and say who will not make it
@@ -318,6 +322,9 @@ pub struct AgentArgs {
     /// Use only what others leave
     #[arg(long)]
     pub gentle: bool,
+    /// This is a rescue system: the machine is on its disks
+    #[arg(long)]
+    pub disks: bool,
 }
 
 /// A rate as in settings, `0` or `none`.

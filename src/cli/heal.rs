@@ -60,10 +60,10 @@ pub fn prepare(
 
 /// The store is opened again after something of it was put in order.
 fn reopened(writing: Writing) -> Result<Writing, Failure> {
-    let Writing { ledger, keys, disk, store, writer, lock } = writing;
+    let Writing { ledger, keys, disk, disks, store, writer, lock } = writing;
     drop((store, writer));
     let (store, writer, _) = Store::open(Arc::clone(&disk), Arc::clone(&keys))?;
-    Ok(Writing { ledger, keys, disk, store, writer: Some(writer), lock })
+    Ok(Writing { ledger, keys, disk, disks, store, writer: Some(writer), lock })
 }
 
 /// Manifests that cannot be read come back from a mirror; those that others build on first.

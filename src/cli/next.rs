@@ -245,6 +245,7 @@ fn of_reason(reason: Reason, named: &str, is_running: bool) -> String {
     match reason {
         Reason::HostKeyUnknown => "evac survey --trust-new reason/host-key-unknown".into(),
         Reason::Inventory => "evac check".into(),
+        Reason::Disks => "evac survey reason/disks".into(),
         Reason::LandingError => "evac verify".into(),
         Reason::SetAside => format!("evac run --again {named}"),
         reason if is_running => format!("evac retry reason/{}", reason.word()),

@@ -35,6 +35,7 @@ pub fn run(global: &Global, args: &SurveyArgs) -> Result<Exit, Failure> {
         clock: global.clock.clone(),
         by: global.by.clone(),
         trust_new: args.trust_new,
+        new_machine: args.new_machine,
         stop: stop.clone(),
         tell: progress.teller(),
     };

@@ -25,6 +25,7 @@ mod overlay;
 mod parse;
 pub mod problem;
 mod reading;
+mod rescue;
 pub mod sample;
 pub mod settings;
 mod settings_parse;
@@ -52,6 +53,7 @@ pub use reading::{
     INVENTORY_FILE, INVENTORY_FOLDER, Reading, SETTINGS_FILE, Unusable, read, read_files,
     store_disks,
 };
+pub use rescue::{Access, Rescue};
 pub use settings::{Resource, ResourceKind, Settings, StoreDisk, Window};
 
 /// Where an entry or a value was written.
@@ -216,6 +218,10 @@ pub struct Host {
     pub capture: bool,
     /// How much of it evac may use.
     pub impact: Impact,
+    /// What answers there.
+    pub access: Access,
+    /// Where the machine is then.
+    pub rescue: Rescue,
     /// Where its workloads go unless they say otherwise.
     pub target: Option<TargetId>,
     /// What is taken from it; never empty when `capture`.

@@ -9,6 +9,7 @@ use crate::inventory::document::{Table, Value};
 use crate::inventory::exclude::{leaves_out, matcher};
 use crate::inventory::fields::Fields;
 use crate::inventory::overlay::{Overlay, Raw};
+use crate::inventory::rescue;
 use crate::inventory::settings::DEFAULT_PORT;
 use crate::inventory::{
     Accept, AddressChange, Checks, Class, Customer, Entry, Hold, Host, Impact, Inventory, Origin,
@@ -99,6 +100,7 @@ fn host(raw: &Raw, targets: &mut Vec<Target>, problems: &mut Vec<Problem>) -> Op
     let customer = fields.parse("customer");
     let capture = fields.boolean("capture").unwrap_or(true);
     let impact = fields.word("impact", &IMPACTS).unwrap_or_default();
+    let (access, rescue) = rescue::read(&mut fields);
     let target = target(&mut fields, &raw.id, targets);
     let checks = checks(&mut fields, &[]);
     fields.finish();
@@ -118,6 +120,8 @@ fn host(raw: &Raw, targets: &mut Vec<Target>, problems: &mut Vec<Problem>) -> Op
         customer,
         capture,
         impact,
+        access,
+        rescue,
         target,
         workloads,
         origin,

@@ -56,6 +56,7 @@ mod tests {
         }
         let keys = "id name tier language contacts domains group labels hold suspended address \
              port user identity host_key jump uplink uses rate disk customer capture impact target \
+             access rescue_root rescue_disks rescue_without rescue_host_key \
              label kind paths exclude class bytes addresses restore accept recheck \
              checks";
         for key in keys.split(' ') {

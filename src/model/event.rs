@@ -40,6 +40,12 @@ pub enum Reason {
     Sudo,
     /// No folder over there lets the agent start.
     AgentPlace,
+    /// A live or rescue system answers where nobody said that one would.
+    Rescue,
+    /// Another machine answers than the one that was surveyed.
+    OtherMachine,
+    /// In a rescue system: its disks do not hold one root that can be opened read-only.
+    Disks,
     /// The far side broke the protocol or lied.
     Protocol,
     /// The connection ended in the middle.
@@ -78,6 +84,9 @@ impl Reason {
             Self::Auth => "auth",
             Self::Sudo => "sudo",
             Self::AgentPlace => "agent-place",
+            Self::Rescue => "rescue",
+            Self::OtherMachine => "other-machine",
+            Self::Disks => "disks",
             Self::Protocol => "protocol",
             Self::Lost => "lost",
             Self::SourceError => "source-error",
@@ -117,6 +126,18 @@ impl Reason {
             }
             Self::Sudo => "Allow `sudo -n` for this user over there, or log in as root.",
             Self::AgentPlace => "Every writable folder is full or noexec; free one, e.g. /dev/shm.",
+            Self::Rescue => {
+                "Set `access = \"rescue\"` for this host to take what is on its disks, or \
+                 `access = \"diskless\"` if it always runs like this."
+            }
+            Self::OtherMachine => {
+                "Is the address right, and is this a rescue system (`access = \"rescue\"`)? If the \
+                 machine is meant: `evac survey --new-machine host/ID`."
+            }
+            Self::Disks => {
+                "Set `rescue_root`, `rescue_disks` or `rescue_without` of this host as it says, or \
+                 mend it over there without writing to the disks."
+            }
             Self::Protocol => {
                 "The host sent what no evac agent sends; do not trust it, look at it."
             }

@@ -14,7 +14,7 @@ pub mod text;
 pub mod time;
 
 pub use clock::{Clock, FixedClock, SystemClock};
-pub use disk::DiskKind;
+pub use disk::{DevicePath, DiskKind, FileSystemName, InvalidDisk, RootName};
 pub use event::{Event, EventSink, PublicWord, Reason, RunReport, Tally};
 pub use id::{
     ChunkId, CustomerId, Domain, Generation, GroupId, HostId, InvalidId, PackId, PassNumber,

@@ -32,6 +32,7 @@ mod pulse;
 pub mod reach;
 mod reload;
 mod report;
+pub mod rescue;
 pub mod restore;
 pub mod schedule;
 mod shared;

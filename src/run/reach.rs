@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::inventory::{Host, Impact, Inventory, Settings, Target, settings};
+use crate::inventory::{Access, Host, Impact, Inventory, Settings, Target, settings};
 use crate::model::{Clock, Event, Generation, HostId, Reason, SiteId};
 use crate::run::host::Line;
+use crate::run::rescue;
 use crate::run::shared::Shared;
 use crate::run::stream::{Pending, Stream};
+use crate::run::survey::MachineFacts;
 use crate::run::talk::{Patience, Talk, TalkError};
 use crate::ssh::deploy::{self, Agent};
 use crate::ssh::{Connection, Dialler, Endpoint, Purpose, SshError, probe};
@@ -141,6 +143,7 @@ impl Reach {
         } else {
             host.identity.iter().map(|path| resolve(&self.folder, path)).collect()
         };
+        let is_rescue = host.access == Access::Rescue;
         Endpoint {
             address: host.address.clone(),
             port: host.port,
@@ -148,8 +151,9 @@ impl Reach {
             identities,
             agent: crate::ssh::agent_socket(),
             jump: jump.map(|jump| Box::new(self.endpoint(jump))),
-            host_key_alias: None,
-            host_key: host.host_key.clone(),
+            // A rescue system has keys of its own: both are kept, and never taken for the other's.
+            host_key_alias: is_rescue.then(|| format!("rescue:{}", host.id)),
+            host_key: if is_rescue { host.rescue.host_key.clone() } else { host.host_key.clone() },
             known_hosts: vec![self.known_hosts.clone()],
         }
     }
@@ -192,8 +196,9 @@ impl Reach {
             None => self.dial(&endpoint, &waiting).await?,
             Some(_) => self.dial_once(&endpoint).await?,
         };
-        let started = self.start(connection, &host.id, host.impact, generation, grant);
-        let (line, agent_bytes) = started.await?;
+        let known = shared.known_machine(&host.id)?;
+        let started = self.meet(&connection, host, known.as_ref(), generation, grant).await;
+        let (line, agent_bytes) = linked(connection, started, generation).await?;
         shared.emit(Event::HostReady {
             host: host.id.clone(),
             rtt_ms: line.rtt.as_secs_f64() * 1e3,
@@ -234,18 +239,32 @@ impl Reach {
     ) -> Result<(Line, crate::model::Bytes), TalkError> {
         let started = match probe::probe(&connection).await {
             Ok(facts) => {
-                self.start_on(&connection, &facts, (name, impact), generation, grant).await
+                let who = (name, impact, Access::Normal);
+                self.start_on(&connection, &facts, who, generation, grant).await
             }
             Err(error) => Err(talk_error(&error)),
         };
-        match started {
-            Ok((talk, placed, rtt)) => {
-                let bytes = placed.uploaded;
-                let entry = Some(Arc::new(Entry { placed: Some(placed), generation }));
-                Ok((Line { talk, connection: Some(connection), rtt, entry }, bytes))
-            }
+        linked(connection, started, generation).await
+    }
+
+    /// The same on a source, if it is what it is taken for; `known`: what a survey found there.
+    async fn meet(
+        &self,
+        connection: &Connection,
+        host: &Host,
+        known: Option<&MachineFacts>,
+        generation: Generation,
+        grant: Grant,
+    ) -> Result<Started, TalkError> {
+        let probed = probe::probe(connection).await.map_err(|error| talk_error(&error))?;
+        rescue::admit(host, &probed, known)?;
+        let who = (&host.id, host.impact, host.access);
+        let (mut talk, placed, rtt) =
+            self.start_on(connection, &probed, who, generation, grant).await?;
+        match rescue::open(&mut talk, host, known).await {
+            Ok(_) => Ok((talk, placed, rtt)),
             Err(error) => {
-                connection.close().await;
+                talk.bye().await;
                 Err(error)
             }
         }
@@ -256,10 +275,10 @@ impl Reach {
         &self,
         connection: &Connection,
         facts: &probe::Facts,
-        (name, impact): (&HostId, Impact),
+        (name, impact, access): (&HostId, Impact, Access),
         generation: Generation,
         grant: Grant,
-    ) -> Result<(Talk, deploy::Placed, Duration), TalkError> {
+    ) -> Result<Started, TalkError> {
         let failed = |error: SshError| talk_error(&error);
         let rtt = connection.rtt(&*self.clock).await.map_err(failed)?;
         let quiet = |_: crate::model::Bytes| {};
@@ -268,6 +287,9 @@ impl Reach {
             .map_err(failed)?;
         let number = generation.0.to_string();
         let mut arguments = vec!["agent", "--folder", &placed.folder, "--generation", &number];
+        if access == Access::Rescue {
+            arguments.push("--disks");
+        }
         let exec = match impact {
             Impact::Full => placed.start(connection, &arguments, MAGIC).await,
             Impact::Gentle => {
@@ -299,6 +321,28 @@ impl Reach {
     /// Says goodbye to bastions.
     pub async fn close(&self) {
         self.dialler.close().await;
+    }
+}
+
+/// An agent, where it lies, and how long a round trip takes.
+type Started = (Talk, deploy::Placed, Duration);
+
+/// The line to an agent that was started; without one nobody needs the connection.
+async fn linked(
+    connection: Connection,
+    started: Result<Started, TalkError>,
+    generation: Generation,
+) -> Result<(Line, crate::model::Bytes), TalkError> {
+    match started {
+        Ok((talk, placed, rtt)) => {
+            let bytes = placed.uploaded;
+            let entry = Some(Arc::new(Entry { placed: Some(placed), generation }));
+            Ok((Line { talk, connection: Some(connection), rtt, entry }, bytes))
+        }
+        Err(error) => {
+            connection.close().await;
+            Err(error)
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::run::reach::Way;
 use crate::run::schedule::{Outcome, Schedule};
 use crate::run::shelf::ToShelf;
 use crate::run::stop::{Phase, Stop};
+use crate::run::survey::{MachineFacts, facts_of};
 use crate::run::talk::{Checkers, TalkError};
 use crate::run::tries::Reached;
 use crate::run::{Options, Pace, Site};
@@ -307,6 +308,14 @@ impl Shared {
             TalkError::new(Reason::LandingError, crate::run::explain(&error))
         };
         self.ledger.generation(host).map_err(failed)
+    }
+
+    /// The machine that a survey found at a host's address.
+    pub fn known_machine(&self, host: &HostId) -> Result<Option<MachineFacts>, TalkError> {
+        let failed = |error: crate::run::survey::FactsError| {
+            TalkError::new(Reason::LandingError, crate::run::explain(&error))
+        };
+        Ok(facts_of(&self.ledger, host).map_err(failed)?.map(|found| found.facts))
     }
 
     /// The key that names the chunks of `workload`.

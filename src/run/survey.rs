@@ -6,6 +6,7 @@
 //! word is kept that is not bounded and printable, and none is waited for longer than
 //! [`ANSWER_PATIENCE`]. Only keys that are unknown are ever pinned, and only when asked to.
 
+mod ask;
 mod facts;
 mod knock;
 mod machine;
@@ -15,7 +16,6 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -25,26 +25,20 @@ use crate::inventory::{Host, Target};
 use crate::ledger::Ledger;
 use crate::model::{Bytes, Clock, Event, HostId, Reason, TargetId, WorkloadId};
 use crate::run::reach::{Reach, talk_error};
+use crate::run::rescue;
 use crate::run::stop::{Phase, Stop};
-use crate::run::talk::{Talk, TalkError, failed};
+use crate::run::talk::TalkError;
 use crate::ssh::{Connection, probe};
-use crate::wire::{Grant, SurveyAnswer, SurveyOrder, SurveyScope, ToAgent, ToLanding};
+use crate::wire::Grant;
 
+pub use ask::{ANSWER_PATIENCE, UNCOVERED_MIN};
 pub use facts::{
     FactsError, HostFacts, UncoveredKind, UncoveredPath, facts_of, has_uncovered, measured_bytes,
 };
 pub use knock::Pinned;
-pub use machine::MachineFacts;
+pub use machine::{DeviceFacts, MachineFacts, RescueFacts};
 pub use refusal::default_refusal;
 
-/// Areas smaller than this are what an installation leaves behind: a shell's history, a profile.
-pub const UNCOVERED_MIN: Bytes = Bytes(64 << 10);
-/// Entries looked at for sizes, and again for what is uncovered; then an estimate has to do.
-const ENTRIES_MAX: u64 = 5_000_000;
-/// How long an agent looks before it tells what it has.
-const LOOK_S: u64 = 300;
-/// How long its answer is waited for: a disk that hangs never answers.
-pub const ANSWER_PATIENCE: Duration = Duration::from_secs(LOOK_S + 30);
 /// What a survey's document is.
 const SCHEMA: u32 = 1;
 
@@ -61,6 +55,8 @@ pub struct Surveyor {
     pub by: String,
     /// Pin keys that are not known yet?
     pub trust_new: bool,
+    /// Is another machine than before meant?
+    pub new_machine: bool,
     /// Ends it.
     pub stop: Stop,
     /// Told of everything as it happens.
@@ -310,41 +306,31 @@ impl Surveyor {
     ) -> Result<(HostFacts, Bytes), TalkError> {
         let probed = probe::probe(connection).await.map_err(|error| talk_error(&error))?;
         let facts = machine.insert(MachineFacts::of(&probed, self.clock.now()));
+        let known = self.known(host)?;
+        rescue::admit(host, &probed, known.as_ref())?;
         let generation = self.ledger.generation(&host.id).map_err(landing)?;
-        let who = (&host.id, host.impact);
+        let who = (&host.id, host.impact, host.access);
         let (mut talk, placed, rtt) =
             (self.reach).start_on(connection, &probed, who, generation, Grant::Read).await?;
-        let answer = self.ask(&mut talk, host).await;
+        let answer = match rescue::open(&mut talk, host, known.as_ref()).await {
+            Ok(found) => self.ask(&mut talk, host).await.map(|answer| (found, answer)),
+            Err(error) => Err(error),
+        };
         talk.bye().await;
-        let answer = answer?;
+        let (found, answer) = answer?;
         facts.add(&answer);
+        if let Some(found) = found {
+            facts.add_found(&found);
+        }
         Ok((HostFacts::of(host, facts.clone(), rtt, &answer), placed.uploaded))
     }
 
-    async fn ask(&self, talk: &mut Talk, host: &Host) -> Result<SurveyAnswer, TalkError> {
-        talk.send(&ToAgent::Survey(Box::new(order(host))));
-        let heard = tokio::select! {
-            heard = tokio::time::timeout(ANSWER_PATIENCE, talk.next()) => heard,
-            () = self.stop.reached(Phase::Draining) => {
-                return Err(TalkError::new(Reason::Stopped, "it was interrupted"));
-            }
-        };
-        match heard {
-            Err(_) => {
-                let detail = "a file system over there does not answer; look at dmesg and mounts";
-                Err(TalkError::new(Reason::Timeout, detail))
-            }
-            Ok(Ok(ToLanding::Survey(answer))) if answer.workloads.len() == host.workloads.len() => {
-                Ok(*answer)
-            }
-            Ok(Ok(ToLanding::Failed { reason, detail })) => {
-                Err(failed(reason, &detail, &[Reason::SourceError, Reason::SourceFull]))
-            }
-            Ok(Ok(_)) => {
-                Err(TalkError::new(Reason::Protocol, "the agent answered what it was not asked"))
-            }
-            Ok(Err(error)) => Err(error),
-        }
+    /// The machine that an earlier survey found, unless another is meant.
+    fn known(&self, host: &Host) -> Result<Option<MachineFacts>, TalkError> {
+        let failed =
+            |error: FactsError| TalkError::new(Reason::LandingError, crate::run::explain(&error));
+        let known = facts_of(&self.ledger, &host.id).map_err(failed)?;
+        Ok(known.filter(|_| !self.new_machine).map(|known| known.facts))
     }
 
     fn keep(&self, host: &Host, found: &HostFacts, agent_bytes: Bytes) -> Result<(), TalkError> {
@@ -376,20 +362,4 @@ const PANIC: &str = "looking at it failed in evac itself";
 
 fn landing(error: crate::ledger::LedgerError) -> TalkError {
     TalkError::new(Reason::LandingError, crate::run::explain(&error))
-}
-
-fn order(host: &Host) -> SurveyOrder {
-    let accepted = host.workloads.iter().flat_map(|workload| &workload.accept);
-    SurveyOrder {
-        workloads: (host.workloads.iter())
-            .map(|workload| SurveyScope {
-                paths: workload.paths.clone(),
-                exclude: workload.exclude.clone(),
-            })
-            .collect(),
-        accepted: accepted.map(|accept| accept.path.clone()).collect(),
-        least: UNCOVERED_MIN,
-        entries_max: ENTRIES_MAX,
-        seconds_max: LOOK_S,
-    }
 }

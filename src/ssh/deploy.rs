@@ -325,7 +325,8 @@ impl Placed {
         let folders: Vec<String> = self.everywhere.iter().map(|folder| quoted(folder)).collect();
         let script = format!(
             "for d in {}; do [ -d \"$d\" ] && [ ! -L \"$d\" ] && [ -O \"$d\" ] || continue; \
-             rm -f \"$d\"/evac-agent-* \"$d\"/lock \"$d\"/lanes && rmdir \"$d\" || failed=1; done; \
+             rm -f \"$d\"/evac-agent-* \"$d\"/lock \"$d\"/lanes \"$d\"/read-only; \
+             [ ! -d \"$d\"/disks ] || rmdir \"$d\"/disks; rmdir \"$d\" || failed=1; done; \
              [ -z \"$failed\" ]",
             folders.join(" "),
         );

@@ -240,7 +240,7 @@ impl<'a> Check<'a> {
     }
 
     /// A pack that is not found: gone, or on a disk that is away.
-    fn not_there(&mut self, file: String, of: Option<(&WorkloadId, Option<&TreePath>)>) {
+    fn not_there(&mut self, file: String, of: Option<(&PassName, Option<&TreePath>)>) {
         let away = self.store.disk().away();
         if away.is_empty() {
             self.note(BadKind::MissingPack, file, of);

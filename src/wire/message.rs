@@ -10,6 +10,7 @@ use crate::wire::lane::LaneToken;
 use crate::wire::order::{CaptureOrder, PlaceOrder};
 use crate::wire::pace::Pace;
 use crate::wire::records::{RECORD_BYTES, check_records, held_bytes};
+use crate::wire::rescue::{RescueAnswer, RescueOrder};
 use crate::wire::survey::{SurveyAnswer, SurveyOrder};
 use crate::wire::tally::WalkTally;
 
@@ -102,6 +103,8 @@ pub enum ToAgent {
     Finish,
     /// Look at the machine.
     Survey(Box<SurveyOrder>),
+    /// Find the machine on the disks of this rescue system.
+    Rescue(Box<RescueOrder>),
     /// Begin to write.
     Place(Box<PlaceOrder>),
     /// A frame of pieces for the next batch.
@@ -159,6 +162,8 @@ pub enum ToLanding {
     Waits(bool),
     /// The answer to `Survey`.
     Survey(Box<SurveyAnswer>),
+    /// The answer to `Rescue`.
+    Rescue(Box<RescueAnswer>),
     /// `Place` was accepted.
     PlaceReady,
     /// A batch is written; `durable`: it and all before it survive a power cut.
@@ -250,13 +255,14 @@ impl Message for ToAgent {
             Self::LaneLost { .. } => 20,
             Self::Count { .. } => 21,
             Self::Compare(_) => 22,
+            Self::Rescue(_) => 23,
         }
     }
 
     fn bound(kind: u8) -> Option<Bound> {
         Some(match kind {
             1 | 2 | 7 | 9 | 14..=21 => plain(KIB),
-            3 | 10 | 11 => plain(16 * MIB),
+            3 | 10 | 11 | 23 => plain(16 * MIB),
             4 => plain(8 * KIB),
             5 | 6 => plain(256 * KIB),
             8 | 13 | 22 => LIST,
@@ -303,6 +309,7 @@ impl Message for ToAgent {
             }
             Self::Survey(order) => order.check(),
             Self::Compare(order) => order.check(),
+            Self::Rescue(order) => order.check(),
             _ => Ok(()),
         }
     }
@@ -333,6 +340,7 @@ impl Message for ToLanding {
             Self::Waits(_) => 18,
             Self::Owners(_) => 19,
             Self::Compared(_) => 20,
+            Self::Rescue(_) => 21,
         }
     }
 
@@ -344,8 +352,7 @@ impl Message for ToLanding {
             4 => FRAME,
             5 | 6 => plain(MIB),
             16 | 19 => plain(16 * MIB),
-            10 => plain(4 * MIB),
-            14 => plain(4 * MIB),
+            10 | 14 | 21 => plain(4 * MIB),
             _ => return None,
         })
     }
@@ -369,6 +376,7 @@ impl Message for ToLanding {
             Self::LinkAsks(asks) if asks.len() > RECORDS_MAX => Err("too many links at once"),
             Self::Problems(problems) if problems.len() > RECORDS_MAX => Err("too many problems"),
             Self::Survey(answer) => answer.check(),
+            Self::Rescue(answer) => answer.check(),
             Self::Owners(owners) => owners.check(),
             Self::Compared(verdicts) if verdicts.len() > FILES_MAX => Err("too many verdicts"),
             _ => Ok(()),

@@ -75,6 +75,7 @@ pub mod message;
 pub mod order;
 pub mod pace;
 pub mod records;
+pub mod rescue;
 pub mod source;
 pub mod survey;
 pub mod tally;
@@ -85,6 +86,7 @@ pub use former::Former;
 pub use message::{AgentFacts, BaseEntry, Grant, LinkAnswer, LinkAsk, Problem, ToAgent, ToLanding};
 pub use order::{CaptureOrder, Levels, PlaceOrder};
 pub use pace::{Hindrance, Pace};
+pub use rescue::{RescueAnswer, RescueOrder};
 pub use survey::{SurveyAnswer, SurveyOrder, SurveyScope};
 pub use tally::WalkTally;
 

@@ -125,10 +125,12 @@ fn plant_shared(folder: &Path) -> io::Result<()> {
 /// A host of the inventory, with its one customer and its one workload.
 fn entry(number: u64, port: u16, paths: &[&Path]) -> String {
     let id = format!("h{number:03}");
+    let diskless = evac::run::rescue::is_diskless_here();
+    let access = if diskless { "access = \"diskless\"\n" } else { "" };
     format!(
         "[[customer]]\nid = \"c-{id}\"\nname = \"Customer {number}\"\n\
          [[host]]\nid = \"{id}\"\naddress = \"127.0.0.1\"\nport = {port}\nuplink = \"loopback\"\n\
-         customer = \"c-{id}\"\n\
+         customer = \"c-{id}\"\n{access}\
          [[host.workload]]\nid = \"{id}-files\"\nkind = \"files\"\npaths = {paths:?}\n"
     )
 }

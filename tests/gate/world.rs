@@ -10,7 +10,7 @@ use evac::ledger::snapshot::Consistency;
 use evac::ledger::{Ledger, PassDescription};
 use evac::model::{Bytes, Domain, Event, PassNumber, Tally, WorkloadId};
 
-use crate::site::Site;
+use crate::site::{Site, access};
 
 /// Customer and host of each workload `CUSTOMER-web`; `neighbour` shares a box with `mallory`.
 const HOST_OF_EACH: [(&str, &str); 9] = [
@@ -138,8 +138,9 @@ fn inventory(port: u16, silent: u16) -> String {
         if host != last {
             text.push_str(&format!(
                 "[[host]]\nid = \"{host}\"\naddress = \"127.0.0.1\"\nport = {port}\n\
-                 customer = \"{customer}\"\n\
+                 customer = \"{customer}\"\n{}\
                  target = {{ address = \"127.0.0.1\", port = {} }}\n",
+                access(),
                 2000 + text.len()
             ));
         }

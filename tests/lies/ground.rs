@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
+use crate::site::access;
 use evac::inventory;
 use evac::ledger::Ledger;
 use evac::model::{Event, EventSink, PassNumber, Reason, SystemClock, WorkloadId};
@@ -240,10 +241,10 @@ async fn start(root: &Path, key: &PrivateKey, lie: Option<&str>) -> EmbeddedHost
 
 fn entry(name: &str, host: &EmbeddedHost, root: &Path) -> String {
     let key = host.key().to_openssh().unwrap();
-    let (port, data) = (host.port(), root.join(name).join("data"));
+    let (port, data, access) = (host.port(), root.join(name).join("data"), access());
     format!(
         "[[customer]]\nid = \"{name}\"\n[[host]]\nid = \"{name}\"\naddress = \"127.0.0.1\"\n\
-         port = {port}\nhost_key = \"{key}\"\ncustomer = \"{name}\"\n[[host.workload]]\n\
+         port = {port}\nhost_key = \"{key}\"\ncustomer = \"{name}\"\n{access}[[host.workload]]\n\
          id = \"{name}-files\"\nkind = \"files\"\npaths = [{data:?}]\n"
     )
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::sshd::Sshd;
-use super::{Outcome, Site, folder};
+use super::{Outcome, Site, access, folder};
 
 /// One workload of the inventory.
 pub struct Source {
@@ -81,9 +81,10 @@ impl Fleet {
         let mut blocks = vec!["[[customer]]\nid = \"acme\"\nname = \"Acme BV\"\n".to_owned()];
         for host in hosts {
             let (port, user) = (self.sshd.port(), user());
+            let access = access();
             blocks.push(format!(
                 "[[host]]\nid = \"{host}\"\naddress = \"127.0.0.1\"\nport = {port}\n\
-                 user = \"{user}\"\ncustomer = \"acme\"\n"
+                 user = \"{user}\"\ncustomer = \"acme\"\n{access}"
             ));
             let own = self.sources.iter().filter(|source| source.host == host);
             blocks.extend(own.map(|Source { id, class, .. }| {

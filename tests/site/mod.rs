@@ -5,6 +5,7 @@
 //! killed and waited for, when it is dropped.
 
 pub mod fleet;
+pub mod rescue;
 pub mod sshd;
 pub mod tree;
 
@@ -109,6 +110,12 @@ impl Outcome {
         };
         self.stdout().lines().map(parse).collect()
     }
+}
+
+/// What a host that is this machine needs in the inventory: a line more where the tests run in a
+/// container, whose root looks like that of a rescue system.
+pub fn access() -> &'static str {
+    if evac::run::rescue::is_diskless_here() { "access = \"diskless\"\n" } else { "" }
 }
 
 /// Makes `path` a folder that exists, and returns it.

@@ -26,11 +26,18 @@ pub struct Sshd {
     folder: TempDir,
     port: u16,
     server: Child,
+    through: Vec<String>,
 }
 
 impl Sshd {
     /// Starts a server; fails when OpenSSH is not installed (`scripts/packages` does that).
     pub fn start() -> Self {
+        Self::start_through(|_| Vec::new())
+    }
+
+    /// The same behind a command that starts what follows it as it likes; `through` is told the
+    /// server's folder, which must be seen from there.
+    pub fn start_through(through: impl Fn(&Path) -> Vec<String>) -> Self {
         assert!(Path::new(SSHD).exists(), "{SSHD} is missing: run scripts/packages tests");
         let folder = tempfile::Builder::new().prefix("evac-sshd-").tempdir();
         let folder = folder.expect("the temporary folder is writable");
@@ -39,11 +46,12 @@ impl Sshd {
         }
         key_pair(&folder.path().join("host_key"));
         key_pair(&folder.path().join("id"));
+        let through = through(folder.path());
         for _ in 0..START_ATTEMPTS {
             let port = free_port();
             write_config(folder.path(), port);
-            if let Some(server) = start_server(folder.path(), port) {
-                let sshd = Self { folder, port, server };
+            if let Some(server) = start_server(folder.path(), port, &through) {
+                let sshd = Self { folder, port, server, through };
                 sshd.pin_host_key();
                 return sshd;
             }
@@ -101,7 +109,7 @@ impl Sshd {
 
     /// Starts it again on its port.
     pub fn open(&mut self) {
-        let server = start_server(self.folder.path(), self.port);
+        let server = start_server(self.folder.path(), self.port, &self.through);
         self.server = server.expect("the port is free after its server ended");
     }
 
@@ -152,9 +160,16 @@ fn write_config(folder: &Path, port: u16) {
 }
 
 /// Starts the server and waits until it greets; `None` when it ended instead.
-fn start_server(folder: &Path, port: u16) -> Option<Child> {
-    let mut command = Command::new(SSHD);
-    command.arg("-D").arg("-f").arg(folder.join("config")).arg("-E").arg(folder.join("log"));
+fn start_server(folder: &Path, port: u16, through: &[String]) -> Option<Child> {
+    let words: Vec<&str> = through.iter().map(String::as_str).chain([SSHD]).collect();
+    let mut command = Command::new(words[0]);
+    command
+        .args(&words[1..])
+        .arg("-D")
+        .arg("-f")
+        .arg(folder.join("config"))
+        .arg("-E")
+        .arg(folder.join("log"));
     let mut server = command.stdin(Stdio::null()).spawn().expect("sshd is executable");
     let started = Instant::now();
     while started.elapsed() < START_TIMEOUT {

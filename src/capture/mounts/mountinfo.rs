@@ -84,8 +84,8 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
     })
 }
 
-/// Blank, tab, line feed and backslash come as three octal digits.
-fn unescape(field: &[u8]) -> Vec<u8> {
+/// Blank, tab, line feed and backslash come as three octal digits; so they do in fstab(5).
+pub fn unescape(field: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((byte, tail)) = rest.split_first() {

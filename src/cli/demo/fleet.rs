@@ -213,6 +213,9 @@ pub fn inventory(ports: &[u16], sources: &Path, target: &Path, web_port: u16) ->
         let Host { id, owner, .. } = host;
         let _ = writeln!(text, "[[host]]\nid = \"{id}\"\naddress = \"127.0.0.1\"\nport = {port}");
         let _ = writeln!(text, "uplink = \"loopback\"\ncustomer = \"{owner}\"");
+        if crate::run::rescue::is_diskless_here() {
+            text.push_str("access = \"diskless\"\n");
+        }
         if host.has_target {
             let _ = writeln!(text, "target = \"{TARGET}\"");
         }

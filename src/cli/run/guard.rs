@@ -61,6 +61,7 @@ fn survey(
         clock: global.clock.clone(),
         by: global.by.clone(),
         trust_new: false,
+        new_machine: false,
         stop: Stop::default(),
         tell: Arc::new(|_: &News| {}),
     };

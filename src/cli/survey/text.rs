@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::model::{Bytes, Reason};
-use crate::run::survey::{News, State, Survey, SurveyedHost, UncoveredPath};
+use crate::run::survey::{News, State, Survey, SurveyedHost, UncoveredKind, UncoveredPath};
 use crate::term::{Align, Style, Table};
 
 /// More lines of one kind than this are in `--json` only.
@@ -55,6 +55,7 @@ fn sum(uncovered: &[UncoveredPath]) -> Bytes {
 /// All of it.
 pub(super) fn survey(survey: &Survey, style: Style) -> String {
     let mut text = table(survey, style);
+    text.push_str(&on_disks(survey));
     text.push_str(&uncovered(survey, style));
     text.push_str(&incomplete(survey));
     text.push_str(&refused(survey));
@@ -98,6 +99,9 @@ fn remarks(host: &SurveyedHost) -> String {
         remarks.push("refused".to_owned());
     }
     if let Some(facts) = &host.facts {
+        if facts.rescue.is_some() {
+            remarks.push("from its disks".to_owned());
+        }
         if facts.root == "sudo" {
             remarks.push("by sudo".to_owned());
         }
@@ -123,13 +127,41 @@ fn uncovered(survey: &Survey, style: Style) -> String {
     let mut text =
         format!("\nIn no workload, will be left behind: {}\n{}", found.len(), table.render(style));
     text.push_str(&more(found.len()));
-    let (host, first) = found[0];
-    let _ = writeln!(
-        text,
-        "  hint: Name {} in the `paths` of a workload of {host}, or write \
-         accept = [{{ path = {:?}, reason = \"…\" }}] there.",
-        first.path, first.path
-    );
+    let is_disk = |found: &UncoveredPath| found.kind == UncoveredKind::Disk;
+    if let Some((host, first)) = found.iter().find(|(_, found)| !is_disk(found)) {
+        let _ = writeln!(
+            text,
+            "  hint: Name {} in the `paths` of a workload of {host}, or write \
+             accept = [{{ path = {:?}, reason = \"…\" }}] there.",
+            first.path, first.path
+        );
+    }
+    if let Some((host, first)) = found.iter().find(|(_, found)| is_disk(found)) {
+        let _ = writeln!(
+            text,
+            "  hint: Nothing of {host} leads to {}. If nobody needs it, write the other disks as \
+             `rescue_disks` of {host}.",
+            first.path
+        );
+    }
+    text
+}
+
+/// Machines found on the disks of a rescue system: of what they consist, and what to know of it.
+fn on_disks(survey: &Survey) -> String {
+    let mut text = String::new();
+    for host in &survey.hosts {
+        let Some(rescue) = host.facts.as_ref().and_then(|facts| facts.rescue.as_ref()) else {
+            continue;
+        };
+        let mounted: Vec<String> = (rescue.mounted.iter())
+            .map(|mount| format!("{} on {} ({})", mount.mount_point, mount.device, mount.fs_type))
+            .collect();
+        let _ = writeln!(text, "\n{}, from its disks, read-only: {}", host.id, mounted.join(", "));
+        for remark in rescue.remarks.iter().take(SHOWN_MAX) {
+            let _ = writeln!(text, "  {remark}");
+        }
+    }
     text
 }
 
@@ -205,7 +237,7 @@ fn summary(survey: &Survey) -> String {
 mod tests {
     use super::*;
     use crate::model::TargetId;
-    use crate::run::survey::{MachineFacts, SurveyedTarget, UncoveredKind};
+    use crate::run::survey::{MachineFacts, SurveyedTarget};
 
     fn host(id: &str) -> SurveyedHost {
         SurveyedHost {

@@ -173,8 +173,9 @@ impl<'a> Healing<'a> {
             run: RunNumber(1),
             cursor: None,
             disk: host.disk,
-            skip: shared.own_folders.clone(),
+            skip: shared.own_folders(),
             is_gentle: host.impact == Impact::Gentle,
+            patience: shared.patience,
         };
         link.line.talk.send(&ToAgent::Capture(Box::new(order)));
         let session = shared.new_session();

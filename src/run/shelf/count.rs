@@ -215,7 +215,7 @@ impl Counting {
                     self.counted.stale_root.get_or_insert_with(|| entry.path.clone());
                 }
                 let before = replaced.filter(|old| old.kind == Kind::Directory);
-                let has_moved = before.is_some_and(|old| old.metadata.dev != entry.metadata.dev);
+                let has_moved = before.is_some_and(|old| is_elsewhere(old, entry));
                 if has_moved && entry.kind == Kind::Directory {
                     self.moved = Some(entry.path.clone());
                 }
@@ -227,6 +227,17 @@ impl Counting {
             _ => {}
         }
     }
+}
+
+/// Is this another directory than before, on another device? Devices get other numbers in a rescue
+/// system and after a reboot: a directory that keeps its inode is the same. The top of a file
+/// system always has the same small one (2 on ext4, 128 on XFS, 256 on btrfs), which tells nothing,
+/// unless it is the machine's root, that nothing can be missing from.
+fn is_elsewhere(old: &Entry, new: &Entry) -> bool {
+    const TOP_INODE_MAX: u64 = 256;
+    let is_same = old.metadata.ino == new.metadata.ino
+        && (new.metadata.ino > TOP_INODE_MAX || new.path.is_root());
+    old.metadata.dev != new.metadata.dev && !is_same
 }
 
 /// What a pass holds when all its runs are merged.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::machine::{MachineFacts, shown};
+use super::machine::{DeviceFacts, MachineFacts, shown};
 use crate::inventory::{Host, Inventory, Workload};
 use crate::ledger::{Ledger, LedgerError};
 use crate::model::text::bounded;
@@ -72,6 +72,8 @@ pub enum UncoveredKind {
     Folder,
     /// A mounted file system.
     FileSystem,
+    /// A disk of a machine in a rescue system to which nothing of that machine leads.
+    Disk,
     /// There may be more beneath it that could not be looked at or is too much to list.
     Unseen,
 }
@@ -101,14 +103,16 @@ impl HostFacts {
         rtt: Duration,
         answer: &SurveyAnswer,
     ) -> Self {
+        let left = facts.rescue.iter().flat_map(|rescue| &rescue.devices);
+        let left: Vec<_> = left.filter(|device| device.is_left).map(left_device).collect();
         let measured = || host.workloads.iter().map(|w| w.id.clone()).zip(&answer.workloads);
         Self {
             schema: SCHEMA,
             rtt_ms: Some(rtt.as_secs_f64() * 1e3),
+            uncovered: uncovered(answer).into_iter().chain(left).collect(),
             facts,
             workloads: measured().map(|(id, measured)| (id, measured.bytes)).collect(),
             incomplete: measured().filter_map(|(id, m)| Some((id, incomplete(m)?))).collect(),
-            uncovered: uncovered(answer),
         }
     }
 
@@ -145,6 +149,18 @@ fn incomplete(measured: &Measured) -> Option<String> {
         return Some(bounded(&measured.fault, WHY_CHARS_MAX));
     }
     (!measured.complete).then(|| "not everything could be looked at; it is larger".to_owned())
+}
+
+/// Its name is no path, so no workload covers it by its paths: it is taken by another workload's
+/// host, or left out by naming the others in `rescue_disks`.
+fn left_device(device: &DeviceFacts) -> UncoveredPath {
+    let holds = if device.holds.is_empty() { "unreadable" } else { &device.holds };
+    UncoveredPath {
+        path: format!("disk {} ({holds})", device.path),
+        bytes: if device.used == Bytes::ZERO { device.size } else { device.used },
+        kind: UncoveredKind::Disk,
+        complete: true,
+    }
 }
 
 fn uncovered(answer: &SurveyAnswer) -> Vec<UncoveredPath> {

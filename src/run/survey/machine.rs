@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::text::{bounded, printable};
 use crate::model::{Bytes, Timestamp};
 use crate::ssh::probe::{Facts, Root, Runs};
-use crate::wire::SurveyAnswer;
 use crate::wire::survey::MarkKind;
+use crate::wire::{RescueAnswer, SurveyAnswer};
 
 /// Longest text, in characters.
 const TEXT_CHARS_MAX: usize = 200;
@@ -53,6 +53,63 @@ pub struct MachineFacts {
     pub disks: Vec<DiskFacts>,
     /// What speaks of a hypervisor, panel or database server.
     pub marks: Vec<MarkFacts>,
+    /// Where a rescue system answers: how the machine was found on its disks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rescue: Option<RescueFacts>,
+}
+
+/// A machine on its disks; fields are added, never changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RescueFacts {
+    /// The rescue system's own name.
+    pub hostname: String,
+    /// What the machine consists of, its root first.
+    pub mounted: Vec<MountFacts>,
+    /// Every block device that was looked at.
+    pub devices: Vec<DeviceFacts>,
+    /// The machine's own table of file systems, or its beginning.
+    pub fstab: String,
+    /// What people should know of a copy.
+    pub remarks: Vec<String>,
+}
+
+/// A file system of the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountFacts {
+    /// Where it belongs.
+    pub mount_point: String,
+    /// Its device in the rescue system.
+    pub device: String,
+    /// Its type.
+    pub fs_type: String,
+    /// How it is mounted.
+    pub options: String,
+}
+
+/// A block device, and what it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceFacts {
+    /// As the rescue system names it.
+    pub path: String,
+    /// The disk that it is a partition of.
+    pub part_of: String,
+    /// Its size.
+    pub size: Bytes,
+    /// `ext4`, `xfs`, `luks`, `lvm`, `raid`…; empty: nothing that evac knows.
+    pub holds: String,
+    /// Its own number.
+    pub uuid: String,
+    /// Its label.
+    pub label: String,
+    /// What is used of it, as far as it says.
+    pub used: Bytes,
+    /// It was not unmounted.
+    pub is_dirty: bool,
+    /// Data that nothing of the machine leads to.
+    pub is_left: bool,
+    /// What kept it from being looked at.
+    pub fault: String,
 }
 
 /// A folder that might take the agent.
@@ -159,6 +216,52 @@ impl MachineFacts {
             .map(|mark| MarkFacts { kind: mark.kind, path: shown(mark.path.as_bytes()) })
             .collect();
     }
+}
+
+impl MachineFacts {
+    /// Adds what an agent found on the disks: the machine is that, not the rescue system.
+    pub fn add_found(&mut self, found: &RescueAnswer) {
+        let text = |text: &str| bounded(&printable(text.as_bytes()), TEXT_CHARS_MAX);
+        let mounted = found.mounted.iter().map(|mount| MountFacts {
+            mount_point: shown(mount.point.as_bytes()),
+            device: text(&mount.device),
+            fs_type: text(&mount.fs_type),
+            options: text(&mount.options),
+        });
+        let devices = found.devices.iter().map(|device| DeviceFacts {
+            path: text(&device.path),
+            part_of: text(&device.part_of),
+            size: device.size,
+            holds: text(&device.holds),
+            uuid: text(&device.uuid),
+            label: text(&device.label),
+            used: device.used,
+            is_dirty: device.is_dirty,
+            is_left: device.is_left,
+            fault: text(&device.fault),
+        });
+        let named = |word: &str| Some(text(word)).filter(|word| !word.is_empty());
+        let rescue = RescueFacts {
+            hostname: std::mem::take(&mut self.hostname),
+            mounted: mounted.collect(),
+            devices: devices.collect(),
+            fstab: found
+                .fstab
+                .lines()
+                .map(|line| bounded(&printable(line.as_bytes()), 1_000) + "\n")
+                .collect(),
+            remarks: found.remarks.iter().map(|remark| text_of(remark)).collect(),
+        };
+        self.root_fs = rescue.mounted.first().map(|root| root.fs_type.clone());
+        self.machine_id = named(&found.machine_id);
+        self.hostname = text(&found.hostname);
+        self.rescue = Some(rescue);
+    }
+}
+
+/// A sentence as people read it.
+fn text_of(remark: &str) -> String {
+    bounded(&printable(remark.as_bytes()), 400)
 }
 
 /// A path as people read it.

@@ -6,7 +6,8 @@
 
 use super::facts::HostFacts;
 use super::machine::MachineFacts;
-use crate::inventory::Host;
+use crate::inventory::{Access, Host};
+use crate::run::rescue::LIVE_ROOTS;
 use crate::wire::survey::MarkKind;
 
 /// What to do next.
@@ -23,19 +24,6 @@ const TOOLS: &[(MarkKind, &str)] = &[
     (MarkKind::Panel, "plesk"),
     (MarkKind::Panel, "directadmin"),
 ];
-/// File systems of `/` that are gone, or somebody else's, after a reboot.
-const LIVE_ROOTS: &[&str] = &[
-    "overlay",
-    "overlayfs",
-    "aufs",
-    "tmpfs",
-    "ramfs",
-    "rootfs",
-    "squashfs",
-    "nfs",
-    "nfs4",
-    "iso9660",
-];
 
 /// Why `host` must not be taken as a whole, if it would be: what was found, in words.
 pub fn default_refusal(found: &HostFacts, host: &Host) -> Option<String> {
@@ -49,7 +37,9 @@ pub fn default_refusal(found: &HostFacts, host: &Host) -> Option<String> {
         (MarkKind::Database, "a database server"),
     ];
     let mut why: Vec<String> = Vec::new();
-    for (kind, name) in kinds {
+    // On the disks of a machine that does not run, nothing is written to.
+    let at_rest = |kind| host.access == Access::Rescue && kind == MarkKind::Database;
+    for (kind, name) in kinds.into_iter().filter(|(kind, _)| !at_rest(*kind)) {
         let signs = signs(facts, kind);
         if !signs.is_empty() {
             why.push(format!("{name} ({})", signs.join(", ")));

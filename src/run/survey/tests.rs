@@ -7,6 +7,7 @@ use super::machine::MarkFacts;
 use super::*;
 use crate::inventory::{self, Inventory, SourceFile};
 use crate::model::TreePath;
+use crate::wire::SurveyAnswer;
 use crate::wire::survey::{AreaKind, BYTES_MAX, LIST_MAX, MarkKind, Measured, UncoveredArea};
 
 fn inventory(hosts: &str) -> Inventory {
