@@ -28,6 +28,7 @@ mod reading;
 pub mod sample;
 pub mod settings;
 mod settings_parse;
+pub mod ways;
 pub mod what;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,7 @@ pub use reading::{
     INVENTORY_FILE, INVENTORY_FOLDER, Reading, SETTINGS_FILE, Unusable, read, read_files,
 };
 pub use settings::{Resource, ResourceKind, Settings, Window};
+pub use ways::{ClientConfig, Ways};
 
 /// Where an entry or a value was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -199,6 +201,8 @@ pub struct Host {
     /// The only key accepted from this host, as in `known_hosts` (`ssh-ed25519 AAAA…`) or as
     /// fingerprint (`SHA256:…`); `None`: the site's `known_hosts` decides.
     pub host_key: Option<String>,
+    /// What else may let us in.
+    pub ways: Ways,
     /// The host to go through.
     pub jump: Option<HostId>,
     /// The uplink it sends through.

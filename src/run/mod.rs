@@ -17,6 +17,7 @@ mod bottleneck;
 pub mod capacities;
 pub mod control;
 pub mod coordinator;
+pub mod endpoints;
 mod engine;
 pub mod gate;
 mod hands;

@@ -267,8 +267,7 @@ impl Surveyor {
     }
 
     async fn target(&self, target: &Target) -> SurveyedTarget {
-        let endpoint = self.reach.target_endpoint(target);
-        let dialled = match self.knock(&endpoint).await {
+        let dialled = match self.knock_at(self.reach.target_endpoint(target)).await {
             Ok(connection) => {
                 connection.close().await;
                 Ok(())
@@ -280,7 +279,7 @@ impl Surveyor {
 
     async fn host(&self, host: &Host) -> SurveyedHost {
         let mut machine = None;
-        let looked = match self.knock(&self.reach.endpoint(host)).await {
+        let looked = match self.knock_at(self.reach.endpoint(host)).await {
             Ok(connection) => {
                 let looked = self.look(host, &connection, &mut machine).await;
                 connection.close().await;
@@ -310,6 +309,7 @@ impl Surveyor {
     ) -> Result<(HostFacts, Bytes), TalkError> {
         let probed = probe::probe(connection).await.map_err(|error| talk_error(&error))?;
         let facts = machine.insert(MachineFacts::of(&probed, self.clock.now()));
+        facts.legacy = connection.allows_legacy();
         let generation = self.ledger.generation(&host.id).map_err(landing)?;
         let who = (&host.id, host.impact);
         let (mut talk, placed, rtt) =

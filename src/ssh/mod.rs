@@ -18,8 +18,10 @@
 //! - Nothing here waits for ever: connecting, logging in, opening a channel and writing all have an
 //!   end. Reading has none: silence is judged by whoever knows what should come.
 
+mod algorithms;
 mod auth;
 mod channel;
+mod client_config;
 mod connect;
 mod connection;
 pub mod deploy;
@@ -29,19 +31,28 @@ mod fault;
 pub mod hosts;
 mod keyring;
 pub mod knock;
+mod password;
 pub mod probe;
+mod program;
+mod refusal;
+mod secret;
 mod shown;
+mod sudo;
+mod terminal;
 mod wire;
 
 use std::path::PathBuf;
 
 pub use channel::{Exec, ExecReader, ExecWriter, Exit};
+pub use client_config::{ConfigQuestion, Configured, Hop, configured};
 pub use connect::Purpose;
 pub use connection::{Connection, Output};
 pub use dial::{DialLimits, Dialler};
 pub use fault::SshError;
 pub use hosts::{HostName, KnownHosts, Place, Verdict};
 pub use keyring::{Ask, Keyring, NobodyThere, agent_socket};
+pub use refusal::Refusal;
+pub use secret::Question;
 pub use shown::shown_key;
 
 /// A login on a machine, and the way there.
@@ -67,6 +78,19 @@ pub struct Endpoint {
     pub host_key: Option<String>,
     /// Files of pinned keys, read in order.
     pub known_hosts: Vec<PathBuf>,
+    /// What else there is to get in by.
+    pub means: Means,
+}
+
+/// Means to get in besides keys.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Means {
+    /// Says the password, where no key is let in.
+    pub password: Option<Question>,
+    /// Says what sudo wants, where it wants a password.
+    pub sudo_password: Option<Question>,
+    /// May SHA-1 and CBC be used, for sshds that have nothing better?
+    pub legacy: bool,
 }
 
 impl Endpoint {

@@ -98,8 +98,14 @@ fn remarks(host: &SurveyedHost) -> String {
         remarks.push("refused".to_owned());
     }
     if let Some(facts) = &host.facts {
-        if facts.root == "sudo" {
-            remarks.push("by sudo".to_owned());
+        match &*facts.root {
+            "sudo" => remarks.push("by sudo".to_owned()),
+            "sudo-password" => remarks.push("by sudo with its password".to_owned()),
+            "sudo-terminal" => remarks.push("by sudo on a terminal".to_owned()),
+            _ => {}
+        }
+        if facts.legacy {
+            remarks.push("legacy".to_owned());
         }
         let skew = facts.clock_skew_s.filter(|skew| skew.unsigned_abs() > SKEW_S_MAX);
         remarks.extend(skew.map(|skew| format!("clock {skew:+} s")));

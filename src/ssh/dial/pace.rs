@@ -2,10 +2,11 @@
 //!
 //! sshd drops connections at random from the tenth unauthenticated one (MaxStartups 10:30:100),
 //! punishes clients that only look (PerSourcePenalties, up to ten minutes), and fail2ban shuts out
-//! after five failures. So: few at once, a little apart, long silence when turned away, and none at
-//! all after two refused logins.
+//! after five failures, of whichever users. So: few at once, a little apart, long silence when
+//! turned away, none at all after two refused logins or one refused password, and never a fifth
+//! failure at one sshd within ten minutes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 /// The figures.
@@ -27,6 +28,10 @@ pub struct DialLimits {
     pub holds: [Duration; 3],
     /// Refused logins of a user on a host before none is tried any more.
     pub refusals: u32,
+    /// Failures at one sshd, of all users together and for whatever cause…
+    pub failures: usize,
+    /// … within this long, before it is left alone until the first of them is as old.
+    pub failures_within: Duration,
 }
 
 impl Default for DialLimits {
@@ -40,6 +45,8 @@ impl Default for DialLimits {
             tries: 8,
             holds: [Duration::from_secs(20), Duration::from_secs(60), Duration::from_secs(600)],
             refusals: 2,
+            failures: 4,
+            failures_within: Duration::from_secs(600),
         }
     }
 }
@@ -54,7 +61,19 @@ pub enum Turn {
     /// Ask again when another dial is done.
     Full,
     /// Not before [`Pace::reset`]: so many logins were refused.
-    Open(u32),
+    Open {
+        /// How many.
+        refused: u32,
+        /// Was it a password?
+        by_password: bool,
+    },
+    /// Not for this long: so many failed here that the next might get us banned.
+    Spared {
+        /// How many.
+        failed: usize,
+        /// Until the first of them is forgotten.
+        pause: Duration,
+    },
 }
 
 /// How a dial went, as far as the next one is concerned.
@@ -64,6 +83,10 @@ pub enum Outcome {
     LoggedIn,
     /// sshd answered and refused the login.
     LoginRefused,
+    /// It refused a password, which is not given twice.
+    PasswordRefused,
+    /// We hung up before a login: over the host's key, or over what it asked.
+    LeftEarly,
     /// "Not allowed at this time".
     NotAllowed,
     /// Cut before the banner: a ban, or chance.
@@ -79,6 +102,8 @@ struct Sshd {
     held_until: Duration,
     cuts: u32,
     turned_away: usize,
+    /// When logins failed here, the oldest first.
+    failed_at: VecDeque<Duration>,
 }
 
 /// A user at an sshd.
@@ -86,6 +111,7 @@ struct Sshd {
 struct Login {
     under_way: u32,
     refused: u32,
+    password_refused: bool,
     /// It was let in before, and not refused since.
     proven: bool,
 }
@@ -108,13 +134,23 @@ impl Pace {
     /// May `user` be logged in at `sshd` now? `random` lies between 0 and 1.
     pub fn ask(&mut self, sshd: &str, user: &str, now: Duration, random: f64) -> Turn {
         let login = self.logins.entry((sshd.to_owned(), user.to_owned())).or_default();
-        if login.refused >= self.limits.refusals {
-            return Turn::Open(login.refused);
+        if login.refused >= self.limits.refusals || login.password_refused {
+            let (refused, by_password) = (login.refused, login.password_refused);
+            return Turn::Open { refused, by_password };
         }
         let state = self.sshds.entry(sshd.to_owned()).or_default();
         let not_before = state.next_at.max(state.held_until);
         if now < not_before {
             return Turn::Wait(not_before.saturating_sub(now));
+        }
+        let within = self.limits.failures_within;
+        state.failed_at.retain(|at| now.saturating_sub(*at) < within);
+        if let Some(first) = state.failed_at.front()
+            && state.failed_at.len() >= self.limits.failures
+            && !login.proven
+        {
+            let pause = within.saturating_sub(now.saturating_sub(*first));
+            return Turn::Spared { failed: state.failed_at.len(), pause };
         }
         // However many connections are wanted, no more logins may fail together than one by one.
         let doubtful = !login.proven && login.refused + login.under_way >= self.limits.refusals;
@@ -141,12 +177,17 @@ impl Pace {
         match outcome {
             Outcome::LoggedIn => {
                 (state.cuts, state.turned_away) = (0, 0);
-                (login.refused, login.proven) = (0, true);
+                (login.refused, login.password_refused, login.proven) = (0, false, true);
             }
-            Outcome::LoginRefused => {
+            Outcome::LoginRefused | Outcome::PasswordRefused => {
                 (state.cuts, state.turned_away) = (0, 0);
                 (login.refused, login.proven) = (login.refused + 1, false);
+                // fail2ban's aggressive filter counts both the refusal and the end that follows.
+                let by_password = outcome == Outcome::PasswordRefused;
+                login.password_refused |= by_password;
+                state.failed_at.extend([now].repeat(1 + usize::from(by_password)));
             }
+            Outcome::LeftEarly => state.failed_at.push_back(now),
             Outcome::NotAllowed => state.hold(&self.limits, now),
             Outcome::CutBeforeBanner => {
                 state.cuts += 1;
@@ -173,7 +214,7 @@ impl Pace {
     /// Somebody acted: logins of `user` at `sshd` may be tried again.
     pub fn reset(&mut self, sshd: &str, user: &str) {
         if let Some(login) = self.logins.get_mut(&(sshd.to_owned(), user.to_owned())) {
-            login.refused = 0;
+            (login.refused, login.password_refused) = (0, false);
         }
         if let Some(state) = self.sshds.get_mut(sshd) {
             (state.cuts, state.turned_away, state.held_until) = (0, 0, Duration::ZERO);
@@ -236,10 +277,43 @@ mod tests {
             assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
             pace.done("a", "root", Outcome::LoginRefused, S);
         }
-        assert_eq!(pace.ask("a", "root", 1_000_000 * S, 0.0), Turn::Open(2));
+        let open = Turn::Open { refused: 2, by_password: false };
+        assert_eq!(pace.ask("a", "root", 1_000_000 * S, 0.0), open);
         assert_eq!(pace.ask("a", "backup", S, 0.0), Turn::Go, "another user is another matter");
         pace.reset("a", "root");
         assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
+    }
+
+    #[test]
+    fn a_refused_password_is_not_given_twice() {
+        let mut pace = pace();
+        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
+        pace.done("a", "root", Outcome::PasswordRefused, S);
+        let open = Turn::Open { refused: 1, by_password: true };
+        assert_eq!(pace.ask("a", "root", 9_000 * S, 0.0), open);
+        pace.reset("a", "root");
+        assert_eq!(pace.ask("a", "root", 9_000 * S, 0.0), Turn::Go);
+    }
+
+    #[test]
+    fn a_fifth_failure_within_ten_minutes_is_avoided_whoever_fails() {
+        let mut pace = pace();
+        let logins = [("kim", Outcome::LoginRefused), ("jo", Outcome::PasswordRefused)];
+        let logins = logins.into_iter().chain([("max", Outcome::LeftEarly)]).zip(1..);
+        for ((user, outcome), at) in logins {
+            assert_eq!(pace.ask("a", user, at * S, 0.0), Turn::Go);
+            pace.done("a", user, outcome, at * S);
+        }
+        let spared = Turn::Spared { failed: 4, pause: 591 * S };
+        assert_eq!(pace.ask("a", "root", 10 * S, 0.0), spared);
+        pace.reset("a", "root");
+        assert_eq!(pace.ask("a", "root", 10 * S, 0.0), spared, "nobody's word undoes a ban");
+        assert_eq!(pace.ask("b", "root", 10 * S, 0.0), Turn::Go);
+        assert_eq!(pace.ask("a", "root", 601 * S, 0.0), Turn::Go);
+        pace.done("a", "root", Outcome::LoggedIn, 601 * S);
+        pace.done("a", "max", Outcome::LeftEarly, 601 * S);
+        assert_eq!(pace.ask("a", "max", 601 * S, 0.0), Turn::Spared { failed: 4, pause: S });
+        assert_eq!(pace.ask("a", "root", 601 * S, 0.0), Turn::Go, "who was let in is not doubted");
     }
 
     #[test]
