@@ -34,4 +34,7 @@ mod steer;
 mod survey;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
 mod wait;
+#[cfg(test)]
+mod ways;

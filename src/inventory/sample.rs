@@ -57,8 +57,8 @@ mod tests {
         }
         let keys = "id name tier language contacts domains group labels hold suspended address \
              port user identity host_key password_command sudo_password_command config \
-             legacy jump uplink uses rate disk customer capture impact target label kind paths exclude class bytes addresses restore accept recheck \
-             checks";
+             legacy jump uplink uses rate disk customer capture impact target label kind paths \
+             exclude class bytes addresses restore accept recheck checks";
         for key in keys.split(' ') {
             assert!(inventory.contains(&format!("\n{key} = ")), "{key}");
         }

@@ -16,8 +16,8 @@ pub const PLACEHOLDERS: [&str; 4] = ["id", "address", "port", "user"];
 const SHOWN_MAX: usize = 80;
 const COMMAND_HINT: &str =
     "Write a program and its arguments: password_command = [\"pass\", \"show\", \"ssh/{id}\"].";
-const PASSWORD_HINT: &str = "evac keeps no passwords in files. Write password_command = [\"PROGRAM\", …]; \
-     what it prints first is the password.";
+const PASSWORD_HINT: &str = "evac keeps no passwords in files. Write \
+     password_command = [\"PROGRAM\", …]; the first line it prints is the password.";
 
 /// What is written of it; `None`: nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

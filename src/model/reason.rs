@@ -171,7 +171,9 @@ impl Reason {
             Self::RequireTty => {
                 "Write `Defaults:USER !requiretty` into its sudoers, or log in as root."
             }
-            Self::NoExecFolder => "mount -o remount,exec /dev/shm, or any 40 MB that may run.",
+            Self::NoExecFolder => {
+                "`mount -o remount,exec /dev/shm` over there, or another folder with 40 MB free."
+            }
             Self::AgentPlace => "Every writable folder is full or noexec; free one, e.g. /dev/shm.",
             Self::Protocol => {
                 "The host sent what no evac agent sends; do not trust it, look at it."

@@ -205,7 +205,8 @@ impl Connection {
         // A session that is stuck in a write does not see the goodbye; this ends it all the same.
         if timeout(CLOSE_TIMEOUT, self.closed()).await.is_err() {
             self.kill();
-            // One that waits for our answer to a question does not see that either; it ends with us.
+            // One that waits for our answer to a question does not see that either: it ends when
+            // the last of us goes.
             let _ = timeout(CLOSE_TIMEOUT, self.closed()).await;
         }
     }

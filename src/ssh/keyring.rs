@@ -99,8 +99,8 @@ impl Keyring {
         &self.secrets
     }
 
-    /// Every key that may be offered for `endpoint`, best first, at most [`MAX_OFFERS`]. Where there
-    /// is none but a password, that is asked for now; otherwise not before it is needed.
+    /// Every key that may be offered for `endpoint`, best first, at most [`MAX_OFFERS`]. Where
+    /// there is none but a password, that is asked for now; otherwise not before it is needed.
     pub(super) async fn offers(
         self: &Arc<Self>,
         endpoint: &Endpoint,

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! channel with a terminal:  sh ── sudo ── sh ── the command, as root
-//!                                                in │ out │ err │ code      (pipes in a 0700 folder)
+//!                                                in │ out │ err │ code      (pipes, for us only)
 //! channel without one:                           cat   cat   cat            as the user
 //! ```
 //!
@@ -25,11 +25,12 @@ const WITHIN: Duration = Duration::from_secs(30);
 /// Noise before the shell's word; and what sudo says instead.
 const NOISE_BYTES_MAX: usize = 16 * 1024;
 
-/// Makes the pipes, tells where they are, and becomes the command. `$1`: what tells it apart. Opened
-/// both ways before it goes, a pipe lets go of whoever still waits for its other end.
+/// Makes the pipes, tells where they are, and becomes the command. `$1`: what tells it apart.
+/// Opened both ways before it goes, a pipe lets go of whoever still waits for its other end.
 const ON_TERMINAL: &str = "umask 077; w=$1; shift; d=; \
     for f in /dev/shm \"$XDG_RUNTIME_DIR\" /var/tmp \"$HOME\" /tmp; do \
-      [ -n \"$f\" ] && mkdir \"$f/.evac-pipes-$w\" 2>/dev/null && d=$f/.evac-pipes-$w && break; done; \
+      [ -n \"$f\" ] || continue; d=$f/.evac-pipes-$w; mkdir \"$d\" 2>/dev/null && break; d=; \
+    done; \
     [ -n \"$d\" ] || { echo no folder for pipes; exit 1; }; \
     clean() { for p in in out err code; do : <>\"$d/$p\"; rm -f \"$d/$p\"; done; rmdir \"$d\"; }; \
     trap 'clean; exit 1' HUP INT TERM; \

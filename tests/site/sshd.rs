@@ -31,6 +31,11 @@ pub struct Sshd {
 impl Sshd {
     /// Starts a server; fails when OpenSSH is not installed (`scripts/packages` does that).
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// The same with lines of configuration that go before the usual ones: the first word counts.
+    pub fn start_with(lines: &str) -> Self {
         assert!(Path::new(SSHD).exists(), "{SSHD} is missing: run scripts/packages tests");
         let folder = tempfile::Builder::new().prefix("evac-sshd-").tempdir();
         let folder = folder.expect("the temporary folder is writable");
@@ -41,7 +46,7 @@ impl Sshd {
         key_pair(&folder.path().join("id"));
         for _ in 0..START_ATTEMPTS {
             let port = free_port();
-            write_config(folder.path(), port);
+            write_config(folder.path(), port, lines);
             if let Some(server) = start_server(folder.path(), port) {
                 let sshd = Self { folder, port, server };
                 sshd.pin_host_key();
@@ -132,10 +137,11 @@ fn free_port() -> u16 {
     listener.local_addr().expect("a bound socket has an address").port()
 }
 
-fn write_config(folder: &Path, port: u16) {
+fn write_config(folder: &Path, port: u16, lines: &str) {
     let path = folder.display();
     let config = format!(
-        "ListenAddress 127.0.0.1:{port}\n\
+        "{lines}\n\
+         ListenAddress 127.0.0.1:{port}\n\
          HostKey {path}/host_key\n\
          AuthorizedKeysFile {path}/id.pub\n\
          PidFile {path}/pid\n\
