@@ -187,6 +187,9 @@ fn retry_dials_again_and_no_sshd_sees_a_fifth_failure() {
         reasons.push(failure());
     }
     assert_eq!(reasons, ["auth", "auth", "auth", "auth", "auth-spared"]);
+    drop(run);
+    let surveyed = rows.site.evac(&["--json", "survey", "host/locked"]).exits(1).json();
+    assert_eq!(surveyed[0]["hosts"][0]["reason"], "auth-spared", "another command knows of it");
     let log = rows.sshds[strict].log();
     assert_eq!(log.matches("authenticating user").count(), 4, "{log}");
 }

@@ -32,7 +32,7 @@ pub(super) const NO_TERMINAL: &str = "must have a tty";
 enum Conversed {
     /// What comes now is the command's.
     Ready,
-    /// It asked again, after it got the password or since there is none.
+    /// The password is wrong: it asked again, or gave up.
     Wrong,
     /// It ended.
     Ended(Exit),
@@ -177,6 +177,10 @@ impl Exec {
                 }
             }
             if !self.reader.pump().await? {
+                // With `passwd_tries=1` it does not ask again.
+                if is_given && self.reader.stderr().contains("incorrect password") {
+                    return Ok(Conversed::Wrong);
+                }
                 let exit = self.reader.finish().await?;
                 return Ok(Conversed::Ended(exit));
             }

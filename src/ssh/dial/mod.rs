@@ -4,16 +4,19 @@
 //! up to [`PER_BASTION`] hosts. No place in the queue is held while a bastion is dialled or a
 //! passphrase typed. A refused login is never tried again by itself.
 
+mod memory;
 mod pace;
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use memory::Memory;
 pub use pace::{DialLimits, Outcome, Pace, Turn};
 
 use super::auth::log_in;
@@ -33,6 +36,7 @@ pub struct Dialler {
     freed: Notify,
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
+    memory: Option<Memory>,
     bastions: Mutex<HashMap<Endpoint, Arc<tokio::sync::Mutex<Bastion>>>>,
 }
 
@@ -63,7 +67,10 @@ struct Ticket<'a> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         let now = self.dialler.clock.elapsed();
-        self.dialler.pace().done(&self.sshd, &self.user, self.outcome, now);
+        let failures = self.dialler.pace().done(&self.sshd, &self.user, self.outcome, now);
+        if let Some(memory) = self.dialler.memory.as_ref().filter(|_| failures > 0) {
+            memory.note(&self.sshd, failures, self.dialler.clock.now().as_second());
+        }
         self.dialler.freed.notify_waiters();
     }
 }
@@ -76,8 +83,20 @@ impl Dialler {
             freed: Notify::new(),
             keyring,
             clock,
+            memory: None,
             bastions: Mutex::new(HashMap::new()),
         }
+    }
+
+    /// The same, with failures kept in `file` from one command to the next.
+    #[must_use]
+    pub fn remembering(self, file: PathBuf) -> Self {
+        let (memory, now) = (Memory(file), self.clock.elapsed());
+        let within = self.pace().limits().failures_within;
+        for (sshd, age) in memory.read(self.clock.now().as_second(), within) {
+            self.pace().remember(&sshd, age, now);
+        }
+        Self { memory: Some(memory), ..self }
     }
 
     fn pace(&self) -> std::sync::MutexGuard<'_, Pace> {
