@@ -42,4 +42,7 @@ mod steer;
 mod survey;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
 mod wait;
+#[cfg(test)]
+mod ways;

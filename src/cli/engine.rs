@@ -16,6 +16,9 @@ use crate::ssh::deploy::Agent;
 use crate::ssh::{Ask, DialLimits, Dialler, Keyring};
 use crate::term::{self, Output, Roster};
 
+/// Refused logins of the last minutes, in the state folder.
+const LOGINS_FILE: &str = "logins";
+
 /// A runtime for the async shell.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     raise_file_limit();
@@ -60,6 +63,7 @@ pub fn reach_as(site: SiteId, global: &Global, loaded: &Loaded) -> Result<Reach,
         .map_err(|error| Failure::io("read the running program", itself, &error))?;
     let keyring = Arc::new(Keyring::new(Arc::new(Terminal)));
     let dialler = Dialler::new(DialLimits::default(), keyring, global.clock.clone());
+    let dialler = dialler.remembering(global.state().join(LOGINS_FILE));
     Ok(Reach::new(
         (site, &global.site),
         &loaded.settings,

@@ -29,6 +29,7 @@ mod rescue;
 pub mod sample;
 pub mod settings;
 mod settings_parse;
+pub mod ways;
 pub mod what;
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,7 @@ pub use reading::{
 };
 pub use rescue::{Access, Rescue};
 pub use settings::{Resource, ResourceKind, Settings, StoreDisk, Window};
+pub use ways::{ClientConfig, Ways};
 
 /// Where an entry or a value was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -202,6 +204,8 @@ pub struct Host {
     /// The only key accepted from this host, as in `known_hosts` (`ssh-ed25519 AAAA…`) or as
     /// fingerprint (`SHA256:…`); `None`: the site's `known_hosts` decides.
     pub host_key: Option<String>,
+    /// What else may let us in.
+    pub ways: Ways,
     /// The host to go through.
     pub jump: Option<HostId>,
     /// The uplink it sends through.

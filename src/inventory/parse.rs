@@ -11,9 +11,10 @@ use crate::inventory::fields::Fields;
 use crate::inventory::overlay::{Overlay, Raw};
 use crate::inventory::rescue;
 use crate::inventory::settings::DEFAULT_PORT;
+use crate::inventory::ways::ways;
 use crate::inventory::{
     Accept, AddressChange, Checks, Class, Customer, Entry, Hold, Host, Impact, Inventory, Origin,
-    Problem, Target, Workload, WorkloadKind, default,
+    Problem, Target, Ways, Workload, WorkloadKind, default,
 };
 use crate::model::{CustomerId, DiskKind, TargetId, TreePath};
 
@@ -88,10 +89,11 @@ fn host(raw: &Raw, targets: &mut Vec<Target>, problems: &mut Vec<Problem>) -> Op
     let mut fields = Fields::new(&raw.table, &raw.origin, "host", problems).of(Some(entry.clone()));
     let id = fields.parse("id");
     let address = address(&mut fields);
-    let port = fields.port().unwrap_or(DEFAULT_PORT);
+    let port = fields.port();
     let user = fields.text("user");
     let identity = fields.texts("identity").into_iter().map(PathBuf::from).collect();
     let host_key = fields.text("host_key");
+    let ways = Ways { is_port_written: port.is_some(), ..ways(&mut fields) };
     let jump = fields.parse("jump");
     let uplink = fields.parse("uplink");
     let uses = fields.parse_list("uses");
@@ -108,10 +110,11 @@ fn host(raw: &Raw, targets: &mut Vec<Target>, problems: &mut Vec<Problem>) -> Op
     let mut host = Host {
         id: id?,
         address: address?,
-        port,
+        port: port.unwrap_or(DEFAULT_PORT),
         user,
         identity,
         host_key,
+        ways,
         jump,
         uplink,
         uses,

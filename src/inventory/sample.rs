@@ -49,13 +49,15 @@ mod tests {
         let [settings, inventory] = [SETTINGS, INVENTORY].map(uncommented);
         let reading = reading(&settings, &inventory);
         assert_eq!(reading.problems, []);
-        let keys = "name timezone languages opens closes hard user identity known_hosts landing \
+        let keys = "name timezone languages opens closes hard user identity known_hosts \
+             password_command sudo_password_command config legacy landing \
              hosts id rate kind readers dedup address port capacity beat";
         for key in keys.split(' ') {
             assert!(settings.contains(&format!("\n{key} = ")), "{key}");
         }
         let keys = "id name tier language contacts domains group labels hold suspended address \
-             port user identity host_key jump uplink uses rate disk customer capture impact target \
+             port user identity host_key password_command sudo_password_command config \
+             legacy jump uplink uses rate disk customer capture impact target \
              access rescue_root rescue_disks rescue_without rescue_host_key \
              label kind paths exclude class bytes addresses restore accept recheck \
              checks";

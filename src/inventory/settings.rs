@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::inventory::{Class, Dedup, Origin, Target};
+use crate::inventory::{Class, Dedup, Origin, Target, Ways};
 use crate::model::{Bytes, Rate, ResourceId, Span, TierName, Timestamp};
 
 /// Weight of a customer without a tier.
@@ -104,6 +104,8 @@ pub struct Ssh {
     pub identity: Vec<PathBuf>,
     /// Pinned host keys, as written; relative to the site.
     pub known_hosts: PathBuf,
+    /// What else may let us in.
+    pub ways: Ways,
 }
 
 /// What evac may use.
@@ -189,6 +191,7 @@ impl Settings {
                 user: DEFAULT_USER.into(),
                 identity: Vec::new(),
                 known_hosts: DEFAULT_KNOWN_HOSTS.into(),
+                ways: Ways::default(),
             },
             outside: Vec::new(),
             limits: Limits {

@@ -10,6 +10,7 @@ use crate::inventory::settings::{
     DEFAULT_LANGUAGE, DEFAULT_PATIENCE, DEFAULT_PORT, DEFAULT_TIMEZONE, DEFAULT_USER, LANES_MAX,
     LANGUAGES, Limits, PATIENCE, Resource, ResourceKind, Settings, Site, Ssh, StoreDisk, Window,
 };
+use crate::inventory::ways::ways;
 use crate::inventory::{Class, Dedup, Origin, Problem, Target};
 use crate::model::{Span, TierName, Timestamp};
 
@@ -129,6 +130,7 @@ fn ssh(fields: &mut Fields<'_>) -> Ssh {
     ssh.identity = fields.texts("identity").into_iter().map(PathBuf::from).collect();
     ssh.known_hosts =
         fields.text("known_hosts").unwrap_or_else(|| DEFAULT_KNOWN_HOSTS.into()).into();
+    ssh.ways = ways(&mut fields);
     fields.finish();
     ssh
 }

@@ -49,6 +49,11 @@ fn each_slip_has_its_line_and_a_hint() {
     check(&host("jump = \"a\""), 5, "in a circle: a → a");
     check(&host("target = \"rock\""), 5, "Did you mean `rack`?");
     check(&host("target = { port = 22 }"), 5, "target has no `address`");
+    check(&host("password = \"x\""), 5, "evac keeps no passwords in files");
+    check(&host("password_command = \"pass\""), 5, "must be a list of texts, not a text");
+    check(&host("password_command = [\"pass\",\n\"{adress}\"]"), 6, "Did you mean `address`?");
+    check(&host("sudo_password_command = [\"\"]"), 5, "names no program");
+    check(&host("config = 22"), 5, "must be true, false or a path");
     check(&host("hold = \"none\""), 5, "host has no key `hold`");
     check("[[host]]\nid = \"A\"\naddress = \"192.0.2.1\"\ncustomer = \"acme\"", 2, "must begin");
     check("[[host]]\nid = \"a\"\naddress = \"192.0.2.1\"", 1, "host/a has no owner");

@@ -6,7 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Bytes, HostId, PassNumber, Rate, RunNumber, Steer, Timestamp, WorkloadId};
+use crate::model::{
+    Bytes, HostId, PassNumber, Rate, Reason, RunNumber, Steer, Timestamp, WorkloadId,
+};
 
 /// Receives events; must be cheap and must never block for long.
 pub trait EventSink: Send + Sync {
@@ -17,150 +19,6 @@ pub trait EventSink: Send + Sync {
 impl<F: Fn(&Event) + Send + Sync> EventSink for F {
     fn emit(&self, event: &Event) {
         self(event);
-    }
-}
-
-/// Why a host or workload could not be worked on. The words are contract: `reason/auth` selects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reason {
-    /// No address answered.
-    Unreachable,
-    /// The address answered and said no.
-    Refused,
-    /// Nothing came for too long.
-    Timeout,
-    /// The host's key is not pinned.
-    HostKeyUnknown,
-    /// The host's key is not the pinned one, or is revoked.
-    HostKeyChanged,
-    /// None of our keys is accepted.
-    Auth,
-    /// Logged in, but `sudo -n` does not make us root.
-    Sudo,
-    /// No folder over there lets the agent start.
-    AgentPlace,
-    /// A live or rescue system answers where nobody said that one would.
-    Rescue,
-    /// Another machine answers than the one that was surveyed.
-    OtherMachine,
-    /// In a rescue system: its disks do not hold one root that can be opened read-only.
-    Disks,
-    /// The far side broke the protocol or lied.
-    Protocol,
-    /// The connection ended in the middle.
-    Lost,
-    /// The source could not read what it should.
-    SourceError,
-    /// So much is gone from the source that it may be a mistake; the former copy stays in use.
-    SetAside,
-    /// The disk over there is full.
-    SourceFull,
-    /// The landing disk is full.
-    LandingFull,
-    /// The landing disk failed.
-    LandingError,
-    /// The target refused or failed.
-    TargetError,
-    /// A check that was asked of the new place did not pass.
-    CheckFailed,
-    /// The operator stopped it.
-    Stopped,
-    /// The inventory entry is unusable.
-    Inventory,
-    /// A fault in evac itself.
-    Internal,
-}
-
-impl Reason {
-    /// The word as users type and read it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::Refused => "refused",
-            Self::Timeout => "timeout",
-            Self::HostKeyUnknown => "host-key-unknown",
-            Self::HostKeyChanged => "host-key-changed",
-            Self::Auth => "auth",
-            Self::Sudo => "sudo",
-            Self::AgentPlace => "agent-place",
-            Self::Rescue => "rescue",
-            Self::OtherMachine => "other-machine",
-            Self::Disks => "disks",
-            Self::Protocol => "protocol",
-            Self::Lost => "lost",
-            Self::SourceError => "source-error",
-            Self::SetAside => "set-aside",
-            Self::SourceFull => "source-full",
-            Self::LandingFull => "landing-full",
-            Self::LandingError => "landing-error",
-            Self::TargetError => "target-error",
-            Self::CheckFailed => "check-failed",
-            Self::Stopped => "stopped",
-            Self::Inventory => "inventory",
-            Self::Internal => "internal",
-        }
-    }
-
-    /// Is trying again, unchanged, likely to help?
-    pub fn is_temporary(self) -> bool {
-        matches!(self, Self::Unreachable | Self::Refused | Self::Timeout | Self::Lost)
-    }
-
-    /// One sentence: what to do next.
-    pub fn hint(self) -> &'static str {
-        match self {
-            Self::Unreachable => "Check address, port and routing; the same command tries again.",
-            Self::Refused => {
-                "The port is closed or filtered from here; ask the provider to open it."
-            }
-            Self::Timeout => "The host is up but silent; look at its console.",
-            Self::HostKeyUnknown => {
-                "Compare the key by another road, then `evac survey --trust-new`."
-            }
-            Self::HostKeyChanged => {
-                "Another machine, or a rescue system? Find out before you remove the old key."
-            }
-            Self::Auth => {
-                "Set `user` or `identity` for this host or in [ssh], or install the key over there."
-            }
-            Self::Sudo => "Allow `sudo -n` for this user over there, or log in as root.",
-            Self::AgentPlace => "Every writable folder is full or noexec; free one, e.g. /dev/shm.",
-            Self::Rescue => {
-                "Set `access = \"rescue\"` for this host to take what is on its disks, or \
-                 `access = \"diskless\"` if it always runs like this."
-            }
-            Self::OtherMachine => {
-                "Is the address right, and is this a rescue system (`access = \"rescue\"`)? If the \
-                 machine is meant: `evac survey --new-machine host/ID`."
-            }
-            Self::Disks => {
-                "Set `rescue_root`, `rescue_disks` or `rescue_without` of this host as it says, or \
-                 mend it over there without writing to the disks."
-            }
-            Self::Protocol => {
-                "The host sent what no evac agent sends; do not trust it, look at it."
-            }
-            Self::Lost => "The same command resumes where it stopped.",
-            Self::SourceError => "See the listed paths; `evac run` reads them again.",
-            Self::SetAside => {
-                "Is everything mounted over there? The former copy stays in use; `evac run \
-                 --again` looks anew, with --accept-losses it takes the loss for meant."
-            }
-            Self::SourceFull => "Free some megabytes over there; the agent needs them to start.",
-            Self::LandingFull => "Free or add space for the store; the same command resumes.",
-            Self::LandingError => {
-                "Look at the landing disk (dmesg), then `evac verify`; `evac run` brings back \
-                 what is bad."
-            }
-            Self::TargetError => "Look at the target's message; the same command resumes.",
-            Self::CheckFailed => {
-                "`evac gate` says what was asked and answered; mend it there, then ask again."
-            }
-            Self::Stopped => "The same command resumes.",
-            Self::Inventory => "Run `evac check` and mend the entry.",
-            Self::Internal => "Please report this with the log; the same command resumes.",
-        }
     }
 }
 

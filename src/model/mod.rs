@@ -8,6 +8,7 @@ pub mod disk;
 pub mod event;
 pub mod id;
 pub mod path;
+pub mod reason;
 pub mod size;
 pub mod steer;
 pub mod text;
@@ -15,12 +16,13 @@ pub mod time;
 
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use disk::{DevicePath, DiskKind, FileSystemName, InvalidDisk, RootName};
-pub use event::{Event, EventSink, PublicWord, Reason, RunReport, Tally};
+pub use event::{Event, EventSink, PublicWord, RunReport, Tally};
 pub use id::{
     ChunkId, CustomerId, Domain, Generation, GroupId, HostId, InvalidId, PackId, PassNumber,
     ResourceId, RunNumber, SiteId, TargetId, TierName, WorkloadId,
 };
 pub use path::{InvalidPath, TreePath};
+pub use reason::Reason;
 pub use size::{Bytes, ParseSizeError, Rate};
 pub use steer::Steer;
 pub use time::{Span, Timestamp};

@@ -123,7 +123,7 @@ impl Comparer {
         if let Some(first) = batches.recv().await {
             let landing = |error| TalkError::new(Reason::LandingError, crate::run::explain(&error));
             let generation = self.ledger.generation(&host.id).map_err(landing)?;
-            let connection = self.reach.dial(&self.reach.endpoint(host), &|_, _| {}).await?;
+            let connection = self.reach.dial(&self.reach.endpoint(host).await?, &|_, _| {}).await?;
             let start =
                 self.reach.start(connection, &host.id, host.impact, generation, Grant::Read);
             let (mut line, _) = start.await?;

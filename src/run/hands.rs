@@ -30,6 +30,8 @@ pub(super) struct Hands {
     schedule: Mutex<Schedule>,
     /// Work that was let go of because somebody said so, until whoever had it knows.
     rested: Mutex<BTreeSet<WorkloadId>>,
+    /// Hosts whose refused logins may be tried again.
+    forgiven: Mutex<BTreeSet<HostId>>,
     /// Counts words.
     words: watch::Sender<u64>,
     /// When the run has to end.
@@ -65,6 +67,7 @@ impl Hands {
         Self {
             schedule: Mutex::new(schedule),
             rested: Mutex::default(),
+            forgiven: Mutex::default(),
             words: watch::Sender::new(0),
             closes: watch::Sender::new(closes),
             inventory: Mutex::new(inventory),
@@ -133,6 +136,11 @@ impl Hands {
         rested.insert(workload.clone());
     }
 
+    /// Did somebody say that refused logins may be tried again? Asked once for each word.
+    pub(super) fn is_forgiven(&self, host: &HostId) -> bool {
+        self.forgiven.lock().expect("no holder of this lock panics").remove(host)
+    }
+
     /// Did it end because somebody put it off? Asked once for each end.
     pub(super) fn let_go(&self, workload: &WorkloadId, error: &TalkError) -> bool {
         let mut rested = self.rested.lock().expect("no holder of this lock panics");
@@ -183,6 +191,11 @@ impl Hands {
             word.workloads.into_iter().zip(&effects).filter(is_done).map(|(id, _)| id).collect();
         if done.is_empty() {
             return Ok((effects, None));
+        }
+        if word.steer == Steer::Retry {
+            let hosts = inventory.workloads().filter(|workload| done.contains(&workload.id));
+            let mut forgiven = self.forgiven.lock().expect("no holder of this lock panics");
+            forgiven.extend(hosts.map(|workload| workload.host.clone()));
         }
         let Word { steer, what, text, by, .. } = word;
         let durable = self.record(Event::Steered { steer, what, workloads: done, text, by });

@@ -18,6 +18,7 @@ pub mod capacities;
 pub mod compare;
 pub mod control;
 pub mod coordinator;
+pub mod endpoints;
 mod engine;
 pub mod gate;
 mod hands;

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::inventory::{Access, Host, Impact, Inventory, Settings, Target, settings};
+use crate::inventory::{Access, Host, Impact, Inventory, Settings, Target};
 use crate::model::{Clock, Event, Generation, HostId, Reason, SiteId};
+use crate::run::endpoints::Endpoints;
 use crate::run::host::Line;
 use crate::run::rescue;
 use crate::run::shared::Shared;
@@ -35,6 +36,11 @@ pub trait Way: Send + Sync {
         host: &'a Host,
         entry: &'a Entry,
     ) -> Pending<'a, Result<LaneWay, TalkError>>;
+
+    /// Where the way to `host` begins, where that is not as the inventory says.
+    fn entrance(&self, _host: &HostId) -> Option<(String, u16)> {
+        None
+    }
 
     /// Nobody is reached any more.
     fn close(&self) -> Pending<'_, ()>;
@@ -75,6 +81,10 @@ impl Way for Reach {
         Box::pin(Self::lane(self, host, entry))
     }
 
+    fn entrance(&self, host: &HostId) -> Option<(String, u16)> {
+        self.endpoints.entrance(host)
+    }
+
     fn close(&self) -> Pending<'_, ()> {
         Box::pin(Self::close(self))
     }
@@ -86,11 +96,8 @@ pub struct Reach {
     agent: Agent,
     site: SiteId,
     clock: Arc<dyn Clock>,
-    user: String,
-    identities: Vec<PathBuf>,
+    endpoints: Endpoints,
     known_hosts: PathBuf,
-    folder: PathBuf,
-    hosts: Vec<Host>,
     patience: Patience,
 }
 
@@ -105,16 +112,14 @@ impl Reach {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (id, folder) = site;
+        let endpoints = Endpoints::new(folder, settings, inventory);
         Self {
             dialler,
             agent,
             site: id,
             clock,
-            user: settings.ssh.user.clone(),
-            identities: settings.ssh.identity.iter().map(|path| resolve(folder, path)).collect(),
-            known_hosts: resolve(folder, &settings.ssh.known_hosts),
-            folder: folder.to_owned(),
-            hosts: inventory.hosts.clone(),
+            known_hosts: endpoints.known_hosts(),
+            endpoints,
             patience: Patience::default(),
         }
     }
@@ -135,42 +140,19 @@ impl Reach {
         &self.dialler
     }
 
+    /// How machines are reached.
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
     /// How `host` is reached, through as many others as it takes.
-    pub fn endpoint(&self, host: &Host) -> Endpoint {
-        let jump = host.jump.as_ref().and_then(|id| self.hosts.iter().find(|h| h.id == *id));
-        let identities = if host.identity.is_empty() {
-            self.identities.clone()
-        } else {
-            host.identity.iter().map(|path| resolve(&self.folder, path)).collect()
-        };
-        let is_rescue = host.access == Access::Rescue;
-        Endpoint {
-            address: host.address.clone(),
-            port: host.port,
-            user: host.user.clone().unwrap_or_else(|| self.user.clone()),
-            identities,
-            agent: crate::ssh::agent_socket(),
-            jump: jump.map(|jump| Box::new(self.endpoint(jump))),
-            // A rescue system has keys of its own: both are kept, and never taken for the other's.
-            host_key_alias: is_rescue.then(|| format!("rescue:{}", host.id)),
-            host_key: if is_rescue { host.rescue.host_key.clone() } else { host.host_key.clone() },
-            known_hosts: vec![self.known_hosts.clone()],
-        }
+    pub async fn endpoint(&self, host: &Host) -> Result<Endpoint, TalkError> {
+        self.endpoints.of_host(host).await.map_err(|error| talk_error(&error))
     }
 
     /// How `target` is reached.
-    pub fn target_endpoint(&self, target: &Target) -> Endpoint {
-        Endpoint {
-            address: target.address.clone(),
-            port: target.port,
-            user: target.user.clone().unwrap_or_else(|| self.user.clone()),
-            identities: self.identities.clone(),
-            agent: crate::ssh::agent_socket(),
-            jump: None,
-            host_key_alias: None,
-            host_key: None,
-            known_hosts: vec![self.known_hosts.clone()],
-        }
+    pub async fn target_endpoint(&self, target: &Target) -> Result<Endpoint, TalkError> {
+        self.endpoints.of_target(target).await.map_err(|error| talk_error(&error))
     }
 
     /// An agent on `host`, greeted; tells the readers how it goes.
@@ -190,7 +172,10 @@ impl Reach {
                 retry_s: Some(pause.as_secs().max(1)),
             });
         };
-        let endpoint = self.endpoint(host);
+        let endpoint = self.endpoint(host).await?;
+        if shared.hands.is_forgiven(&host.id) {
+            self.dialler.reset(&endpoint);
+        }
         // Where somebody waits, who does not answer is knocked at, and takes nobody's place.
         let connection = match shared.waits {
             None => self.dial(&endpoint, &waiting).await?,
@@ -306,7 +291,7 @@ impl Reach {
     async fn lane(&self, host: &Host, entry: &Entry) -> Result<LaneWay, TalkError> {
         let nowhere = || TalkError::new(Reason::Internal, "no agent was placed there");
         let placed = entry.placed.as_ref().ok_or_else(nowhere)?;
-        let connection = self.dial_once(&self.endpoint(host)).await?;
+        let connection = self.dial_once(&self.endpoint(host).await?).await?;
         let number = entry.generation.0.to_string();
         let arguments = ["agent", "--lane", "--folder", &placed.folder, "--generation", &number];
         match placed.start(&connection, &arguments, MAGIC).await {
@@ -349,10 +334,4 @@ async fn linked(
 /// An SSH failure as the run sees it.
 pub fn talk_error(error: &SshError) -> TalkError {
     TalkError::new(error.reason(), crate::run::explain(error))
-}
-
-/// A path of the settings, made absolute.
-fn resolve(folder: &Path, written: &Path) -> PathBuf {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    settings::resolve(written, folder, home.as_deref())
 }

@@ -144,7 +144,7 @@ impl Restorer {
         let name = HostId::new(name)
             .map_err(|error| TalkError::new(Reason::Inventory, error.to_string()))?;
         let generation = self.ledger.generation(&name).map_err(|e| landing(&e))?;
-        let endpoint = self.reach.target_endpoint(target);
+        let endpoint = self.reach.target_endpoint(target).await?;
         let connection = self.reach.dial(&endpoint, &|_, _| {}).await?;
         let started = self.reach.start(connection, &name, Impact::Full, generation, Grant::Write);
         let (line, _) = started.await?;

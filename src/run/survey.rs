@@ -263,8 +263,7 @@ impl Surveyor {
     }
 
     async fn target(&self, target: &Target) -> SurveyedTarget {
-        let endpoint = self.reach.target_endpoint(target);
-        let dialled = match self.knock(&endpoint).await {
+        let dialled = match self.knock_at(self.reach.target_endpoint(target)).await {
             Ok(connection) => {
                 connection.close().await;
                 Ok(())
@@ -276,7 +275,7 @@ impl Surveyor {
 
     async fn host(&self, host: &Host) -> SurveyedHost {
         let mut machine = None;
-        let looked = match self.knock(&self.reach.endpoint(host)).await {
+        let looked = match self.knock_at(self.reach.endpoint(host)).await {
             Ok(connection) => {
                 let looked = self.look(host, &connection, &mut machine).await;
                 connection.close().await;
@@ -306,6 +305,7 @@ impl Surveyor {
     ) -> Result<(HostFacts, Bytes), TalkError> {
         let probed = probe::probe(connection).await.map_err(|error| talk_error(&error))?;
         let facts = machine.insert(MachineFacts::of(&probed, self.clock.now()));
+        facts.legacy = connection.allows_legacy();
         let known = self.known(host)?;
         rescue::admit(host, &probed, known.as_ref())?;
         let generation = self.ledger.generation(&host.id).map_err(landing)?;

@@ -69,7 +69,10 @@ impl Tries {
         waits: Option<Duration>,
     ) -> Option<Then> {
         let failures = self.failed(reached).map(Then::Again);
-        let is_silent = matches!(reason, Reason::Unreachable | Reason::Refused);
+        let is_silent = matches!(
+            reason,
+            Reason::Unreachable | Reason::Refused | Reason::TurnedAway | Reason::NoAddress
+        );
         match waits.map(Then::Wait) {
             Some(wait) if is_silent => Some(wait),
             wait => failures.or(wait),

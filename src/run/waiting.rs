@@ -80,7 +80,10 @@ impl Waiting<'_> {
         let mut away = Away::new();
         for id in self.shared.hands.schedule().away() {
             if let Some(host) = inventory.host(&id) {
-                away.entry(entrance(&inventory, host)).or_default().push(id);
+                let found = self.shared.reach.entrance(&id);
+                let found = found.map(|(address, port)| Entrance { address, port });
+                let entrance = found.unwrap_or_else(|| entrance(&inventory, host));
+                away.entry(entrance).or_default().push(id);
             }
         }
         away

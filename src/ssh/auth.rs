@@ -1,7 +1,8 @@
 //! Logging in.
 //!
-//! **Promises.** The keys of [`super::keyring`] are offered once each, in order. A login that is
-//! refused is told from a connection that is lost. RSA signs with SHA-2 only.
+//! **Promises.** The keys of [`super::keyring`] are offered once each, in order, and after them the
+//! password, if there is one and the host takes any. A login that is refused is told from a
+//! connection that is lost. RSA signs with SHA-2, but for [`super::Means::legacy`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,23 +11,25 @@ use russh::client::{AuthResult, Handle};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::{Certificate, HashAlg, PrivateKeyWithHashAlg};
+use russh::{MethodKind, MethodSet};
 use tokio::time::timeout;
 
 use super::connect::{Greeting, Watcher};
-use super::keyring::Offer;
-use super::{Endpoint, SshError};
+use super::keyring::{Keyring, Offer};
+use super::{Endpoint, Refusal, SshError, password};
 use crate::model::text::bounded;
 
-const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// The program that says the password has its own limit within it.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(50);
 
-/// Offers one key after the other.
+/// Offers one key after the other, then the password.
 pub(super) async fn log_in(
     greeting: &mut Greeting,
     endpoint: &Endpoint,
-    offers: &[Offer],
+    (offers, keyring): (&[Offer], &Keyring),
 ) -> Result<(), SshError> {
     let host = || endpoint.address.clone();
-    match timeout(LOGIN_TIMEOUT, offer_all(greeting, endpoint, offers)).await {
+    match timeout(LOGIN_TIMEOUT, offer_all(greeting, endpoint, (offers, keyring))).await {
         Ok(result) => result,
         Err(_) => Err(SshError::Silent {
             host: host(),
@@ -39,9 +42,9 @@ pub(super) async fn log_in(
 async fn offer_all(
     greeting: &mut Greeting,
     endpoint: &Endpoint,
-    offers: &[Offer],
+    (offers, keyring): (&[Offer], &Keyring),
 ) -> Result<(), SshError> {
-    let mut tried = Vec::new();
+    let (mut tried, mut methods) = (Vec::new(), None);
     for offer in offers {
         let handle = &mut greeting.handle;
         let outcome = match make_offer(handle, endpoint, offer).await {
@@ -58,6 +61,7 @@ async fn offer_all(
         match outcome {
             AuthResult::Success => return Ok(()),
             AuthResult::Failure { partial_success, remaining_methods } => {
+                let no_more_keys = !remaining_methods.contains(&MethodKind::PublicKey);
                 let mut label = offer.label().to_owned();
                 if partial_success {
                     let more: Vec<&str> = remaining_methods.iter().map(Into::into).collect();
@@ -67,10 +71,55 @@ async fn offer_all(
                 if handle.is_closed() {
                     return Err(cut_off(greeting, endpoint, tried));
                 }
+                methods = Some(remaining_methods);
+                if no_more_keys {
+                    break;
+                }
             }
         }
     }
-    Err(refused(endpoint, tried))
+    give_password(greeting, endpoint, keyring, (methods, tried)).await
+}
+
+/// Nothing that was tried so far is enough.
+async fn give_password(
+    greeting: &mut Greeting,
+    endpoint: &Endpoint,
+    keyring: &Keyring,
+    (methods, tried): (Option<MethodSet>, Vec<String>),
+) -> Result<(), SshError> {
+    let Some(question) = &endpoint.means.password else { return Err(refused(endpoint, tried)) };
+    let methods = match methods {
+        Some(methods) => methods,
+        None => match methods_of(greeting, endpoint).await? {
+            Some(methods) => methods,
+            None => return Ok(()),
+        },
+    };
+    if !password::is_taken(&methods) {
+        let label = format!("{}'s password (passwords are not taken)", endpoint.user);
+        return Err(refused(endpoint, [tried, vec![label]].concat()));
+    }
+    let (host, user) = (endpoint.address.clone(), endpoint.user.clone());
+    let secret = keyring.secrets().ask(question).await;
+    let secret = secret.map_err(|why| Refusal::PasswordCommand { host, user, why })?;
+    password::give(greeting, endpoint, &methods, &secret, tried).await
+}
+
+/// What the host takes, by asking to be let in for nothing: sshd counts the first such try not as
+/// a failure. `None`: it let us in.
+async fn methods_of(
+    greeting: &mut Greeting,
+    endpoint: &Endpoint,
+) -> Result<Option<MethodSet>, SshError> {
+    match greeting.handle.authenticate_none(&endpoint.user).await {
+        Ok(AuthResult::Success) => Ok(None),
+        Ok(AuthResult::Failure { .. }) | Err(_) if greeting.handle.is_closed() => {
+            Err(cut_off(greeting, endpoint, Vec::new()))
+        }
+        Ok(AuthResult::Failure { remaining_methods, .. }) => Ok(Some(remaining_methods)),
+        Err(_) => Err(cut_off(greeting, endpoint, Vec::new())),
+    }
 }
 
 fn refused(endpoint: &Endpoint, tried: Vec<String>) -> SshError {
@@ -97,7 +146,7 @@ async fn make_offer(
     let failed = |error: russh::Error| error.to_string();
     match offer {
         Offer::Key { key, .. } => {
-            let hash = rsa_hash(handle, key.algorithm().is_rsa()).await;
+            let hash = rsa_hash(handle, endpoint, key.algorithm().is_rsa()).await;
             let key = PrivateKeyWithHashAlg::new(Arc::clone(key), hash);
             handle.authenticate_publickey(user, key).await.map_err(failed)
         }
@@ -112,7 +161,8 @@ async fn make_offer(
             if let Some(binding) = handle.agent_session_binding() {
                 let _ = agent.bind_session(binding, false).await;
             }
-            let hash = rsa_hash(handle, identity.public_key().algorithm().is_rsa()).await;
+            let is_rsa = identity.public_key().algorithm().is_rsa();
+            let hash = rsa_hash(handle, endpoint, is_rsa).await;
             let login = match &**identity {
                 AgentIdentity::PublicKey { key, .. } => {
                     handle.authenticate_publickey_with(user, key.clone(), hash, &mut agent).await
@@ -127,13 +177,15 @@ async fn make_offer(
     }
 }
 
-/// The hash an RSA key signs with: the best the host lists, SHA-512 where it lists none.
-async fn rsa_hash(handle: &Handle<Watcher>, is_rsa: bool) -> Option<HashAlg> {
+/// The hash an RSA key signs with: the best the host lists; where it lists none SHA-512, or SHA-1
+/// if that is allowed.
+async fn rsa_hash(handle: &Handle<Watcher>, endpoint: &Endpoint, is_rsa: bool) -> Option<HashAlg> {
     if !is_rsa {
         return None;
     }
     match handle.best_supported_rsa_hash().await {
         Ok(Some(Some(hash))) => Some(hash),
+        _ if endpoint.means.legacy => None,
         _ => Some(HashAlg::Sha512),
     }
 }

@@ -18,8 +18,8 @@ use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::SshError;
 use super::connection::Inner;
+use super::{Refusal, SshError};
 use crate::model::text::{bounded, printable};
 
 /// So much of the end of standard error is kept.
@@ -111,8 +111,8 @@ impl Tail {
 
 /// A command that runs over there.
 pub struct Exec {
-    reader: ExecReader,
-    writer: ExecWriter,
+    pub(super) reader: ExecReader,
+    pub(super) writer: ExecWriter,
 }
 
 impl Exec {
@@ -131,12 +131,19 @@ impl Exec {
             stderr: Tail::default(),
             exit: None,
             closed: false,
+            kept: None,
         };
         if guard.write.exec(true, command).await.is_err() {
             return Err(guard.inner.lost("starting a command"));
         }
         reader.await_start().await?;
         Ok(Self { reader, writer: ExecWriter { guard, broken: AtomicBool::new(false) } })
+    }
+
+    /// The same, with another command that ends no sooner.
+    pub(super) fn kept_with(mut self, other: Self) -> Self {
+        self.reader.kept = Some(Box::new(other));
+        self
     }
 
     /// The two directions, for two tasks.
@@ -184,6 +191,8 @@ pub struct ExecReader {
     stderr: Tail,
     exit: Option<Exit>,
     closed: bool,
+    /// A command that this one needs.
+    kept: Option<Box<Exec>>,
 }
 
 impl ExecReader {
@@ -192,10 +201,13 @@ impl ExecReader {
             match self.half.wait().await {
                 Some(ChannelMsg::Success) => return Ok(()),
                 Some(ChannelMsg::Failure | ChannelMsg::Close) => {
-                    return Err(SshError::ChannelRefused {
-                        host: self.guard.inner.host.clone(),
-                        why: "it refused to start it".to_owned(),
-                    });
+                    let inner = &self.guard.inner;
+                    return Err(Refusal::NoExec {
+                        host: inner.host.clone(),
+                        user: inner.endpoint.user.clone(),
+                        said: "it refuses to start one".to_owned(),
+                    }
+                    .into());
                 }
                 Some(other) => self.take(other),
                 None => return Err(self.guard.inner.lost("starting a command")),
@@ -219,6 +231,36 @@ impl ExecReader {
         }
     }
 
+    /// Takes the next message, whatever it is; false when the command has ended.
+    pub(super) async fn pump(&mut self) -> Result<bool, SshError> {
+        if self.closed {
+            return Ok(false);
+        }
+        match self.half.wait().await {
+            Some(message) => self.take(message),
+            None => return Err(self.guard.inner.lost("reading from a command")),
+        }
+        Ok(true)
+    }
+
+    /// The host's address.
+    pub(super) fn host(&self) -> String {
+        self.guard.inner.host.clone()
+    }
+
+    /// Standard output that has come already.
+    pub(super) fn come(&mut self) -> Option<Bytes> {
+        self.waiting.pop_front()
+    }
+
+    /// Gives back what was taken too much; standard error begins anew.
+    pub(super) fn begin_with(&mut self, rest: Bytes) {
+        self.stderr = Tail::default();
+        if !rest.is_empty() {
+            self.waiting.push_front(rest);
+        }
+    }
+
     /// The next piece of standard output; `None` when the command has ended and said all. Safe to
     /// drop while it waits.
     pub async fn read(&mut self) -> Result<Option<Bytes>, SshError> {
@@ -226,12 +268,8 @@ impl ExecReader {
             if let Some(bytes) = self.waiting.pop_front() {
                 return Ok(Some(bytes));
             }
-            if self.closed {
+            if !self.pump().await? {
                 return Ok(None);
-            }
-            match self.half.wait().await {
-                Some(message) => self.take(message),
-                None => return Err(self.guard.inner.lost("reading from a command")),
             }
         }
     }

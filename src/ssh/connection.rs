@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::channel::{Exec, Exit};
 use super::connect::{Greeting, Notes, Watcher};
+use super::keyring::Keyring;
 use super::{Endpoint, SshError};
 use crate::model::Clock;
 use crate::model::text::bounded;
@@ -25,7 +26,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// command are gone, or with [`Connection::close`].
 #[derive(Clone)]
 pub struct Connection {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 pub(super) struct Inner {
@@ -35,6 +36,8 @@ pub(super) struct Inner {
     pub(super) gone: watch::Receiver<()>,
     pub(super) host: String,
     user: String,
+    pub(super) endpoint: Endpoint,
+    pub(super) keyring: Arc<Keyring>,
     pub(super) open_channels: AtomicUsize,
     /// How long the kernel there, or a bastion, took to open the way.
     opened_in: Duration,
@@ -52,6 +55,7 @@ impl Connection {
     pub(super) fn new(
         greeting: Greeting,
         endpoint: &Endpoint,
+        keyring: Arc<Keyring>,
         (through, opened_in): (Option<Box<dyn std::any::Any + Send + Sync>>, Duration),
     ) -> Self {
         let inner = Inner {
@@ -61,6 +65,8 @@ impl Connection {
             gone: greeting.gone,
             host: endpoint.address.clone(),
             user: endpoint.user.clone(),
+            endpoint: endpoint.clone(),
+            keyring,
             open_channels: AtomicUsize::new(0),
             opened_in,
             _through: through,
@@ -78,6 +84,11 @@ impl Connection {
         &self.inner.user
     }
 
+    /// Were SHA-1 and CBC allowed?
+    pub fn allows_legacy(&self) -> bool {
+        self.inner.endpoint.means.legacy
+    }
+
     /// Is it over?
     pub fn is_closed(&self) -> bool {
         self.inner.handle.is_closed()
@@ -90,26 +101,53 @@ impl Connection {
 
     /// Starts `command` under the user's login shell.
     pub async fn exec(&self, command: &str) -> Result<Exec, SshError> {
-        match timeout(OPEN_TIMEOUT, self.start(command)).await {
+        match timeout(OPEN_TIMEOUT, self.start(command, false)).await {
             Ok(started) => started,
-            Err(_) => Err(SshError::Silent {
-                host: self.inner.host.clone(),
-                doing: "starting a command",
-                seconds: OPEN_TIMEOUT.as_secs(),
-            }),
+            Err(_) => Err(self.silent()),
         }
     }
 
-    async fn start(&self, command: &str) -> Result<Exec, SshError> {
+    /// The same on a terminal of its own: not for bytes.
+    pub(super) async fn exec_with_terminal(&self, command: &str) -> Result<Exec, SshError> {
+        match timeout(OPEN_TIMEOUT, self.start(command, true)).await {
+            Ok(started) => started,
+            Err(_) => Err(self.silent()),
+        }
+    }
+
+    fn silent(&self) -> SshError {
+        SshError::Silent {
+            host: self.inner.host.clone(),
+            doing: "starting a command",
+            seconds: OPEN_TIMEOUT.as_secs(),
+        }
+    }
+
+    async fn start(&self, command: &str, with_terminal: bool) -> Result<Exec, SshError> {
         let inner = &self.inner;
         let opened = inner.handle.channel_open_session().await;
         let channel = opened.map_err(|error| inner.refused_channel(&error))?;
+        if with_terminal {
+            // Whoever refuses one is found out by what the command says then.
+            let asked = channel.request_pty(false, "dumb", 80, 24, 0, 0, &[]).await;
+            asked.map_err(|_| inner.lost("asking for a terminal"))?;
+        }
         Exec::start(channel, Arc::clone(inner), command).await
     }
 
     /// Runs a short command: writes `stdin`, ends it, takes at most `limit` bytes of its output.
     pub async fn run(&self, command: &str, stdin: Bytes, limit: usize) -> Result<Output, SshError> {
-        let (mut reader, writer) = self.exec(command).await?.split();
+        self.feed_and_take(self.exec(command).await?, stdin, limit).await
+    }
+
+    /// The same with a command that runs already.
+    pub(super) async fn feed_and_take(
+        &self,
+        exec: Exec,
+        stdin: Bytes,
+        limit: usize,
+    ) -> Result<Output, SshError> {
+        let (mut reader, writer) = exec.split();
         let feed = async {
             // A command that ends before it read everything is judged by its exit.
             if writer.write(stdin).await.is_ok() {
@@ -167,7 +205,9 @@ impl Connection {
         // A session that is stuck in a write does not see the goodbye; this ends it all the same.
         if timeout(CLOSE_TIMEOUT, self.closed()).await.is_err() {
             self.kill();
-            self.closed().await;
+            // One that waits for our answer to a question does not see that either: it ends when
+            // the last of us goes.
+            let _ = timeout(CLOSE_TIMEOUT, self.closed()).await;
         }
     }
 

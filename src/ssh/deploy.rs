@@ -22,7 +22,7 @@ use bytes::Bytes as Buffer;
 use sha1::{Digest, Sha1};
 
 use super::probe::{Facts, Folder, Root, Runs};
-use super::{Connection, Exec, Exit, SshError};
+use super::{Connection, Exec, Exit, Refusal, SshError};
 use crate::model::text::bounded;
 use crate::model::{Bytes, HostId, SiteId};
 
@@ -87,9 +87,8 @@ pub struct Placed {
     pub path: String,
     /// Sent for it; nothing when it was found again.
     pub uploaded: Bytes,
-    /// `sudo -n --`, or nothing.
-    prefix: &'static str,
-    user: String,
+    /// How its commands become root's.
+    root: Root,
     /// Every folder it might be in.
     everywhere: Vec<String>,
 }
@@ -97,6 +96,11 @@ pub struct Placed {
 /// `text` as one word of a shell.
 pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// A script as words of a shell's command.
+fn shell(script: &str) -> String {
+    format!("sh -c {}", quoted(script))
 }
 
 /// Puts the agent on a host, or finds it there. `progress` is told how much was sent so far.
@@ -115,7 +119,9 @@ pub async fn place(
             format!("it is {} {}, this evac is for Linux {ours}", facts.system, facts.machine);
         return Err(fail(why));
     }
-    let prefix = prefix(connection, facts)?;
+    if let Root::No(said) = &facts.root {
+        return Err(connection.no_root(said));
+    }
     let needed = agent.binary.len() as u64 + SPARE_BYTES;
     let own =
         |folder: &Folder| format!("{}/.evac-{site}-{host}", folder.path.trim_end_matches('/'));
@@ -123,8 +129,7 @@ pub async fn place(
         folder: String::new(),
         path: String::new(),
         uploaded: Bytes::ZERO,
-        prefix,
-        user: connection.user().to_owned(),
+        root: facts.root.clone(),
         everywhere: facts.folders.iter().map(own).collect(),
     };
     let mut failures = Vec::new();
@@ -149,24 +154,17 @@ pub async fn place(
     if let Some(folder) = full {
         return Err(SshError::SourceFull { host: connection.host().to_owned(), folder, needed });
     }
+    let has = |runs| facts.folders.iter().any(|folder| folder.runs == runs);
+    let none_runs = has(Runs::NoExec) && !has(Runs::Yes);
     for folder in facts.folders.iter().filter(|folder| folder.runs != Runs::Yes) {
         let why = if folder.runs == Runs::NoExec { "noexec" } else { "not writable" };
         failures.push(format!("{}: {why}", folder.path));
     }
-    Err(fail(bounded(&failures.join("; "), 600)))
-}
-
-/// How commands become root's.
-fn prefix(connection: &Connection, facts: &Facts) -> Result<&'static str, SshError> {
-    match &facts.root {
-        Root::Already => Ok(""),
-        Root::Sudo => Ok("sudo -n -- "),
-        Root::No(said) => Err(SshError::Sudo {
-            host: connection.host().to_owned(),
-            user: connection.user().to_owned(),
-            said: said.clone(),
-        }),
+    let tried = bounded(&failures.join("; "), 600);
+    if none_runs {
+        return Err(Refusal::NoExecFolder { host: connection.host().to_owned(), tried }.into());
     }
+    Err(fail(tried))
 }
 
 enum Upload {
@@ -176,9 +174,10 @@ enum Upload {
 }
 
 impl Placed {
-    /// A shell command, run as root.
-    fn as_root(&self, script: &str) -> String {
-        format!("{}sh -c {}", self.prefix, quoted(script))
+    /// Runs a short script as root.
+    async fn run(&self, connection: &Connection, script: &str) -> Result<super::Output, SshError> {
+        let command = shell(script);
+        connection.run_as(&self.root, &command, Buffer::new(), WORDS_BYTES_MAX).await
     }
 
     /// Is the agent here, whole? Makes the folder on the way and refuses one that is not ours.
@@ -190,7 +189,7 @@ impl Placed {
             quoted(&self.path),
             agent.binary.len(),
         );
-        let output = connection.run(&self.as_root(&script), Buffer::new(), WORDS_BYTES_MAX).await?;
+        let output = self.run(connection, &script).await?;
         let said = String::from_utf8_lossy(&output.stdout);
         let same = said.split_whitespace().any(|word| word == agent.sha1);
         Ok(output.exit.is_success() && same)
@@ -238,7 +237,8 @@ impl Placed {
             quoted(&self.path),
             placed_bytes,
         );
-        let (mut reader, writer) = connection.exec(&self.as_root(&script)).await?.split();
+        let exec = connection.exec_as(&self.root, &shell(&script)).await?;
+        let (mut reader, writer) = exec.split();
         let send = async {
             let mut rest = whole.clone();
             while !rest.is_empty() {
@@ -293,12 +293,12 @@ impl Placed {
         arguments: &[&str],
         magic: &[u8],
     ) -> Result<Exec, SshError> {
-        let mut command = format!("{}{starter}{}", self.prefix, quoted(&self.path));
+        let mut command = format!("{starter}{}", quoted(&self.path));
         for argument in arguments {
             command.push(' ');
             command.push_str(&quoted(argument));
         }
-        let mut exec = connection.exec(&command).await?;
+        let mut exec = connection.exec_as(&self.root, &command).await?;
         match exec.skip_noise(magic, NOISE_BYTES_MAX).await? {
             None => Ok(exec),
             Some((exit, said)) => Err(self.not_started(connection, &exit, &said)),
@@ -308,8 +308,8 @@ impl Placed {
     fn not_started(&self, connection: &Connection, exit: &Exit, said: &str) -> SshError {
         let host = connection.host().to_owned();
         let said = bounded(said, 300);
-        if !self.prefix.is_empty() && said.contains("sudo:") {
-            return SshError::Sudo { host, user: self.user.clone(), said };
+        if self.root != Root::Already && said.contains("sudo:") {
+            return connection.no_root(&said);
         }
         match exit {
             Exit::Code(126 | 127) => {
@@ -330,7 +330,7 @@ impl Placed {
              [ -z \"$failed\" ]",
             folders.join(" "),
         );
-        let output = connection.run(&self.as_root(&script), Buffer::new(), WORDS_BYTES_MAX).await?;
+        let output = self.run(connection, &script).await?;
         if output.exit.is_success() {
             return Ok(());
         }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Exit, HostName, Place, hosts};
+use super::{Exit, HostName, Place, Refusal, hosts};
 use crate::model::Reason;
 use crate::model::text::bounded;
 
@@ -176,6 +176,8 @@ pub enum SshError {
         user: String,
         /// How many.
         refused: u32,
+        /// Was it a password that was refused?
+        by_password: bool,
     },
     /// The connection ended in the middle.
     #[error("the connection to {host} was lost while {doing} ({why})")]
@@ -251,6 +253,9 @@ pub enum SshError {
         /// What sudo said.
         said: String,
     },
+    /// The way in ends before work begins.
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
     /// A hop on the way failed.
     #[error("cannot get past {via}")]
     Jump {
@@ -287,7 +292,7 @@ impl SshError {
     /// The word under which people find it.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Resolve { .. } => Reason::Unreachable,
+            Self::Resolve { .. } => Reason::NoAddress,
             Self::Unreachable { tried, .. } => {
                 let refused =
                     |one: &(_, std::io::ErrorKind)| one.1 == std::io::ErrorKind::ConnectionRefused;
@@ -298,10 +303,10 @@ impl SshError {
                 }
             }
             Self::Forward { forbidden: false, .. } => Reason::Unreachable,
-            Self::Forward { .. }
-            | Self::NotAllowedNow { .. }
-            | Self::ResetBeforeBanner { .. }
-            | Self::ChannelRefused { .. } => Reason::Refused,
+            Self::Forward { .. } => Reason::NoForward,
+            Self::NotAllowedNow { .. } => Reason::TurnedAway,
+            Self::ResetBeforeBanner { .. } | Self::ChannelRefused { .. } => Reason::Refused,
+            Self::Refusal(refusal) => refusal.reason(),
             Self::Silent { .. } => Reason::Timeout,
             Self::HostKeyUnknown { .. } => Reason::HostKeyUnknown,
             Self::HostKeyChanged { .. }
@@ -312,7 +317,8 @@ impl SshError {
             | Self::Passphrase { .. }
             | Self::NoIdentity { .. }
             | Self::LoginRefused { .. }
-            | Self::BreakerOpen { .. } => Reason::Auth,
+            | Self::BreakerOpen { by_password: false, .. } => Reason::Auth,
+            Self::BreakerOpen { .. } => Reason::AuthPassword,
             Self::Lost { .. } => Reason::Lost,
             Self::Handshake { source, .. } if is_cut(source) => Reason::Lost,
             Self::NotSsh { .. }

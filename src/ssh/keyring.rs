@@ -15,11 +15,14 @@ use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Certificate, PrivateKey};
 use tokio::time::timeout;
 
-use super::{Endpoint, SshError};
+use super::secret::Secrets;
+use super::{Endpoint, Refusal, SshError};
 use crate::model::text::bounded;
 
 /// Keys offered on one connection. sshd counts each as a failure; hardened ones hang up after four.
 pub const MAX_OFFERS: usize = 3;
+/// Where a password follows: it counts too.
+const MAX_OFFERS_BEFORE_PASSWORD: usize = 2;
 /// How often a person may mistype.
 const MAX_ASKED: u32 = 3;
 const AGENT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,19 +81,26 @@ enum Loaded {
     Unusable(String),
 }
 
-/// Private keys, opened once in a process.
+/// Private keys, opened once in a process, and passwords, asked for once.
 pub struct Keyring {
     ask: Arc<dyn Ask>,
+    secrets: Secrets,
     loaded: Mutex<HashMap<PathBuf, Arc<Mutex<Option<Loaded>>>>>,
 }
 
 impl Keyring {
     /// Asks `ask` for passphrases.
     pub fn new(ask: Arc<dyn Ask>) -> Self {
-        Self { ask, loaded: Mutex::new(HashMap::new()) }
+        Self { ask, secrets: Secrets::default(), loaded: Mutex::new(HashMap::new()) }
     }
 
-    /// Everything that may be offered for `endpoint`, best first, at most [`MAX_OFFERS`].
+    /// Passwords.
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Every key that may be offered for `endpoint`, best first, at most [`MAX_OFFERS`]. Where
+    /// there is none but a password, that is asked for now; otherwise not before it is needed.
     pub(super) async fn offers(
         self: &Arc<Self>,
         endpoint: &Endpoint,
@@ -102,9 +112,20 @@ impl Keyring {
         let agent_failure = held.as_ref().err().cloned();
         let held = held.unwrap_or_default();
         let (ring, wanted) = (Arc::clone(self), endpoint.clone());
-        let mut offers = tokio::task::spawn_blocking(move || ring.files_first(&wanted, &held))
+        let opened = tokio::task::spawn_blocking(move || ring.files_first(&wanted, &held))
             .await
-            .expect("opening key files does not panic")?;
+            .expect("opening key files does not panic");
+        if let Some(question) = &endpoint.means.password {
+            let mut offers = opened.unwrap_or_default();
+            offers.truncate(MAX_OFFERS_BEFORE_PASSWORD);
+            if offers.is_empty() {
+                let (host, user) = (endpoint.address.clone(), endpoint.user.clone());
+                let asked = self.secrets.ask(question).await;
+                asked.map_err(|why| Refusal::PasswordCommand { host, user, why })?;
+            }
+            return Ok(offers);
+        }
+        let mut offers = opened?;
         offers.truncate(MAX_OFFERS);
         match (offers.is_empty(), agent_failure, &endpoint.agent) {
             (false, ..) => Ok(offers),

@@ -1,25 +1,30 @@
 //! Nothing but bytes to and from a remote process.
 //!
 //! The way in, top down: a [`Dialler`] paces dials, keeps bastions and stops after refused logins;
-//! `connect` opens the socket, agrees on keys and checks the host's; `auth` logs in;
-//! a [`Connection`] runs commands. [`probe`] and [`deploy`] are the two things evac does over there
-//! by shell: looking round and placing the agent. [`embedded`] is a small SSH host in this process,
-//! for the demonstration and the tests.
+//! `connect` opens the socket, agrees on keys and checks the host's; `auth` logs in, with keys or
+//! a `password`; a [`Connection`] runs commands, by `sudo` where that is needed. [`probe`] and
+//! [`deploy`] are the two things evac does over there by shell: looking round and placing the
+//! agent. [`embedded`] is a small SSH host in this process, for the demonstration and the tests.
 //!
 //! **Promises.**
 //! - Host keys are strict ([`hosts`]): an unknown or changed key never gets a login attempt.
 //! - No bare connections: every dial means to log in (sshd counts the others against us). Only a
 //!   check of the gate ([`shown_key`]) looks at a key and leaves; and where nobody answers is
 //!   knocked ([`knock`]), until the first answer.
-//! - A refused login is never repeated by itself; after two for a user and host, none is tried
-//!   until somebody acts ([`Dialler::reset`]).
+//! - A refused login is never repeated by itself; after two for a user and host, or one with a
+//!   password, none is tried until somebody acts ([`Dialler::reset`]). No sshd sees a fifth failure
+//!   within ten minutes, whoever acts, and in how many commands.
+//! - A password is in memory only, and goes to nobody but the sshd whose key was accepted, and to
+//!   its sudo at a prompt that is ours (`sudo`).
 //! - Every channel that was opened is closed, also when its owner is dropped.
 //! - What the far side says is bounded before it is kept and made printable before it is shown.
 //! - Nothing here waits for ever: connecting, logging in, opening a channel and writing all have an
 //!   end. Reading has none: silence is judged by whoever knows what should come.
 
+mod algorithms;
 mod auth;
 mod channel;
+mod client_config;
 mod connect;
 mod connection;
 pub mod deploy;
@@ -29,19 +34,28 @@ mod fault;
 pub mod hosts;
 mod keyring;
 pub mod knock;
+mod password;
 pub mod probe;
+mod program;
+mod refusal;
+mod secret;
 mod shown;
+mod sudo;
+mod terminal;
 mod wire;
 
 use std::path::PathBuf;
 
 pub use channel::{Exec, ExecReader, ExecWriter, Exit};
+pub use client_config::{ConfigQuestion, Configured, Hop, configured};
 pub use connect::Purpose;
 pub use connection::{Connection, Output};
 pub use dial::{DialLimits, Dialler};
 pub use fault::SshError;
 pub use hosts::{HostName, KnownHosts, Place, Verdict};
 pub use keyring::{Ask, Keyring, NobodyThere, agent_socket};
+pub use refusal::Refusal;
+pub use secret::Question;
 pub use shown::shown_key;
 
 /// A login on a machine, and the way there.
@@ -67,6 +81,19 @@ pub struct Endpoint {
     pub host_key: Option<String>,
     /// Files of pinned keys, read in order.
     pub known_hosts: Vec<PathBuf>,
+    /// What else there is to get in by.
+    pub means: Means,
+}
+
+/// Means to get in besides keys.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Means {
+    /// Says the password, where no key is let in.
+    pub password: Option<Question>,
+    /// Says what sudo wants, where it wants a password.
+    pub sudo_password: Option<Question>,
+    /// May SHA-1 and CBC be used, for sshds that have nothing better?
+    pub legacy: bool,
 }
 
 impl Endpoint {

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use super::connect::{self, Purpose};
-use super::{Endpoint, SshError};
+use super::{Endpoint, Means, SshError};
 use crate::model::Clock;
 
 /// Agrees on keys with the SSH host there, and leaves. Asked for one key: is it that one? Asked for
@@ -26,6 +26,7 @@ pub async fn shown_key(
         host_key_alias: None,
         host_key: host_key.map(str::to_owned),
         known_hosts: Vec::new(),
+        means: Means::default(),
     };
     let (stream, rtt) = connect::open_socket(&endpoint, clock).await?;
     match connect::greet(stream, &endpoint, (Purpose::Control, rtt), clock).await {

@@ -32,12 +32,21 @@ pub struct Sshd {
 impl Sshd {
     /// Starts a server; fails when OpenSSH is not installed (`scripts/packages` does that).
     pub fn start() -> Self {
-        Self::start_through(|_| Vec::new())
+        Self::begin(&|_| Vec::new(), "")
     }
 
     /// The same behind a command that starts what follows it as it likes; `through` is told the
     /// server's folder, which must be seen from there.
     pub fn start_through(through: impl Fn(&Path) -> Vec<String>) -> Self {
+        Self::begin(&through, "")
+    }
+
+    /// The same with lines of configuration that go before the usual ones: the first word counts.
+    pub fn start_with(lines: &str) -> Self {
+        Self::begin(&|_| Vec::new(), lines)
+    }
+
+    fn begin(through: &dyn Fn(&Path) -> Vec<String>, lines: &str) -> Self {
         assert!(Path::new(SSHD).exists(), "{SSHD} is missing: run scripts/packages tests");
         let folder = tempfile::Builder::new().prefix("evac-sshd-").tempdir();
         let folder = folder.expect("the temporary folder is writable");
@@ -49,7 +58,7 @@ impl Sshd {
         let through = through(folder.path());
         for _ in 0..START_ATTEMPTS {
             let port = free_port();
-            write_config(folder.path(), port);
+            write_config(folder.path(), port, lines);
             if let Some(server) = start_server(folder.path(), port, &through) {
                 let sshd = Self { folder, port, server, through };
                 sshd.pin_host_key();
@@ -140,10 +149,11 @@ fn free_port() -> u16 {
     listener.local_addr().expect("a bound socket has an address").port()
 }
 
-fn write_config(folder: &Path, port: u16) {
+fn write_config(folder: &Path, port: u16, lines: &str) {
     let path = folder.display();
     let config = format!(
-        "ListenAddress 127.0.0.1:{port}\n\
+        "{lines}\n\
+         ListenAddress 127.0.0.1:{port}\n\
          HostKey {path}/host_key\n\
          AuthorizedKeysFile {path}/id.pub\n\
          PidFile {path}/pid\n\

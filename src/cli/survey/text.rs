@@ -102,8 +102,14 @@ fn remarks(host: &SurveyedHost) -> String {
         if facts.rescue.is_some() {
             remarks.push("from its disks".to_owned());
         }
-        if facts.root == "sudo" {
-            remarks.push("by sudo".to_owned());
+        match &*facts.root {
+            "sudo" => remarks.push("by sudo".to_owned()),
+            "sudo-password" => remarks.push("by sudo with its password".to_owned()),
+            "sudo-terminal" => remarks.push("by sudo on a terminal".to_owned()),
+            _ => {}
+        }
+        if facts.legacy {
+            remarks.push("legacy".to_owned());
         }
         let skew = facts.clock_skew_s.filter(|skew| skew.unsigned_abs() > SKEW_S_MAX);
         remarks.extend(skew.map(|skew| format!("clock {skew:+} s")));

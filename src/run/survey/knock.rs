@@ -36,8 +36,16 @@ pub struct Pinned {
 }
 
 impl Surveyor {
+    /// Finds the way and logs in.
+    pub(super) async fn knock_at(
+        &self,
+        endpoint: impl Future<Output = Result<Endpoint, TalkError>>,
+    ) -> Result<Connection, TalkError> {
+        self.knock(&endpoint.await?).await
+    }
+
     /// Logs in.
-    pub(super) async fn knock(&self, endpoint: &Endpoint) -> Result<Connection, TalkError> {
+    async fn knock(&self, endpoint: &Endpoint) -> Result<Connection, TalkError> {
         let mut last = None;
         tokio::select! {
             dialled = tokio::time::timeout(PATIENCE, self.knock_on(endpoint, &mut last)) => {

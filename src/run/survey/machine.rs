@@ -31,8 +31,11 @@ pub struct MachineFacts {
     pub hostname: String,
     /// Whom we logged in as.
     pub uid: u32,
-    /// How we are root: `already`, `sudo`, or `no`.
+    /// How we are root: `already`, `sudo`, `sudo-password`, `sudo-terminal`, or
+    /// `no`.
     pub root: String,
+    /// Were old algorithms allowed on the way there?
+    pub legacy: bool,
     /// Processors.
     pub cpus: Option<u32>,
     /// Memory.
@@ -171,6 +174,8 @@ impl MachineFacts {
             root: match probed.root {
                 Root::Already => "already",
                 Root::Sudo => "sudo",
+                Root::SudoPassword => "sudo-password",
+                Root::SudoTerminal => "sudo-terminal",
                 Root::No(_) => "no",
             }
             .to_owned(),

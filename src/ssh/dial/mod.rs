@@ -4,22 +4,25 @@
 //! up to [`PER_BASTION`] hosts. No place in the queue is held while a bastion is dialled or a
 //! passphrase typed. A refused login is never tried again by itself.
 
+mod memory;
 mod pace;
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use memory::Memory;
 pub use pace::{DialLimits, Outcome, Pace, Turn};
 
 use super::auth::log_in;
 use super::connect::{Purpose, greet, open_socket};
 use super::keyring::{Keyring, Offer};
-use super::{Connection, Endpoint, SshError};
+use super::{Connection, Endpoint, Refusal, SshError, password};
 use crate::model::Clock;
 
 /// Hosts that share one login on a bastion.
@@ -33,6 +36,7 @@ pub struct Dialler {
     freed: Notify,
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
+    memory: Option<Memory>,
     bastions: Mutex<HashMap<Endpoint, Arc<tokio::sync::Mutex<Bastion>>>>,
 }
 
@@ -63,7 +67,10 @@ struct Ticket<'a> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         let now = self.dialler.clock.elapsed();
-        self.dialler.pace().done(&self.sshd, &self.user, self.outcome, now);
+        let failures = self.dialler.pace().done(&self.sshd, &self.user, self.outcome, now);
+        if let Some(memory) = self.dialler.memory.as_ref().filter(|_| failures > 0) {
+            memory.note(&self.sshd, failures, self.dialler.clock.now().as_second());
+        }
         self.dialler.freed.notify_waiters();
     }
 }
@@ -76,8 +83,20 @@ impl Dialler {
             freed: Notify::new(),
             keyring,
             clock,
+            memory: None,
             bastions: Mutex::new(HashMap::new()),
         }
+    }
+
+    /// The same, with failures kept in `file` from one command to the next.
+    #[must_use]
+    pub fn remembering(self, file: PathBuf) -> Self {
+        let (memory, now) = (Memory(file), self.clock.elapsed());
+        let within = self.pace().limits().failures_within;
+        for (sshd, age) in memory.read(self.clock.now().as_second(), within) {
+            self.pace().remember(&sshd, age, now);
+        }
+        Self { memory: Some(memory), ..self }
     }
 
     fn pace(&self) -> std::sync::MutexGuard<'_, Pace> {
@@ -164,10 +183,18 @@ impl Dialler {
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
         let mut greeting = greet(stream, endpoint, purpose, &*self.clock).await?;
-        let login = log_in(&mut greeting, endpoint, offers).await;
-        let connection = Connection::new(greeting, endpoint, (through, purpose.1));
+        let login = log_in(&mut greeting, endpoint, (offers, &self.keyring)).await;
+        let keyring = Arc::clone(&self.keyring);
+        let connection = Connection::new(greeting, endpoint, keyring, (through, purpose.1));
         if let Err(error) = login {
-            connection.close().await;
+            // The library waits for an answer to what was asked, and hears nothing else.
+            let is_asked = matches!(
+                error,
+                SshError::Refusal(Refusal::Prompts { .. } | Refusal::PasswordExpired { .. })
+            );
+            if !is_asked {
+                connection.close().await;
+            }
             return Err(error);
         }
         Ok(connection)
@@ -190,9 +217,14 @@ impl Dialler {
                     let _ = tokio::time::timeout(pause, freed).await;
                 }
                 Turn::Full => freed.await,
-                Turn::Open(refused) => {
+                Turn::Open { refused, by_password } => {
                     let host = endpoint.address.clone();
-                    return Err(SshError::BreakerOpen { host, user, refused });
+                    return Err(SshError::BreakerOpen { host, user, refused, by_password });
+                }
+                Turn::Spared { failed, pause } => {
+                    let host = endpoint.address.clone();
+                    let seconds = pause.as_secs() + 1;
+                    return Err(Refusal::Spared { host, failed, seconds }.into());
                 }
             }
         }
@@ -236,9 +268,13 @@ impl Dialler {
         })
     }
 
-    /// Somebody acted: logins that were refused may be tried again.
+    /// Somebody acted: logins that were refused may be tried again, with passwords asked for anew.
     pub fn reset(&self, endpoint: &Endpoint) {
         self.pace().reset(&endpoint.sshd(), &endpoint.user);
+        self.keyring.secrets().forget(endpoint);
+        if let Some(jump) = &endpoint.jump {
+            self.reset(jump);
+        }
         self.freed.notify_waiters();
     }
 
@@ -261,6 +297,16 @@ fn outcome(dialled: &Result<Connection, SshError>) -> Outcome {
     match dialled {
         Ok(_) => Outcome::LoggedIn,
         Err(SshError::LoginRefused { .. }) => Outcome::LoginRefused,
+        Err(SshError::Refusal(Refusal::Password { .. })) => Outcome::PasswordRefused,
+        // It may have been refused: nobody can tell.
+        Err(SshError::Lost { doing, .. }) if *doing == password::GIVING => Outcome::LoginRefused,
+        Err(
+            SshError::Refusal(_)
+            | SshError::HostKeyUnknown { .. }
+            | SshError::HostKeyChanged { .. }
+            | SshError::HostKeyRevoked { .. }
+            | SshError::HostCertificate { .. },
+        ) => Outcome::LeftEarly,
         // Before 9.8 sshd knows no penalties: it is only full, and the usual pause will do.
         Err(SshError::NotAllowedNow { said, .. }) if said.contains("MaxStartups") => Outcome::Other,
         Err(SshError::NotAllowedNow { .. }) => Outcome::NotAllowed,

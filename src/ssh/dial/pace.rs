@@ -2,10 +2,11 @@
 //!
 //! sshd drops connections at random from the tenth unauthenticated one (MaxStartups 10:30:100),
 //! punishes clients that only look (PerSourcePenalties, up to ten minutes), and fail2ban shuts out
-//! after five failures. So: few at once, a little apart, long silence when turned away, and none at
-//! all after two refused logins.
+//! after five failures, of whichever users. So: few at once, a little apart, long silence when
+//! turned away, none at all after two refused logins or one refused password, and never a fifth
+//! failure at one sshd within ten minutes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 /// The figures.
@@ -27,6 +28,10 @@ pub struct DialLimits {
     pub holds: [Duration; 3],
     /// Refused logins of a user on a host before none is tried any more.
     pub refusals: u32,
+    /// Failures at one sshd, of all users together and for whatever cause…
+    pub failures: usize,
+    /// … within this long, before it is left alone until the first of them is as old.
+    pub failures_within: Duration,
 }
 
 impl Default for DialLimits {
@@ -40,6 +45,8 @@ impl Default for DialLimits {
             tries: 8,
             holds: [Duration::from_secs(20), Duration::from_secs(60), Duration::from_secs(600)],
             refusals: 2,
+            failures: 4,
+            failures_within: Duration::from_secs(600),
         }
     }
 }
@@ -54,7 +61,19 @@ pub enum Turn {
     /// Ask again when another dial is done.
     Full,
     /// Not before [`Pace::reset`]: so many logins were refused.
-    Open(u32),
+    Open {
+        /// How many.
+        refused: u32,
+        /// Was it a password?
+        by_password: bool,
+    },
+    /// Not for this long: so many failed here that the next might get us banned.
+    Spared {
+        /// How many.
+        failed: usize,
+        /// Until the first of them is forgotten.
+        pause: Duration,
+    },
 }
 
 /// How a dial went, as far as the next one is concerned.
@@ -64,6 +83,10 @@ pub enum Outcome {
     LoggedIn,
     /// sshd answered and refused the login.
     LoginRefused,
+    /// It refused a password, which is not given twice.
+    PasswordRefused,
+    /// We hung up before a login: over the host's key, or over what it asked.
+    LeftEarly,
     /// "Not allowed at this time".
     NotAllowed,
     /// Cut before the banner: a ban, or chance.
@@ -79,6 +102,10 @@ struct Sshd {
     held_until: Duration,
     cuts: u32,
     turned_away: usize,
+    /// When each failure here is forgotten, the first to go first.
+    forgotten_at: VecDeque<Duration>,
+    /// Has anybody been greeted here, and gone as far as a login?
+    greeted: bool,
 }
 
 /// A user at an sshd.
@@ -86,6 +113,7 @@ struct Sshd {
 struct Login {
     under_way: u32,
     refused: u32,
+    password_refused: bool,
     /// It was let in before, and not refused since.
     proven: bool,
 }
@@ -105,20 +133,35 @@ impl Pace {
         Self { limits, sshds: HashMap::new(), logins: HashMap::new(), under_way: 0 }
     }
 
+    /// The figures.
+    pub fn limits(&self) -> &DialLimits {
+        &self.limits
+    }
+
     /// May `user` be logged in at `sshd` now? `random` lies between 0 and 1.
     pub fn ask(&mut self, sshd: &str, user: &str, now: Duration, random: f64) -> Turn {
         let login = self.logins.entry((sshd.to_owned(), user.to_owned())).or_default();
-        if login.refused >= self.limits.refusals {
-            return Turn::Open(login.refused);
+        if login.refused >= self.limits.refusals || login.password_refused {
+            let (refused, by_password) = (login.refused, login.password_refused);
+            return Turn::Open { refused, by_password };
         }
         let state = self.sshds.entry(sshd.to_owned()).or_default();
         let not_before = state.next_at.max(state.held_until);
         if now < not_before {
             return Turn::Wait(not_before.saturating_sub(now));
         }
+        state.forgotten_at.retain(|at| *at > now);
+        if let Some(first) = state.forgotten_at.front()
+            && state.forgotten_at.len() >= self.limits.failures
+            && !login.proven
+        {
+            let pause = first.saturating_sub(now);
+            return Turn::Spared { failed: state.forgotten_at.len(), pause };
+        }
         // However many connections are wanted, no more logins may fail together than one by one.
         let doubtful = !login.proven && login.refused + login.under_way >= self.limits.refusals;
-        if state.under_way >= self.limits.per_sshd
+        // Where the host's key may turn out unknown, one finds out for all.
+        if state.under_way >= if state.greeted { self.limits.per_sshd } else { 1 }
             || self.under_way >= self.limits.total
             || doubtful
         {
@@ -131,8 +174,15 @@ impl Pace {
         Turn::Go
     }
 
-    /// A dial that was let go has ended.
-    pub fn done(&mut self, sshd: &str, user: &str, outcome: Outcome, now: Duration) {
+    /// A login at `sshd` failed so long ago.
+    pub fn remember(&mut self, sshd: &str, age: Duration, now: Duration) {
+        let state = self.sshds.entry(sshd.to_owned()).or_default();
+        state.forgotten_at.push_back((now + self.limits.failures_within).saturating_sub(age));
+    }
+
+    /// A dial that was let go has ended. So many failures is that in the eyes of the far side.
+    pub fn done(&mut self, sshd: &str, user: &str, outcome: Outcome, now: Duration) -> usize {
+        let forgotten_at = now + self.limits.failures_within;
         let state = self.sshds.entry(sshd.to_owned()).or_default();
         state.under_way = state.under_way.saturating_sub(1);
         self.under_way = self.under_way.saturating_sub(1);
@@ -141,12 +191,22 @@ impl Pace {
         match outcome {
             Outcome::LoggedIn => {
                 (state.cuts, state.turned_away) = (0, 0);
-                (login.refused, login.proven) = (0, true);
+                (login.refused, login.password_refused, login.proven) = (0, false, true);
+                state.greeted = true;
             }
-            Outcome::LoginRefused => {
+            Outcome::LoginRefused | Outcome::PasswordRefused => {
                 (state.cuts, state.turned_away) = (0, 0);
                 (login.refused, login.proven) = (login.refused + 1, false);
+                // fail2ban's aggressive filter counts both the refusal and the end that follows.
+                let by_password = outcome == Outcome::PasswordRefused;
+                login.password_refused |= by_password;
+                state.greeted = true;
+                let failures = 1 + usize::from(by_password);
+                state.forgotten_at.extend([forgotten_at].repeat(failures));
+                return failures;
             }
+            // Only strict filters count it, and it is no word of the far side's: not kept.
+            Outcome::LeftEarly => state.forgotten_at.push_back(forgotten_at),
             Outcome::NotAllowed => state.hold(&self.limits, now),
             Outcome::CutBeforeBanner => {
                 state.cuts += 1;
@@ -156,6 +216,7 @@ impl Pace {
             }
             Outcome::Other => {}
         }
+        0
     }
 
     /// How long before try number `tries + 1`: a random part of a pause that doubles, or the rest
@@ -173,7 +234,7 @@ impl Pace {
     /// Somebody acted: logins of `user` at `sshd` may be tried again.
     pub fn reset(&mut self, sshd: &str, user: &str) {
         if let Some(login) = self.logins.get_mut(&(sshd.to_owned(), user.to_owned())) {
-            login.refused = 0;
+            (login.refused, login.password_refused) = (0, false);
         }
         if let Some(state) = self.sshds.get_mut(sshd) {
             (state.cuts, state.turned_away, state.held_until) = (0, 0, Duration::ZERO);
@@ -194,111 +255,4 @@ impl Sshd {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const S: Duration = Duration::from_secs(1);
-
-    fn pace() -> Pace {
-        Pace::new(DialLimits { gap: Duration::ZERO, ..DialLimits::default() })
-    }
-
-    #[test]
-    fn at_most_four_at_one_sshd_and_sixty_four_in_all() {
-        let mut pace = pace();
-        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
-        pace.done("a", "root", Outcome::LoggedIn, S);
-        for _ in 0..4 {
-            assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
-        }
-        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Full);
-        for host in 0..60 {
-            assert_eq!(pace.ask(&format!("h{host}"), "root", S, 0.0), Turn::Go);
-        }
-        assert_eq!(pace.ask("z", "root", S, 0.0), Turn::Full);
-        pace.done("a", "root", Outcome::LoggedIn, S);
-        assert_eq!(pace.ask("z", "root", S, 0.0), Turn::Go);
-    }
-
-    #[test]
-    fn dials_to_one_sshd_are_apart() {
-        let mut pace = Pace::new(DialLimits::default());
-        assert_eq!(pace.ask("a", "root", S, 0.5), Turn::Go);
-        assert_eq!(pace.ask("a", "root", S, 0.5), Turn::Wait(Duration::from_millis(150)));
-        assert_eq!(pace.ask("b", "root", S, 0.5), Turn::Go);
-        assert_eq!(pace.ask("a", "root", S + Duration::from_millis(150), 0.5), Turn::Go);
-    }
-
-    #[test]
-    fn two_refused_logins_open_the_breaker_until_somebody_acts() {
-        let mut pace = pace();
-        for _ in 0..2 {
-            assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
-            pace.done("a", "root", Outcome::LoginRefused, S);
-        }
-        assert_eq!(pace.ask("a", "root", 1_000_000 * S, 0.0), Turn::Open(2));
-        assert_eq!(pace.ask("a", "backup", S, 0.0), Turn::Go, "another user is another matter");
-        pace.reset("a", "root");
-        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
-    }
-
-    #[test]
-    fn no_more_than_two_logins_fail_even_together() {
-        let mut pace = pace();
-        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
-        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
-        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Full, "none was let in yet");
-        pace.done("a", "root", Outcome::LoggedIn, S);
-        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
-        pace.done("a", "root", Outcome::LoginRefused, S);
-        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Full, "the key was taken away");
-    }
-
-    #[test]
-    fn a_refused_login_is_not_tried_twice_at_once() {
-        let mut pace = pace();
-        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
-        pace.done("a", "root", Outcome::LoginRefused, S);
-        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
-        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Full);
-    }
-
-    #[test]
-    fn an_sshd_that_turns_us_away_is_left_alone_longer_each_time() {
-        let mut pace = pace();
-        let mut now = S;
-        for hold in [20, 60, 600, 600] {
-            assert_eq!(pace.ask("a", "root", now, 0.0), Turn::Go);
-            pace.done("a", "root", Outcome::NotAllowed, now);
-            pace.done("a", "root", Outcome::NotAllowed, now);
-            assert_eq!(pace.ask("a", "root", now, 0.0), Turn::Wait(hold * S));
-            assert_eq!(pace.pause("a", 1, now, 0.0), Some(hold * S));
-            now += hold * S;
-        }
-        assert_eq!(pace.ask("a", "root", now, 0.0), Turn::Go);
-        pace.done("a", "root", Outcome::LoggedIn, now);
-        assert_eq!(pace.ask("a", "root", now, 0.0), Turn::Go);
-        pace.done("a", "root", Outcome::NotAllowed, now);
-        assert_eq!(pace.ask("a", "root", now, 0.0), Turn::Wait(20 * S), "a login makes good");
-    }
-
-    #[test]
-    fn one_cut_before_the_banner_may_be_chance() {
-        let mut pace = pace();
-        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
-        pace.done("a", "root", Outcome::CutBeforeBanner, S);
-        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Go);
-        pace.done("a", "root", Outcome::CutBeforeBanner, S);
-        assert_eq!(pace.ask("a", "root", S, 0.0), Turn::Wait(20 * S));
-    }
-
-    #[test]
-    fn pauses_double_are_random_and_end() {
-        let pace = pace();
-        let longest = |tries| pace.pause("a", tries, S, 1.0).map(|pause| pause.as_secs());
-        let all: Vec<_> = (1..=8).map(longest).collect();
-        let expected = [Some(1), Some(2), Some(4), Some(8), Some(16), Some(32), Some(60), None];
-        assert_eq!(all, expected);
-        assert_eq!(pace.pause("a", 7, S, 0.0), Some(Duration::ZERO));
-    }
-}
+mod tests;

@@ -24,9 +24,10 @@ use std::str::FromStr;
 
 use bytes::Bytes as Buffer;
 
-use super::{Connection, Exit, SshError};
+use super::sudo::NO_TERMINAL;
+use super::{Connection, Exit, Output, Refusal, SshError};
 use crate::model::Bytes;
-use crate::model::text::bounded;
+use crate::model::text::{bounded, printable};
 
 /// More than this is no answer.
 pub const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -35,6 +36,8 @@ pub const LINES_MAX: usize = 256;
 /// Length of one.
 pub const LINE_BYTES_MAX: usize = 1024;
 
+/// Any login shell can start it.
+const SHELL: &str = "sh -s";
 const SCRIPT: &str = include_str!("probe.sh");
 const BEGIN: &[u8] = b"EVAC-PROBE-BEGIN";
 const END: &[u8] = b"EVAC-PROBE-END";
@@ -46,6 +49,10 @@ pub enum Root {
     Already,
     /// `sudo -n` works.
     Sudo,
+    /// sudo works with the password that [`super::Means`] names.
+    SudoPassword,
+    /// sudo works on a terminal only.
+    SudoTerminal,
     /// Not at all; this is what sudo said.
     No(String),
 }
@@ -126,17 +133,54 @@ pub enum ProbeError {
     Missing(&'static str),
 }
 
-/// Runs the probe.
+/// Runs the probe; where sudo wants a terminal, or a password that there is, once more as root.
 pub async fn probe(connection: &Connection) -> Result<Facts, SshError> {
-    let script = Buffer::from_static(SCRIPT.as_bytes());
-    let output = connection.run("sh -s", script, ANSWER_BYTES_MAX).await?;
+    let script = || Buffer::from_static(SCRIPT.as_bytes());
+    let output = connection.run(SHELL, script(), ANSWER_BYTES_MAX).await?;
+    let facts = read(connection, &output)?;
+    let Root::No(said) = &facts.root else { return Ok(facts) };
+    let root = if said.contains(NO_TERMINAL) {
+        Root::SudoTerminal
+    } else if connection.has_sudo_password() && said.contains("password") {
+        Root::SudoPassword
+    } else {
+        return Ok(facts);
+    };
+    let output = connection.run_as(&root, SHELL, script(), ANSWER_BYTES_MAX).await?;
+    let as_root = read(connection, &output)?;
+    if as_root.root != Root::Already {
+        return Err(connection.no_root(&format!("it makes us user {}", as_root.uid)));
+    }
+    Ok(Facts { root, uid: facts.uid, ..as_root })
+}
+
+fn read(connection: &Connection, output: &Output) -> Result<Facts, SshError> {
     parse(&output.stdout).map_err(|error| {
+        let host = connection.host().to_owned();
+        let has_begun = output.stdout.windows(BEGIN.len()).any(|window| window == BEGIN);
+        if error == ProbeError::Unframed && !has_begun {
+            return no_command(connection, output).into();
+        }
         let why = match (&output.exit, output.stderr.is_empty()) {
             (Exit::Code(0), true) => error.to_string(),
             (exit, _) => format!("{error} ({exit}: {})", bounded(&output.stderr, 300)),
         };
-        SshError::Nonsense { host: connection.host().to_owned(), why }
+        SshError::Nonsense { host, why }
     })
+}
+
+/// What was asked to run did not: a login for something else, or one with a new password to set.
+fn no_command(connection: &Connection, output: &Output) -> Refusal {
+    let (host, user) = (connection.host().to_owned(), connection.user().to_owned());
+    let words = format!("{} {}", output.stderr, printable(&output.stdout));
+    let words = bounded(&words.split_whitespace().collect::<Vec<_>>().join(" "), 200);
+    let said = if words.is_empty() { output.exit.to_string() } else { words };
+    let lower = said.to_lowercase();
+    let speaks_of_change = lower.contains("expired") || lower.contains("change");
+    if lower.contains("password") && speaks_of_change {
+        return Refusal::PasswordExpired { host, user, said };
+    }
+    Refusal::NoExec { host, user, said }
 }
 
 /// Reads the script's answer.

@@ -77,6 +77,8 @@ try "$1"
 try /var/tmp
 try "$2"
 try /tmp
+try /root
+try /var/lib
 FOLDERS
 echo EVAC-PROBE-END
 }

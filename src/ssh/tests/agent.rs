@@ -136,7 +136,7 @@ async fn a_host_without_a_place_says_what_was_tried() {
     let plenty = 1 << 30;
     let good = facts_with(&connection, &home, Runs::Yes, plenty).await;
     let noexec = facts_with(&connection, &home, Runs::NoExec, plenty).await;
-    check(noexec, Reason::AgentPlace, "noexec").await;
+    check(noexec, Reason::NoExecFolder, "noexec").await;
     let full = facts_with(&connection, &home, Runs::Yes, 10).await;
     check(full, Reason::SourceFull, home.to_str().unwrap()).await;
     let said = "sudo: a password is required".to_owned();

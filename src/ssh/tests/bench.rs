@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::model::SystemClock;
 use crate::ssh::{
-    Ask, Connection, DialLimits, Dialler, Endpoint, Keyring, NobodyThere, Purpose, SshError,
+    Ask, Connection, DialLimits, Dialler, Endpoint, Keyring, Means, NobodyThere, Purpose, SshError,
 };
 
 const SSHD: &str = "/usr/sbin/sshd";
@@ -159,6 +159,7 @@ impl Sshd {
             host_key_alias: None,
             host_key: None,
             known_hosts: vec![self.file("known_hosts")],
+            means: Means::default(),
         }
     }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{Sshd, dial, dialler, keygen, keyring, keyring_asking, run_tool, skip_without_sshd};
 use crate::model::Reason;
-use crate::ssh::{Ask, Connection, Endpoint, Purpose, SshError};
+use crate::ssh::{Ask, Connection, Endpoint, Means, Purpose, SshError};
 
 async fn whoami(connection: &Connection) -> String {
     let output = connection.run("id -un", Bytes::new(), 1000).await.unwrap();
@@ -227,7 +227,7 @@ async fn a_full_sshd_is_told_apart_and_patience_gets_in() {
     sshd.wait_for_log("Connection from", 2);
     let error = dial(&endpoint).await.unwrap_err();
     assert!(matches!(error, SshError::NotAllowedNow { .. }), "{error:?}");
-    assert_eq!((error.reason(), error.is_temporary()), (Reason::Refused, true));
+    assert_eq!((error.reason(), error.is_temporary()), (Reason::TurnedAway, true));
 
     let waited = AtomicU32::new(0);
     let idle = std::sync::Mutex::new(Some(idle));
@@ -285,6 +285,7 @@ async fn what_is_no_sshd_is_named() {
             host_key_alias: None,
             host_key: None,
             known_hosts: vec![],
+            means: Means::default(),
         };
         dial(&endpoint).await.unwrap_err()
     };

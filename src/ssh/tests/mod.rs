@@ -6,6 +6,7 @@ mod bench;
 mod commands;
 mod logins;
 mod own;
+mod passwords;
 mod trust;
 
 use bench::{

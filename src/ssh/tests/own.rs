@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::{dial, keygen};
 use crate::model::Reason;
 use crate::ssh::embedded::{EmbeddedHost, EmbeddedOptions};
-use crate::ssh::{Endpoint, Exit, SshError};
+use crate::ssh::{Endpoint, Exit, Means, SshError};
 
 /// A host of our own, and a key for it.
 pub struct Own {
@@ -63,6 +63,7 @@ impl Own {
             host_key_alias: None,
             host_key: Some(self.host.key().to_openssh().unwrap()),
             known_hosts: vec![],
+            means: Means::default(),
         }
     }
 }
