@@ -24,6 +24,7 @@ pub mod import;
 mod overlay;
 mod parse;
 pub mod problem;
+pub mod publish;
 mod reading;
 pub mod sample;
 pub mod settings;
@@ -48,6 +49,7 @@ use crate::model::{
 pub use checks::{Ask, Check, Checks};
 pub use document::SourceFile;
 pub use problem::{Entry, Problem, SetAside, Severity};
+pub use publish::{Publish, Wording};
 pub use reading::{
     INVENTORY_FILE, INVENTORY_FOLDER, Reading, SETTINGS_FILE, Unusable, read, read_files,
 };

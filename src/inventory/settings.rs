@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::inventory::{Class, Dedup, Origin, Target};
+use crate::inventory::{Class, Dedup, Origin, Publish, Target};
 use crate::model::{Rate, ResourceId, Span, TierName, Timestamp};
 
 /// Weight of a customer without a tier.
@@ -24,7 +24,7 @@ pub const DEFAULT_TIMEZONE: &str = "UTC";
 /// Language of pages, unless `site.languages` says otherwise.
 pub const DEFAULT_LANGUAGE: &str = "en";
 /// Languages that evac has texts in.
-pub const LANGUAGES: [&str; 2] = ["en", "nl"];
+pub const LANGUAGES: [&str; 3] = ["en", "nl", "de"];
 /// File of pinned host keys, unless `ssh.known_hosts` says otherwise.
 pub const DEFAULT_KNOWN_HOSTS: &str = "known_hosts";
 /// Login, unless `ssh.user` or a host says otherwise.
@@ -60,6 +60,8 @@ pub struct Settings {
     pub targets: Vec<Target>,
     /// `gate.beat`: how often what is switched on is asked again.
     pub beat: Span,
+    /// `[publish]`.
+    pub publish: Publish,
 }
 
 /// Who we are.
@@ -178,6 +180,7 @@ impl Settings {
             dedup: Dedup::default(),
             targets: Vec::new(),
             beat: DEFAULT_BEAT,
+            publish: Publish::default(),
         }
     }
 

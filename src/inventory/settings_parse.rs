@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::inventory::document::{SourceFile, Table, parse};
 use crate::inventory::fields::{Fields, suggestion};
+use crate::inventory::publish::publish;
 use crate::inventory::settings::{
     ClassWeights, DEFAULT_BEAT, DEFAULT_HOSTS, DEFAULT_KNOWN_HOSTS, DEFAULT_LANES,
     DEFAULT_LANGUAGE, DEFAULT_PORT, DEFAULT_TIMEZONE, DEFAULT_USER, LANES_MAX, LANGUAGES, Limits,
@@ -52,6 +53,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
     let targets =
         targets.iter().filter_map(|(table, at)| target(table, at, fields.problems())).collect();
     let beat = beat(&mut fields);
+    let publish = publish(&mut fields, &site);
     fields.finish();
     Some(Settings {
         site,
@@ -65,6 +67,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
         dedup,
         targets,
         beat,
+        publish,
     })
 }
 

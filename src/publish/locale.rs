@@ -21,6 +21,8 @@ pub enum Language {
     En,
     /// Dutch.
     Nl,
+    /// German.
+    De,
 }
 
 /// A language that evac has no texts for.
@@ -37,13 +39,14 @@ fn known() -> String {
 
 impl Language {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::En, Self::Nl];
+    pub const ALL: [Self; 3] = [Self::En, Self::Nl, Self::De];
 
     /// BCP 47 code; also the name of the folder with its page.
     pub fn code(self) -> &'static str {
         match self {
             Self::En => "en",
             Self::Nl => "nl",
+            Self::De => "de",
         }
     }
 
@@ -52,6 +55,7 @@ impl Language {
         match self {
             Self::En => include_str!("locale/en.ftl"),
             Self::Nl => include_str!("locale/nl.ftl"),
+            Self::De => include_str!("locale/de.ftl"),
         }
     }
 
@@ -105,7 +109,7 @@ impl Texts {
         bundle.set_use_isolating(false);
         bundle.set_formatter(Some(match language {
             Language::En => grouped_by_comma,
-            Language::Nl => grouped_by_point,
+            Language::Nl | Language::De => grouped_by_point,
         }));
         bundle.add_resource(resource).map_err(|errors| fail(format!("{errors:?}")))?;
         Ok(Self { language, bundle })
