@@ -6,11 +6,13 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use gate::{ActivateArgs, GateArgs, HoldArgs, HoldKind, ReleaseArgs};
+pub use publish::{PublishArgs, PublishCommand};
 
 use crate::model::{Rate, Span, Timestamp};
 
 mod gate;
 pub mod hands;
+mod publish;
 pub use hands::{
     FirstArgs, HandoverArgs, NextArgs, NoteArgs, PauseArgs, ReloadArgs, ResumeArgs, RetryArgs,
     Since, SkipArgs, WindowArgs,
@@ -281,33 +283,6 @@ pub struct RestoreArgs {
     /// Allow a target's own `/` as the place to write
     #[arg(long, conflicts_with = "to")]
     pub in_place: bool,
-}
-
-/// Make the status page in state/status
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  evac publish\n  evac publish token acme\n  \
-evac publish token --all")]
-pub struct PublishArgs {
-    /// Something else than the page.
-    #[command(subcommand)]
-    pub command: Option<PublishCommand>,
-}
-
-/// What else can be done with the page.
-#[derive(Debug, Subcommand)]
-pub enum PublishCommand {
-    /// Give customers a page of their own at a secret address, and show the addresses
-    Token {
-        /// Whose (see `evac --help`)
-        #[arg(required_unless_present = "all")]
-        what: Vec<String>,
-        /// Everybody's
-        #[arg(long, conflicts_with = "what")]
-        all: bool,
-        /// Take the pages away for good; the next address is another one
-        #[arg(long)]
-        revoke: bool,
-    },
 }
 
 /// Care for the record of what is done

@@ -50,8 +50,8 @@ mod tests {
         let reading = reading(&settings, &inventory);
         assert_eq!(reading.problems, []);
         let keys = "name timezone languages opens closes hard user identity known_hosts landing \
-             hosts id rate kind readers dedup address port capacity beat url contact advice logo colour next \
-             smallest_group templates";
+             hosts id rate kind readers dedup address port capacity beat url \
+             contact advice logo colour next smallest_group templates";
         for key in keys.split(' ') {
             assert!(settings.contains(&format!("\n{key} = ")), "{key}");
         }

@@ -122,8 +122,8 @@ const DUTCH: Sentences = Sentences {
 const GERMAN: Sentences = Sentences {
     language: "de",
     anyone: "Wir ziehen die Server unserer Kunden nacheinander auf unsere eigenen Racks um. Wie es \
-             um einen einzelnen Kunden steht, sagen wir nur diesem selbst: wir rufen oder schreiben \
-             gern zurück, über den bei uns hinterlegten Kontakt.",
+             um einen einzelnen Kunden steht, sagen wir nur diesem selbst: wir rufen oder \
+             schreiben gern zurück, über den bei uns hinterlegten Kontakt.",
     attention: "Ihr Fall braucht einen unserer Kollegen. Mehr kann ich im Augenblick nicht sagen; \
                 er oder sie meldet sich über den bei uns hinterlegten Kontakt.",
     unlisted: "Ich sehe keinen Server von Ihnen auf der Liste dieses Umzugs. Ich gebe das sofort \

@@ -1,10 +1,10 @@
 //! Each customer's own page, at an address that only he is told: his services by his own names,
 //! where each stands, from when its data is, its new address, and what he has to do himself.
 //!
-//! **Promises.** A page has nothing of any other customer, and no id of ours. Who is held back reads
-//! what everybody reads who needs attention, byte for byte. Nobody is asked to change anything
-//! before his service is online in its new place. Pages are at `c/TOKEN/`; web servers are asked to
-//! keep them out of searches, and the pages say so themselves.
+//! **Promises.** A page has nothing of any other customer, and no id of ours. Who is held back
+//! reads what everybody reads who needs attention, byte for byte. Nobody is asked to change
+//! anything before his service is online in its new place. Pages are at `c/TOKEN/`; web servers are
+//! asked to keep them out of searches, and the pages say so themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

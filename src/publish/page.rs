@@ -3,8 +3,9 @@
 //! **Invariants.** [`StatusPage`] is a pure fold of a snapshot. It holds counts, times and what the
 //! site says of itself; the only free text is what the site wrote for its customers: its name,
 //! address and contact, names of groups, and what it posted. A customer under a hold, or without
-//! any workload, is in no count, so every count adds up to `customers` and none can hint at a hold. Neither the ledger's own totals nor its free texts (`bottleneck`, hints,
-//! details) are read: they are made for colleagues.
+//! any workload, is in no count, so every count adds up to `customers` and none hints at a hold.
+//! Neither the ledger's own totals nor its free texts (`bottleneck`, hints, details) are read: they
+//! are made for colleagues.
 
 use std::collections::BTreeMap;
 

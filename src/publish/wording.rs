@@ -1,4 +1,5 @@
-//! Free text in the language it was written in: picked for a reader, and marked where it is not his.
+//! Free text in the language it was written in: picked for a reader, and marked where that is not
+//! his language.
 
 use serde::Serialize;
 

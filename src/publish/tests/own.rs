@@ -17,7 +17,8 @@ fn inventory(customers: usize) -> Inventory {
             "[[customer]]\nid = \"zz-customer-{number}\"\nname = \"ZZ Name {number} B.V.\"\n\
              language = \"nl\"\ndomains = [\"zz-shop-{number}.example.com\"]\n\
              [[host]]\nid = \"zz-host-{number}\"\naddress = \"10.1.{high}.{low}\"\n\
-             [[host.workload]]\nid = \"zz-workload-{number}\"\ncustomer = \"zz-customer-{number}\"\n\
+             [[host.workload]]\nid = \"zz-workload-{number}\"\n\
+             customer = \"zz-customer-{number}\"\n\
              paths = [\"/srv\"]\n\
              addresses = [{{ old = \"10.1.{high}.{low}\", new = \"10.2.{high}.{low}\" }}]\n\
              checks = [{{ ssh = \"10.2.{high}.{low}:22\", host_key = \"SHA256:{number:0>43}\" }}]\n"

@@ -69,7 +69,8 @@ pub(super) fn full() -> StatusPage {
 fn the_page_says_everything_it_knows() {
     let text = plain(&html(&full(), "index.html"));
     for expected in [
-        "Messages We have access &amp; copy &lt;everything&gt; Cause known · 4 March 2030, 03:31 CET \
+        "Messages We have access &amp; copy &lt;everything&gt; Cause known · \
+         4 March 2030, 03:31 CET \
          First part. Second part, of two lines. Next message by 04:15 CET.",
         "Earlier messages 3 March 2030, 15:10 CET: Our servers cannot be reached",
         "Virtual servers 160 of 250 20 of 250 bb-shared 161 of 250 21 of 250",
