@@ -217,13 +217,16 @@ mod tests {
             ("acme".parse().unwrap(), "beta".parse().unwrap());
         let now = "2030-03-04T02:50:00Z".parse().unwrap();
         assert_eq!(file.read().unwrap(), Tokens::new());
-        let first = file.issue(&[acme.clone()], "jo", now).unwrap();
+        let first = file.issue(std::slice::from_ref(&acme), "jo", now).unwrap();
         let both = file.issue(&[acme.clone(), beta.clone()], "kim", now).unwrap();
         assert_eq!(both[&acme], first[&acme]);
         assert_ne!(both[&acme].token, both[&beta].token);
         assert_eq!(both[&beta].token.secret().parse(), Ok(both[&beta].token.clone()));
-        assert_eq!(file.revoke(&[acme.clone()]).unwrap().keys().collect::<Vec<_>>(), [&beta]);
-        let again = file.issue(&[acme.clone()], "jo", now).unwrap();
+        assert_eq!(
+            file.revoke(std::slice::from_ref(&acme)).unwrap().keys().collect::<Vec<_>>(),
+            [&beta]
+        );
+        let again = file.issue(std::slice::from_ref(&acme), "jo", now).unwrap();
         assert_ne!(again[&acme].token, first[&acme].token);
         assert_eq!(file.read().unwrap(), again);
         let path = top.path().join("keys/pages");

@@ -44,7 +44,7 @@ fn what_his_dns_shows_decides_what_he_has_to_do() {
     let (inventory, token) = (inventory(1), tokens(1).remove(0));
     let online = customer(0, PublicWord::Online);
     let domain = "zz-shop-0.example.com".to_owned();
-    assert_eq!(questions(&online, &inventory), [domain.clone()]);
+    assert_eq!(questions(&online, &inventory), std::slice::from_ref(&domain));
     let steps = |answer: Option<&[&str]>| {
         let seen = answer.map(|seen| seen.iter().map(|text| address(text)).collect());
         let answers = Answers::from([(domain.clone(), seen)]);
@@ -158,7 +158,7 @@ fn the_list_of_files_keeps_the_secret_and_still_knows_its_own() {
     let publish = |own: &[OwnPage]| {
         crate::publish::publish_folder(&crate::publish::render(&page, own).unwrap(), &dir)
     };
-    publish(&[own.clone()]).unwrap();
+    publish(std::slice::from_ref(&own)).unwrap();
     let list = std::fs::read_to_string(dir.join(".evac-files")).unwrap();
     assert!(!list.contains(token.secret()), "{list}");
     let path = dir.join("c").join(token.secret());
