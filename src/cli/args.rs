@@ -6,11 +6,13 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use gate::{ActivateArgs, GateArgs, HoldArgs, HoldKind, ReleaseArgs};
+pub use publish::{Kind as PostKind, PublishArgs, PublishCommand, SayArgs, Template};
 
 use crate::model::{Rate, Span, Timestamp};
 
 mod gate;
 pub mod hands;
+mod publish;
 pub use hands::{
     FirstArgs, HandoverArgs, NextArgs, NoteArgs, PauseArgs, ReloadArgs, ResumeArgs, RetryArgs,
     Since, SkipArgs, WindowArgs,
@@ -282,10 +284,6 @@ pub struct RestoreArgs {
     #[arg(long, conflicts_with = "to")]
     pub in_place: bool,
 }
-
-/// Make the status page in state/status
-#[derive(Debug, clap::Args)]
-pub struct PublishArgs {}
 
 /// Care for the record of what is done
 #[derive(Debug, clap::Args)]

@@ -252,6 +252,17 @@ impl Global {
         Ok(Ledger::open(&self.ledger_path())?.with_clock(Arc::clone(&self.clock)))
     }
 
+    /// Opens the ledger to write words, beside whoever else writes it; makes one where none is, so
+    /// that a first statement needs nothing.
+    pub fn open_ledger_for_words(&self) -> Result<Ledger, Failure> {
+        self.refuse_lost_ledger()?;
+        if !is_there(&self.ledger_path())? {
+            let lock = self.lock_state()?;
+            return self.open_ledger(&lock);
+        }
+        Ok(Ledger::open(&self.ledger_path())?.with_clock(Arc::clone(&self.clock)))
+    }
+
     /// Opens everything to add to the store.
     pub fn open_for_writing(&self) -> Result<Writing, Failure> {
         let lock = self.lock_state()?;

@@ -28,6 +28,7 @@ mod reading;
 pub mod sample;
 pub mod settings;
 mod settings_parse;
+pub mod settings_publish;
 pub mod what;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::inventory::settings_publish::Publish;
 use crate::inventory::{Class, Dedup, Origin, Target};
 use crate::model::{Rate, ResourceId, Span, TierName, Timestamp};
 
@@ -60,6 +61,8 @@ pub struct Settings {
     pub targets: Vec<Target>,
     /// `gate.beat`: how often what is switched on is asked again.
     pub beat: Span,
+    /// `[publish]`.
+    pub publish: Publish,
 }
 
 /// Who we are.
@@ -178,6 +181,7 @@ impl Settings {
             dedup: Dedup::default(),
             targets: Vec::new(),
             beat: DEFAULT_BEAT,
+            publish: Publish::default(),
         }
     }
 

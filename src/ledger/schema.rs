@@ -25,18 +25,22 @@
 //! | `evidence` | a check and a row of equal answers to it ([`crate::ledger::evidence`]) |
 //! | `unchecked` | a workload that somebody lets pass without checks |
 //! | `host_fact` | what the newest survey found there |
+//! | `post` | something said in public, or drafted ([`crate::ledger::outbox`]) |
+//! | `outbox` | what one destination shall be told of one subject, and was |
+//! | `outbox_call` | a call of the last minutes, for limits a minute |
+//! | `published` | which facts were said: what machine posts are made from |
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::{rows, steering};
+use crate::ledger::{outbox, rows, steering};
 use crate::model::{SiteId, Timestamp};
 
 /// "EVAC" in ASCII, in the header of the file.
 const APPLICATION_ID: i32 = 0x4556_4143;
 
 /// Run in order; the number of a migration is its position plus one.
-const MIGRATIONS: &[&str] = &[V1, V2, steering::TABLES, CHECKS];
+const MIGRATIONS: &[&str] = &[V1, V2, steering::TABLES, CHECKS, outbox::TABLES];
 
 const V1: &str = "
 CREATE TABLE meta (

@@ -55,6 +55,14 @@ impl Language {
         }
     }
 
+    /// What is said in it in public, see [`crate::publish::say`].
+    pub(super) fn said(self) -> &'static str {
+        match self {
+            Self::En => include_str!("say/en.ftl"),
+            Self::Nl => include_str!("say/nl.ftl"),
+        }
+    }
+
     fn identifier(self) -> LanguageIdentifier {
         self.code().parse().expect("our own codes are valid BCP 47")
     }
@@ -90,15 +98,13 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// Reads the embedded file of `language`.
+    /// Reads the embedded files of `language`.
     pub fn new(language: Language) -> Result<Self, PublishError> {
         let fail = |why: String| PublishError::Text {
             language: language.code(),
             key: "(whole file)".to_owned(),
             why,
         };
-        let resource = FluentResource::try_new(language.source().to_owned())
-            .map_err(|(_, errors)| fail(format!("{errors:?}")))?;
         let mut bundle = FluentBundle::new_concurrent(vec![language.identifier()]);
         // Arguments are numbers and times in the text's own language; marks around each of them
         // would only end up in copied text.
@@ -107,7 +113,11 @@ impl Texts {
             Language::En => grouped_by_comma,
             Language::Nl => grouped_by_point,
         }));
-        bundle.add_resource(resource).map_err(|errors| fail(format!("{errors:?}")))?;
+        for source in [language.source(), language.said()] {
+            let resource = FluentResource::try_new(source.to_owned())
+                .map_err(|(_, errors)| fail(format!("{errors:?}")))?;
+            bundle.add_resource(resource).map_err(|errors| fail(format!("{errors:?}")))?;
+        }
         Ok(Self { language, bundle })
     }
 

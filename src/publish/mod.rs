@@ -11,12 +11,18 @@
 
 pub mod api;
 mod dates;
+pub mod desk;
 pub mod folder;
 pub mod locale;
+pub mod outbox;
 pub mod page;
 pub mod render;
+pub mod say;
 #[cfg(test)]
 mod tests;
+pub mod to;
+pub mod update;
+pub mod wanted;
 
 use std::io;
 use std::path::PathBuf;
@@ -25,6 +31,7 @@ pub use folder::{Outcome, publish_folder};
 pub use locale::{Language, UnknownLanguage};
 pub use page::{Site, StatusPage};
 pub use render::{Rendered, render};
+pub use update::Update;
 
 /// Why a page could not be made or put in place.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,183 @@
+//! What is public now: facts that became posts, the page made of them.
+
+use jiff::tz::TimeZone;
+
+use crate::cli::failure::{Failure, shown};
+use crate::cli::print;
+use crate::cli::site::{Global, Loaded};
+use crate::gate::Holds;
+use crate::inventory::Settings;
+use crate::ledger::Ledger;
+use crate::ledger::outbox::{Post, PostState};
+use crate::ledger::snapshot::Snapshot;
+use crate::model::Timestamp;
+use crate::publish::say::facts::{self, Memory, Now};
+use crate::publish::say::guard::Guard;
+use crate::publish::update::{self, Update};
+use crate::publish::{Language, Outcome, Rendered, Site, StatusPage, publish_folder, render, say};
+
+/// What is remembered of facts that were said.
+const MEMORY: &str = "facts";
+
+/// Everything that is public now.
+pub struct Made {
+    pub loaded: Loaded,
+    pub snapshot: Snapshot,
+    pub updates: Vec<Update>,
+    pub posts: Vec<Post>,
+    pub drafts: usize,
+    pub guard: Guard,
+    pub rendered: Rendered,
+    /// Of the page without its times.
+    pub hash: String,
+    pub languages: Vec<Language>,
+    pub folder: String,
+    pub outcome: &'static str,
+    pub next_update: Timestamp,
+    pub is_confirmed: bool,
+}
+
+/// Says what is new, and makes the page.
+pub fn make(global: &Global) -> Result<Made, Failure> {
+    made(global, true)
+}
+
+/// Makes the page without saying or writing anything.
+pub fn make_without_saying(global: &Global) -> Result<Made, Failure> {
+    made(global, false)
+}
+
+fn made(global: &Global, says: bool) -> Result<Made, Failure> {
+    let loaded = global.load_settings()?;
+    let holds = readable_holds(global)?;
+    let reading = global.open_read_only()?;
+    let (_, snapshot) = reading.look(&loaded, global.now())?;
+    let is_confirmed = reading.ledger.is_confirmed()?;
+    let site = site(&loaded.settings, snapshot.as_of)?;
+    let page = StatusPage::new(&snapshot, &site);
+    let guard = Guard::of(&loaded.inventory, &holds, &loaded.settings.site.name);
+    let told = if is_confirmed && says {
+        say_facts(global, &reading.ledger, &loaded, (&page, &snapshot), &guard)
+    } else {
+        Ok(())
+    };
+    if let Err(failure) = told {
+        // The page comes first: it needs no ledger that can be written.
+        print::tell(&format!("warning: what is new could not be written down\n{failure}"));
+    }
+    let posts = global.open_read_only()?.ledger.posts()?;
+    let updates = update::public(&posts);
+    let promised = updates.last().and_then(|update| update.next_by);
+    let next_update = promised.filter(|by| *by > snapshot.as_of).unwrap_or(site.next_update);
+    let page = StatusPage { next_update, ..page };
+    let rendered = render(&page)?;
+    let folder = global.status_path();
+    let outcome = if says { put(global, &rendered)? } else { "unchanged" };
+    Ok(Made {
+        hash: hash(&page, &updates),
+        languages: page.languages.clone(),
+        folder: shown(&folder),
+        drafts: posts.iter().filter(|post| post.state == PostState::Draft).count(),
+        loaded,
+        snapshot,
+        updates,
+        posts,
+        guard,
+        rendered,
+        outcome,
+        next_update,
+        is_confirmed,
+    })
+}
+
+fn put(global: &Global, rendered: &Rendered) -> Result<&'static str, Failure> {
+    global.make_state()?;
+    Ok(match publish_folder(rendered, &global.status_path())? {
+        Outcome::Written => "written",
+        Outcome::Unchanged => "unchanged",
+    })
+}
+
+/// The log of holds, which must be readable as a whole: a line that is not may be a hold.
+pub fn readable_holds(global: &Global) -> Result<Holds, Failure> {
+    let holds = global.holds_log().read()?;
+    if let [line, ..] = holds.unreadable[..] {
+        let what = format!("line {line} of state/holds.log cannot be read, and may be a hold");
+        return Err(Failure::refused(what).hint(crate::cli::gate::UNREADABLE_HINT));
+    }
+    Ok(holds)
+}
+
+/// What the page says, whatever the time.
+fn hash(page: &StatusPage, updates: &[Update]) -> String {
+    let (as_of, next_update) = (Timestamp::from_second(0), Timestamp::from_second(0));
+    let timeless = StatusPage { as_of, next_update, ..page.clone() };
+    let text = format!("{timeless:?} {updates:?}");
+    blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// Facts become posts, each once, whoever is killed when.
+fn say_facts(
+    global: &Global,
+    reading: &Ledger,
+    loaded: &Loaded,
+    (page, snapshot): (&StatusPage, &Snapshot),
+    guard: &Guard,
+) -> Result<(), Failure> {
+    let memory: Memory = reading.published(MEMORY)?.unwrap_or_default();
+    let found = facts::facts(&memory, &Now::of(page, snapshot));
+    if found.is_empty() {
+        return Ok(());
+    }
+    let ledger = global.open_ledger_for_words()?;
+    let mut before = memory;
+    for (fact, memory) in found {
+        let (now, zone) = (global.now(), &page.timezone);
+        if let facts::Fact::Group { group, .. } = &fact
+            && guard.named_in(group.as_str()).is_some()
+        {
+            continue;
+        }
+        let next_by = Some(now.plus(loaded.settings.publish.next.0));
+        let texts = fact.texts(&page.languages, now, zone)?;
+        let post = Post {
+            id: new_id()?,
+            at: now,
+            by: "evac".into(),
+            kind: fact.kind().word().into(),
+            state: PostState::Posted,
+            reviewed_by: None,
+            why: None,
+            next_by,
+            texts: say::promised(texts, next_by, now, zone)?,
+        };
+        if !ledger.add_fact(&post, MEMORY, &before, &memory)? {
+            // Another process says it at this moment.
+            return Ok(());
+        }
+        before = memory;
+    }
+    Ok(())
+}
+
+/// A name for a post.
+pub fn new_id() -> Result<String, Failure> {
+    say::new_id().map_err(|error| Failure::failed("there are no random numbers").because(&error))
+}
+
+/// What the site says of itself.
+pub fn site(settings: &Settings, now: Timestamp) -> Result<Site, Failure> {
+    let zone = &settings.site.timezone;
+    let timezone = TimeZone::get(zone).map_err(|error| {
+        Failure::usage(format!("nobody knows the time zone `{zone}`")).because(&error)
+    })?;
+    let languages: Result<Vec<Language>, _> =
+        settings.site.languages.iter().map(|language| language.parse()).collect();
+    Ok(Site {
+        name: settings.site.name.clone(),
+        url: None,
+        timezone,
+        languages: languages.map_err(|error| Failure::usage(error.to_string()))?,
+        next_update: now.plus(settings.publish.next.0),
+    })
+}
