@@ -11,6 +11,8 @@ mod damage;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod fakes;
+#[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod hands;
@@ -35,3 +37,5 @@ mod survey;
 #[cfg(test)]
 mod tidy;
 mod wait;
+#[cfg(test)]
+mod words;
