@@ -252,15 +252,10 @@ impl Global {
         Ok(Ledger::open(&self.ledger_path())?.with_clock(Arc::clone(&self.clock)))
     }
 
-    /// Opens the ledger to write words, beside whoever else writes it; makes one where none is, so
-    /// that a first statement needs nothing.
+    /// The same for words, which need nothing: makes a ledger where there is none.
     pub fn open_ledger_for_words(&self) -> Result<Ledger, Failure> {
-        self.refuse_lost_ledger()?;
-        if !is_there(&self.ledger_path())? {
-            let lock = self.lock_state()?;
-            return self.open_ledger(&lock);
-        }
-        Ok(Ledger::open(&self.ledger_path())?.with_clock(Arc::clone(&self.clock)))
+        let is_new = !is_there(&self.ledger_path())?;
+        if is_new { self.open_ledger(&self.lock_state()?) } else { self.open_ledger_beside() }
     }
 
     /// Opens everything to add to the store.

@@ -50,7 +50,8 @@ mod tests {
         let reading = reading(&settings, &inventory);
         assert_eq!(reading.problems, []);
         let keys = "name timezone languages opens closes hard user identity known_hosts landing \
-             hosts id rate kind readers dedup address port capacity beat";
+             hosts id rate kind readers dedup address port capacity beat review next alarm page \
+             secret notify calls language components path url region body";
         for key in keys.split(' ') {
             assert!(settings.contains(&format!("\n{key} = ")), "{key}");
         }

@@ -35,6 +35,7 @@ pub mod outbox;
 mod pace;
 mod pass;
 mod place;
+mod post;
 mod rebuild;
 mod receipt;
 mod restoration;

@@ -76,7 +76,7 @@ impl Desk<'_> {
         std::thread::scope(|scope| {
             let tell = |place| scope.spawn(move || self.tell(place, patience));
             let running: Vec<_> = places.iter().map(tell).collect();
-            let joined = running.into_iter().map(|thread| thread.join());
+            let joined = running.into_iter().map(std::thread::ScopedJoinHandle::join);
             joined
                 .map(|told| told.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
                 .collect()
@@ -284,7 +284,7 @@ fn told(place: &Place, calls: u32, rows: &[OutboxRow]) -> Told {
         sent: count(&|state| state == RowState::Sent),
         waiting: count(&|state| matches!(state, RowState::Waiting | RowState::Calling)),
         refused: count(&|state| state == RowState::Refused),
-        said: open().filter_map(|row| row.answer.clone()).next(),
+        said: open().find_map(|row| row.answer.clone()),
         next_at: open().map(|row| row.next_at).min(),
     }
 }

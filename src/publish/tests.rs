@@ -3,6 +3,7 @@
 mod fold;
 mod folder;
 mod json;
+mod outbox;
 mod leak;
 mod pages;
 mod texts;

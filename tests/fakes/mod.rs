@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -18,6 +19,8 @@ pub struct Asked {
     pub method: String,
     pub path: String,
     pub query: String,
+    /// When it was read.
+    pub at: Instant,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: String,
@@ -168,7 +171,8 @@ fn read(stream: &TcpStream) -> Option<Asked> {
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     let (path, query) = (path.to_owned(), query.to_owned());
-    let mut asked = Asked { method, path, query, headers, body: String::new() };
+    let (at, body) = (Instant::now(), String::new());
+    let mut asked = Asked { method, path, query, at, headers, body };
     let length: usize = asked.header("content-length").parse().unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;

@@ -70,7 +70,7 @@ fn a_hold_reaches_what_was_said_but_not_told_yet() {
     let components = "\"customer/c1\" = \"comp1\"\n";
     let world = World::new(2, &statuspage("http://127.0.0.1:9", components));
     world.evac(&["publish", "say", "same", "--text", "c1 is next"]).exits(3);
-    world.evac(&["--as", "jo", "hold", "c1", "--kind", "legal", "--reason", "court"]).exits(0);
+    world.evac(&["--as", "jo", "hold", "c1", "legal", "--reason", "court"]).exits(0);
     let settings = std::fs::read_to_string(world.site.path("evac.toml")).unwrap();
     world.site.write("evac.toml", &settings.replace("http://127.0.0.1:9", &fake.url));
     let stderr = world.evac(&["publish"]).exits(4).stderr();

@@ -170,7 +170,7 @@ fn texts(
     if texts.is_empty() || !texts.values().all(is_whole) {
         let failure = Failure::usage("a post has a title and a text in each language");
         return Err(failure.hint(
-            "Write `evac publish say first`, or --title TEXT --text TEXT; `--help` lists templates.",
+            "Write `evac publish say first`, or --title TEXT --text TEXT; `--help` lists all.",
         ));
     }
     Ok(texts)

@@ -74,6 +74,9 @@ pub struct Memory {
     pub shut: bool,
 }
 
+/// What its texts are called, and what they are filled with.
+type Said = (&'static str, Vec<(&'static str, Arg)>);
+
 /// Something worth a post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
@@ -211,12 +214,7 @@ impl Fact {
         })
     }
 
-    fn said(
-        &self,
-        texts: &Texts,
-        now: Timestamp,
-        zone: &TimeZone,
-    ) -> Result<(&'static str, Vec<(&'static str, Arg)>), PublishError> {
+    fn said(&self, texts: &Texts, now: Timestamp, zone: &TimeZone) -> Result<Said, PublishError> {
         let count = |name, count: &u64| (name, Arg::Count(*count));
         let time = |name, at: &Timestamp| -> Result<_, PublishError> {
             Ok((name, Arg::Text(moment(texts, zone, *at, Form::Near(now))?.text)))

@@ -74,13 +74,12 @@ impl Guard {
 
     /// Whom `text` names.
     pub fn named_in(&self, text: &str) -> Option<&CustomerId> {
-        let text = folded(text);
-        let text = match self.own.trim().is_empty() {
-            true => text,
-            false => text.replace(&self.own, " \u{1} "),
-        };
-        let named = self.names.iter().find(|(name, _)| text.contains(name.as_str()));
-        named.map(|(_, customer)| customer)
+        // What stands for a character that was taken out may have been a blank or nothing.
+        let read = [folded(text), folded(&text.replace('\u{fffd}', " "))];
+        let has_own = !self.own.trim().is_empty();
+        let read = read.map(|text| if has_own { text.replace(&self.own, " \u{1} ") } else { text });
+        let is_in = |name: &str| read.iter().any(|text| text.contains(name));
+        self.names.iter().find(|(name, _)| is_in(name)).map(|(_, customer)| customer)
     }
 }
 
@@ -101,6 +100,6 @@ fn folded(text: &str) -> String {
 }
 
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}')
-        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}')
+        || matches!(c, '\u{2066}'..='\u{2069}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fffd}')
 }

@@ -1,4 +1,4 @@
-//! Cachet 3.
+//! Cachet 3, by its REST API.
 //!
 //! The first post makes an incident that is visible to everybody, later ones are updates of it.
 //! `meta` names the site and the first post; updates have none, so their text is looked for.
@@ -43,24 +43,21 @@ impl Destination for Cachet {
         }
         let post = job.post().ok_or("Cachet takes posts and components")?;
         let status = status(post.kind());
-        Ok(match job.thread {
-            Some(thread) => {
-                let body = json!({ "status": status, "message": post.body });
-                self.request("POST", &format!("incidents/{thread}/updates"), Some(body))
-            }
-            None => {
-                let body = json!({
-                    "name": cut(&post.title, NAME_CHARS_MAX),
-                    "message": post.body,
-                    "status": status,
-                    // By default nobody would see it.
-                    "visible": true,
-                    "notifications": self.notify,
-                    "meta": { "evac": { "site": job.site, "post": job.key } },
-                });
-                self.request("POST", "incidents", Some(body))
-            }
-        })
+        if let Some(thread) = job.thread {
+            let body = json!({ "status": status, "message": post.body });
+            let path = format!("incidents/{thread}/updates");
+            return Ok(self.request("POST", &path, Some(body)));
+        }
+        let body = json!({
+            "name": cut(&post.title, NAME_CHARS_MAX),
+            "message": post.body,
+            "status": status,
+            // By default nobody would see it.
+            "visible": true,
+            "notifications": self.notify,
+            "meta": { "evac": { "site": job.site, "post": job.key } },
+        });
+        Ok(self.request("POST", "incidents", Some(body)))
     }
 
     fn read(&self, job: &Job<'_>, reply: &Reply) -> Answer {
@@ -87,20 +84,17 @@ impl Destination for Cachet {
         let all = document["data"].as_array().map_or(&[][..], Vec::as_slice);
         if let (Some(thread), Some(post)) = (job.thread, job.post()) {
             let said = |it: &Value| it["attributes"]["message"] == post.body.as_str();
-            return match all.iter().any(said) {
-                true => Seen::There { remote: thread.to_owned() },
-                false => Seen::Thread { remote: thread.to_owned() },
-            };
+            let remote = thread.to_owned();
+            let is_there = all.iter().any(said);
+            return if is_there { Seen::There { remote } } else { Seen::Thread { remote } };
         }
         let meta = |it: &Value| it["attributes"]["meta"]["evac"].clone();
         let Some(found) = all.iter().find(|it| meta(it)["site"] == job.site) else {
             return Seen::Missing;
         };
         let remote = id(found).unwrap_or_default();
-        match meta(found)["post"] == job.key.as_str() {
-            true => Seen::There { remote },
-            false => Seen::Thread { remote },
-        }
+        let is_there = meta(found)["post"] == job.key.as_str();
+        if is_there { Seen::There { remote } } else { Seen::Thread { remote } }
     }
 
     fn ask_states(&self, page: u32) -> Option<Call> {

@@ -203,12 +203,16 @@ fn unanswered(error: &Error) -> Answer {
             if matches!(
                 source.kind(),
                 ConnectionRefused | HostUnreachable | NetworkUnreachable
-            ) || source.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) =>
+            ) || is_tls(source) =>
         {
             Answer::NotSent { said }
         }
         _ => Answer::Unsure { said },
     }
+}
+
+fn is_tls(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
 }
 
 /// Seconds, or a date.

@@ -70,7 +70,12 @@ impl Destination for Chat {
                         "type": "AdaptiveCard",
                         "version": "1.4",
                         "body": [
-                            { "type": "TextBlock", "text": title, "weight": "Bolder", "wrap": true },
+                            {
+                                "type": "TextBlock",
+                                "text": title,
+                                "weight": "Bolder",
+                                "wrap": true,
+                            },
                             { "type": "TextBlock", "text": text, "wrap": true },
                         ],
                     },

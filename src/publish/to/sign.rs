@@ -58,7 +58,8 @@ pub fn aws(put: &Put<'_>, at: Timestamp) -> (String, String) {
     headers.sort_unstable();
     let names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let lines: Vec<_> = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let lines = lines.concat();
     let canonical = format!("PUT\n{}\n\n{lines}\n{names}\n{}", put.path, put.body_sha256);
     let scope = format!("{day}/{}/s3/aws4_request", put.region);
     let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", sha256(canonical.as_bytes()));

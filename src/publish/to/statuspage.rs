@@ -125,19 +125,12 @@ impl Statuspage {
             "deliver_notifications": self.notify,
             "metadata": { "evac": { "site": job.site, "post": job.key } },
         });
-        match job.thread {
-            Some(thread) => self.request(
-                "PATCH",
-                &format!("incidents/{thread}"),
-                Some(json!({
-                    "incident": incident
-                })),
-            ),
-            None => {
-                incident["name"] = json!(cut(&post.title, NAME_CHARS_MAX));
-                self.request("POST", "incidents", Some(json!({ "incident": incident })))
-            }
+        if let Some(thread) = job.thread {
+            let body = json!({ "incident": incident });
+            return self.request("PATCH", &format!("incidents/{thread}"), Some(body));
         }
+        incident["name"] = json!(cut(&post.title, NAME_CHARS_MAX));
+        self.request("POST", "incidents", Some(json!({ "incident": incident })))
     }
 
     fn request(&self, method: &'static str, path: &str, body: Option<Value>) -> Call {
