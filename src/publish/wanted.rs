@@ -17,6 +17,9 @@ use crate::publish::{Language, Update};
 /// How far back a new destination is told.
 const NEW_LOOKS_BACK: Duration = Duration::from_secs(3_600);
 
+/// A page is put there anew after this, though nothing changed but the time.
+const PAGE_KEEPS: Duration = Duration::from_secs(300);
+
 /// What is public now.
 #[derive(Debug, Clone, Copy)]
 pub struct Public<'a> {
@@ -66,7 +69,13 @@ pub fn wanted(
     }
     if does.page {
         let content = Content::Page { hash: public.page_hash.to_owned() };
-        wanted.push(want("page".into(), RowKind::Page, &content, false));
+        // It says when its figures were true, and must not look forgotten.
+        let is_old = |row: &OutboxRow| {
+            let sent = row.sent_at.filter(|_| row.kind == RowKind::Page);
+            sent.is_some_and(|sent| public.snapshot.as_of.since(sent) >= PAGE_KEEPS)
+        };
+        let again = rows.iter().any(is_old);
+        wanted.push(want("page".into(), RowKind::Page, &content, again));
     }
     wanted
 }

@@ -27,7 +27,7 @@ impl Site {
             .map(|number| format!("\"customer/c{number}\" = \"comp{number:03}\"\n"))
             .collect();
         let settings = format!(
-            "[site]\nname = \"Example Hosting\"\n[publish]\nnext = \"45s\"\n\
+            "[site]\nname = \"Example Hosting\"\n[publish]\nnext = \"3m\"\n\
              [[publish.to]]\nid = \"hook\"\nkind = \"webhook\"\nurl = \"{hook}/in\"\n\
              [[publish.to]]\nid = \"web\"\nkind = \"folder\"\npath = \"out\"\n\
              [[publish.to]]\nid = \"vigil\"\nkind = \"vigil\"\nurl = \"{vigil}\"\n\

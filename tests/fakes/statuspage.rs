@@ -37,7 +37,8 @@ impl Statuspage {
     pub fn updates(&self) -> Vec<String> {
         let updates = self.incidents.iter().flat_map(|it| it["incident_updates"].as_array());
         let text = |it: &Value| {
-            format!("{} {}", it["status"].as_str().unwrap(), it["body"].as_str().unwrap())
+            let field = |name: &str| it[name].as_str().unwrap_or_default().to_owned();
+            format!("{} {}", field("status"), field("body"))
         };
         updates.flatten().map(text).collect()
     }
@@ -67,7 +68,7 @@ impl Statuspage {
         for (id, status) in
             incident.get("components").and_then(Value::as_object).into_iter().flatten()
         {
-            self.components.insert(id.clone(), status.as_str().unwrap().to_owned());
+            self.components.insert(id.clone(), status.as_str().unwrap_or_default().to_owned());
         }
         let known = &mut self.incidents[at];
         for field in ["name", "status", "metadata"] {
@@ -77,7 +78,7 @@ impl Statuspage {
         }
         if let Some(body) = incident.get("body") {
             let update = json!({ "status": known["status"], "body": body });
-            known["incident_updates"].as_array_mut().unwrap().push(update);
+            known["incident_updates"].as_array_mut().expect("it is a list").push(update);
         }
         answer(if id.is_some() { 200 } else { 201 }, known.clone())
     }

@@ -19,6 +19,9 @@ use crate::publish::{Language, Outcome, Rendered, Site, StatusPage, publish_fold
 /// What is remembered of facts that were said.
 const MEMORY: &str = "facts";
 
+/// Who says facts.
+pub const ITSELF: &str = "evac";
+
 /// Everything that is public now.
 pub struct Made {
     pub loaded: Loaded,
@@ -143,7 +146,7 @@ fn say_facts(
         let post = Post {
             id: new_id()?,
             at: now,
-            by: "evac".into(),
+            by: ITSELF.into(),
             kind: fact.kind().word().into(),
             state: PostState::Posted,
             reviewed_by: None,

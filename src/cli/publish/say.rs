@@ -108,6 +108,10 @@ fn drafted(global: &Global, post: &Post, name: &str) -> Result<Exit, Failure> {
 /// The post that is asked for.
 fn written(global: &Global, args: &SayArgs, settings: &Settings) -> Result<Post, Failure> {
     let now = global.now();
+    if global.by == page::ITSELF {
+        let failure = Failure::usage("facts are said under that name, by evac itself");
+        return Err(failure.hint("Write `evac --as NAME publish say …`."));
+    }
     let site = page::site(settings, now)?;
     let languages = match site.languages.as_slice() {
         [] => vec![Language::En],

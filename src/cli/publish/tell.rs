@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 
-use super::Made;
+use super::{Made, page};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::print;
 use crate::cli::site::Global;
@@ -19,7 +19,7 @@ use crate::publish::to::carry::Carrier;
 use crate::publish::wanted::{Public, wanted, withdrawn};
 
 /// How long a command goes on telling before it leaves the rest to the next.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(8);
 /// Held by the one that tells.
 const LOCK_FILE: &str = "publish.lock";
 
@@ -81,7 +81,7 @@ fn public_updates(made: &Made) -> Vec<crate::publish::Update> {
 /// Does a person's post name somebody who is held back? What evac says by itself names nobody.
 fn names(made: &Made, post: &Post) -> bool {
     let texts = post.texts.values().flat_map(|text| [&text.title, &text.body]);
-    post.by != "evac" && texts.into_iter().any(|text| made.guard.named_in(text).is_some())
+    post.by != page::ITSELF && texts.into_iter().any(|text| made.guard.named_in(text).is_some())
 }
 
 fn held_back(made: &Made) -> Vec<String> {

@@ -99,8 +99,11 @@ fn remind(global: &Global, made: &Made, said: &mut Said) {
     {
         let mut command = Command::new(program);
         command.args(arguments).arg(&line).current_dir(&global.site).stdin(Stdio::null());
-        if let Err(error) = command.stdout(Stdio::null()).spawn() {
-            print::tell(&format!("warning: the alarm `{program}` cannot be run: {error}"));
+        match command.stdout(Stdio::null()).spawn() {
+            Ok(mut alarm) => drop(std::thread::spawn(move || alarm.wait())),
+            Err(error) => {
+                print::tell(&format!("warning: the alarm `{program}` cannot be run: {error}"));
+            }
         }
     }
 }

@@ -104,7 +104,13 @@ impl Carrier {
             headers.push(("Content-Type", "application/json".to_owned()));
         }
         let sent = self.send(request.method, &url, &headers, body.map(str::as_bytes));
-        sent.map_err(|answer| hidden(answer, secret.as_ref()))
+        let reply = sent.map_err(|answer| hidden(answer, secret.as_ref()))?;
+        let Some(secret) = secret.filter(|_| super::refusal(&reply).is_some()) else {
+            return Ok(reply);
+        };
+        // What is told of a refusal may repeat what we sent.
+        let body = secret.hidden_in(&String::from_utf8_lossy(&reply.body)).into_bytes();
+        Ok(Reply { body, ..reply })
     }
 
     fn send(
