@@ -36,6 +36,7 @@ fn a_post_stands_once_wherever_its_call_breaks() {
     let world = World::new(0, &world::statuspage(&fake.url, ""));
     world.evac(&FIRST).exits(0);
     assert_eq!(fake.look().service.updates().len(), 1);
+    fake.taken();
     let faults = [Fault::DropAfter, Fault::DropBefore, Fault::Status(502), Fault::Busy(1)];
     for (number, fault) in (2..).zip(faults) {
         fake.fails(&[fault]);
@@ -43,6 +44,11 @@ fn a_post_stands_once_wherever_its_call_breaks() {
         let updates = fake.look().service.updates();
         assert_eq!(updates.len(), number, "{fault:?}: {updates:?}");
         assert_eq!(fake.look().service.incidents.len(), 1);
+        let asked = fake.taken();
+        if let Fault::Busy(seconds) = fault {
+            let waited = asked[1].at.duration_since(asked[0].at);
+            assert!(waited >= Duration::from_secs(seconds.into()), "{waited:?}");
+        }
     }
     assert_eq!(fake.look().service.mails, 0, "nobody asked for mail");
 }
