@@ -90,15 +90,12 @@ fn fill(text: &str, post: &Words, site: &str) -> String {
             };
             Some((value, after))
         });
-        match known {
-            Some((value, after)) => {
-                out.push_str(&value);
-                rest = after;
-            }
-            None => {
-                out.push('{');
-                rest = after;
-            }
+        if let Some((value, after)) = known {
+            out.push_str(&value);
+            rest = after;
+        } else {
+            out.push('{');
+            rest = after;
         }
     }
     out.push_str(rest);
