@@ -80,8 +80,9 @@ fn a_post_stands_once_after_a_kill_and_after_the_ledger_is_lost() {
 fn five_hundred_components_cost_a_few_calls_and_drift_is_told() {
     let ids: Vec<String> = (0..500).map(|number| format!("comp{number:03}")).collect();
     let fake = Fake::start(Statuspage::with(ids));
-    let components: String =
+    let components: Vec<String> =
         (0..500).map(|at| format!("\"customer/c{at}\" = \"comp{at:03}\"\n")).collect();
+    let components = components.concat();
     let world = World::new(500, &world::statuspage(&fake.url, &components));
     world.evac(&["publish"]).exits(0);
     let asked = fake.taken();

@@ -23,9 +23,10 @@ impl Site {
     pub fn new(evac: &str, page: &str, vigil: &str, hook: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("evac-evening-").tempdir();
         let folder = folder.expect("the temporary folder is writable");
-        let components: String = (0..CUSTOMERS)
+        let components: Vec<String> = (0..CUSTOMERS)
             .map(|number| format!("\"customer/c{number}\" = \"comp{number:03}\"\n"))
             .collect();
+        let components = components.concat();
         let settings = format!(
             "[site]\nname = \"Example Hosting\"\n[publish]\nnext = \"3m\"\n\
              [[publish.to]]\nid = \"hook\"\nkind = \"webhook\"\nurl = \"{hook}/in\"\n\
@@ -35,7 +36,7 @@ impl Site {
              [[publish.to]]\nid = \"page\"\nkind = \"statuspage\"\nurl = \"{page}\"\n\
              page = \"p1\"\nsecret = {{ file = \"key\" }}\n[publish.to.components]\n{components}"
         );
-        let inventory: String = (0..CUSTOMERS)
+        let inventory: Vec<String> = (0..CUSTOMERS)
             .map(|number| {
                 format!(
                     "[[customer]]\nid = \"c{number}\"\ngroup = \"web\"\n\
@@ -46,7 +47,7 @@ impl Site {
                 )
             })
             .collect();
-        let files = [("evac.toml", settings), ("inventory.toml", inventory)];
+        let files = [("evac.toml", settings), ("inventory.toml", inventory.concat())];
         let secrets = [("key", "key\n".to_owned()), ("token", "token\n".to_owned())];
         for (name, text) in files.into_iter().chain(secrets) {
             std::fs::write(folder.path().join(name), text).expect("the site is writable");

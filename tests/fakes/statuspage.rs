@@ -35,7 +35,7 @@ impl Statuspage {
 
     /// Every update of every incident, as `STATUS BODY`.
     pub fn updates(&self) -> Vec<String> {
-        let updates = self.incidents.iter().flat_map(|it| it["incident_updates"].as_array());
+        let updates = self.incidents.iter().filter_map(|it| it["incident_updates"].as_array());
         let text = |it: &Value| {
             let field = |name: &str| it[name].as_str().unwrap_or_default().to_owned();
             format!("{} {}", field("status"), field("body"))
