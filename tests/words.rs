@@ -39,7 +39,7 @@ fn a_post_stands_once_wherever_its_call_breaks() {
     fake.taken();
     let faults = [Fault::DropAfter, Fault::DropBefore, Fault::Status(502), Fault::Busy(1)];
     for (number, fault) in (2..).zip(faults) {
-        fake.fails(&[fault]);
+        fake.fails_once(fault);
         world.evac(&["publish", "say", "same"]).exits(0);
         let updates = fake.look().service.updates();
         assert_eq!(updates.len(), number, "{fault:?}: {updates:?}");

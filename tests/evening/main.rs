@@ -71,10 +71,11 @@ fn switch_on(world: &World) -> Duration {
             _ => {}
         }
         if number % 20 == 7 {
+            // One at a time: a queue of them would fail every try of the same call.
             let fault = faults[number / 20 % faults.len()];
-            world.page.fails(&[fault]);
-            world.hook.fails(&[fault]);
-            world.vigil.fails(&[fault]);
+            world.page.fails_once(fault);
+            world.hook.fails_once(fault);
+            world.vigil.fails_once(fault);
         }
         let began = Instant::now();
         while began.elapsed() < STEP {

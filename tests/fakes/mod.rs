@@ -106,7 +106,15 @@ impl<S: Service> Fake<S> {
 
     /// The next calls fail like this.
     pub fn fails(&self, faults: &[Fault]) {
-        self.look().faults.extend(faults);
+        faults.iter().for_each(|fault| self.look().faults.push_back(*fault));
+    }
+
+    /// The next call fails like this, unless it fails already.
+    pub fn fails_once(&self, fault: Fault) {
+        let mut inner = self.look();
+        if inner.faults.is_empty() {
+            inner.faults.push_back(fault);
+        }
     }
 
     /// So many calls came since the last time.
