@@ -13,6 +13,8 @@ mod demo;
 #[cfg(test)]
 mod disks;
 #[cfg(test)]
+mod fakes;
+#[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod hands;
@@ -46,3 +48,5 @@ mod tidy;
 mod wait;
 #[cfg(test)]
 mod ways;
+#[cfg(test)]
+mod words;

@@ -6,6 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use gate::{ActivateArgs, GateArgs, HoldArgs, HoldKind, ReleaseArgs};
+pub use publish::{Kind as PostKind, PublishArgs, PublishCommand, SayArgs, Template};
 pub use store::{MirrorArgs, StoreAddArgs, StoreArgs, StoreCommand};
 pub use verify::VerifyArgs;
 
@@ -13,6 +14,7 @@ use crate::model::{Rate, Span, Timestamp};
 
 mod gate;
 pub mod hands;
+mod publish;
 mod store;
 mod verify;
 pub use hands::{
@@ -279,10 +281,6 @@ pub struct RestoreArgs {
     #[arg(long, conflicts_with = "to")]
     pub in_place: bool,
 }
-
-/// Make the status page in state/status
-#[derive(Debug, clap::Args)]
-pub struct PublishArgs {}
 
 /// Care for the record of what is done
 #[derive(Debug, clap::Args)]

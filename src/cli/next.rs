@@ -33,7 +33,8 @@ struct Document<'a> {
 /// What is blocked for one cause.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Blocked {
-    /// A reason's word, or `paused`, `uncovered`, `hold`, `at-risk`, `set-aside-entry`, `disk-away`.
+    /// A reason's word, or `paused`, `uncovered`, `hold`, `at-risk`, `set-aside-entry`, `disk-away`,
+    /// `update-promised`.
     pub cause: String,
     /// What it keeps from being evacuated, in the plan's value.
     pub value: f64,
@@ -94,6 +95,13 @@ pub fn blocked(
         command: "evac check".into(),
     }));
     blocked.sort_by(|a, b| b.value.total_cmp(&a.value).then_with(|| a.cause.cmp(&b.cause)));
+    let updates = crate::publish::update::public(&reading.ledger.posts()?);
+    // Everybody waits for it, whatever else is blocked.
+    if let Some(why) = crate::cli::publish::reminder(&updates, snapshot.as_of) {
+        let (cause, command) = ("update-promised".into(), "evac publish say same".into());
+        let due = Blocked { cause, value: 0.0, workloads: Vec::new(), why, command };
+        blocked.insert(0, due);
+    }
     Ok(blocked)
 }
 

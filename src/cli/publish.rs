@@ -1,79 +1,100 @@
-//! `evac publish`: the page in `state/status`, from what the ledger knows now; before the first
-//! host is listed too.
+//! `evac publish`: makes the page in `state/status` from what the ledger knows now, before the
+//! first host is listed too; says what is new, and tells every destination.
+//!
+//! One process tells at a time ([`tell`]); whatever others say meanwhile, that one tells too. A
+//! run may go on: the ledger's tables of words are nobody else's.
 
-use std::time::Duration;
+mod dns;
+mod dry;
+mod look;
+mod page;
+mod say;
+mod tell;
+mod token;
+mod watch;
 
 use serde::Serialize;
 
-use crate::cli::args::PublishArgs;
-use crate::cli::failure::{Exit, Failure, shown};
+use crate::cli::args::{PublishArgs, PublishCommand};
+use crate::cli::failure::{Exit, Failure};
 use crate::cli::print;
 use crate::cli::site::Global;
-use crate::inventory::Settings;
 use crate::ledger::snapshot::SCHEMA;
 use crate::model::Timestamp;
-use crate::publish::{Language, Outcome, Site, StatusPage, publish_folder, render};
+use crate::publish::desk::{Drift, Told};
+use crate::publish::own::is_secret;
 
-/// The next page is promised this long after the one before.
-const NEXT_UPDATE: Duration = Duration::from_secs(30 * 60);
+pub use page::{Made, make};
+pub use say::reminder;
 
 #[derive(Serialize)]
-struct Document {
+struct Document<'a> {
     schema: u32,
-    folder: String,
+    folder: &'a str,
     outcome: &'static str,
     as_of: Timestamp,
     next_update: Timestamp,
-    files: Vec<String>,
+    /// All that are no secret.
+    files: Vec<&'a String>,
+    /// Customers with a page of their own.
+    own_pages: usize,
+    /// Texts that were refused, drafts that wait.
+    held_back: &'a [String],
+    drafts: usize,
+    destinations: &'a [Told],
+    drift: &'a [Drift],
 }
 
-/// Makes the page.
-pub fn run(global: &Global, _args: &PublishArgs) -> Result<Exit, Failure> {
-    let loaded = global.load_settings()?;
-    if let [line, ..] = global.holds_log().read()?.unreadable[..] {
-        let what = format!("line {line} of state/holds.log cannot be read, and may be a hold");
-        return Err(Failure::refused(what).hint(crate::cli::gate::UNREADABLE_HINT));
+/// Makes the page and tells, or says something.
+pub fn run(global: &Global, args: &PublishArgs) -> Result<Exit, Failure> {
+    match &args.command {
+        Some(PublishCommand::Say(say)) => say::run(global, say, args.dry_run),
+        Some(PublishCommand::Approve { id }) => say::approve(global, id),
+        Some(PublishCommand::Drop { id, reason }) => say::drop_draft(global, id, reason),
+        Some(PublishCommand::Posts) => say::posts(global),
+        Some(PublishCommand::Token { what, all, revoke }) => {
+            token::run(global, what, *all, *revoke)
+        }
+        None if args.watch => watch::run(global, args),
+        None if args.dry_run => dry::run(global, None),
+        None => once(global),
     }
-    let reading = global.open_read_only()?;
-    let (_, snapshot) = reading.look(&loaded, global.now())?;
-    let next_update = snapshot.as_of.plus(NEXT_UPDATE);
-    let page = StatusPage::new(&snapshot, &site(&loaded.settings, next_update)?);
-    let rendered = render(&page)?;
-    global.make_state()?;
-    let folder = global.status_path();
-    let outcome = match publish_folder(&rendered, &folder)? {
-        Outcome::Written => "written",
-        Outcome::Unchanged => "unchanged",
-    };
+}
+
+/// Makes the page, says what is new, tells everybody once.
+fn once(global: &Global) -> Result<Exit, Failure> {
+    let made = make(global)?;
+    let told = tell::tell(global, &made, tell::PATIENCE)?;
+    let drift = if told.exit == Exit::Done { tell::drift(global, &made)? } else { Vec::new() };
     if global.json {
         print::document(&Document {
             schema: SCHEMA,
-            folder: shown(&folder),
-            outcome,
-            as_of: snapshot.as_of,
-            next_update,
-            files: rendered.files.into_keys().collect(),
+            folder: &made.folder,
+            outcome: made.outcome,
+            as_of: made.snapshot.as_of,
+            next_update: made.next_update,
+            files: made.rendered.files.keys().filter(|path| !is_secret(path)).collect(),
+            own_pages: made.own_pages,
+            held_back: &told.held_back,
+            drafts: made.drafts,
+            destinations: &told.told,
+            drift: &drift,
         })?;
-    } else {
-        let folder = shown(&folder);
-        print::tell(&format!("{folder} {outcome}; it promises the next one by {next_update}."));
-        print::tell("Copy it to a web server outside the data centre.");
+        return Ok(told.exit);
     }
-    Ok(Exit::Done)
-}
-
-fn site(settings: &Settings, next_update: Timestamp) -> Result<Site, Failure> {
-    let zone = &settings.site.timezone;
-    let timezone = jiff::tz::TimeZone::get(zone).map_err(|error| {
-        Failure::usage(format!("nobody knows the time zone `{zone}`")).because(&error)
-    })?;
-    let languages: Result<Vec<Language>, _> =
-        settings.site.languages.iter().map(|language| language.parse()).collect();
-    Ok(Site {
-        name: settings.site.name.clone(),
-        url: None,
-        timezone,
-        languages: languages.map_err(|error| Failure::usage(error.to_string()))?,
-        next_update,
-    })
+    let next = made.next_update;
+    print::tell(&format!("{} {}; it promises the next one by {next}.", made.folder, made.outcome));
+    if made.loaded.settings.publish.to.is_empty() {
+        print::tell("Copy it to a web server outside the data centre, or name one in evac.toml.");
+    }
+    tell::report(&told);
+    tell::report_drift(&drift);
+    if made.drafts > 0 {
+        let drafts = print::counted(made.drafts, "draft");
+        print::tell(&format!("{drafts} wait for a second person: `evac publish posts`."));
+    }
+    if let Some(line) = reminder(&made.updates, global.now()) {
+        print::tell(&line);
+    }
+    Ok(told.exit)
 }

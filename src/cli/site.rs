@@ -247,6 +247,12 @@ impl Global {
         Ok(Ledger::open(&self.ledger_path())?.with_clock(Arc::clone(&self.clock)))
     }
 
+    /// The same for words, which need nothing: makes a ledger where there is none.
+    pub fn open_ledger_for_words(&self) -> Result<Ledger, Failure> {
+        let is_new = !is_there(&self.ledger_path())?;
+        if is_new { self.open_ledger(&self.lock_state()?) } else { self.open_ledger_beside() }
+    }
+
     /// Opens everything to add to the store.
     pub fn open_for_writing(&self) -> Result<Writing, Failure> {
         let lock = self.lock_state()?;

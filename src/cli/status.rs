@@ -69,13 +69,16 @@ fn show(global: &Global, args: &StatusArgs) -> Result<Shown, Failure> {
         (false, false) => term::status(&snapshot, print::style()),
     };
     let is_told = !args.brief && !global.json;
+    let promise = crate::publish::update::public(&reading.ledger.posts()?);
+    let promise = crate::cli::publish::reminder(&promise, snapshot.as_of).filter(|_| is_told);
     let at_work = reading.running.filter(|_| is_told).map(|holder| {
         format!(
             "At work: process {} on {} ({}) since {}.\n",
             holder.pid, holder.host, holder.operator, holder.since
         )
     });
-    Ok(Shown { text, at_work })
+    let lines: Vec<String> = at_work.into_iter().chain(promise.map(|line| line + "\n")).collect();
+    Ok(Shown { text, at_work: (!lines.is_empty()).then(|| lines.concat()) })
 }
 
 fn brief(snapshot: &Snapshot, running: bool, json: bool) -> Result<String, Failure> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::inventory::parse::is_address;
-use crate::inventory::{Origin, Problem, Settings};
+use crate::inventory::{Inventory, Origin, Problem, Settings};
 
 /// All problems of `settings` beyond those of single keys; none of them sets anything aside.
 pub(super) fn settings(settings: &Settings) -> Vec<Problem> {
@@ -18,6 +18,30 @@ pub(super) fn settings(settings: &Settings) -> Vec<Problem> {
         }
     }
     windows(settings, &mut problems);
+    problems
+}
+
+/// Components of destinations that stand for nobody: they are never told anything.
+pub(super) fn components(settings: &Settings, inventory: &Inventory) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if inventory.hosts.is_empty() {
+        // Words come first; the inventory may follow.
+        return problems;
+    }
+    for to in &settings.publish.to {
+        let is_known = |what: &str| match what.split_once('/') {
+            Some(("customer", id)) => inventory.customers.iter().any(|it| it.id.as_str() == id),
+            Some(("group", id)) => {
+                let mut groups = inventory.customers.iter().filter_map(|it| it.group.as_ref());
+                groups.any(|group| group.as_str() == id)
+            }
+            _ => true,
+        };
+        for what in to.components.keys().filter(|what| !is_known(what)) {
+            let what = format!("`components` of `{}` has {what}, and nobody is that", to.id);
+            problems.push(Problem::warning(&to.origin, what).hint("It is told nothing."));
+        }
+    }
     problems
 }
 

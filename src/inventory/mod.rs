@@ -29,6 +29,8 @@ mod rescue;
 pub mod sample;
 pub mod settings;
 mod settings_parse;
+pub mod settings_page;
+pub mod settings_publish;
 pub mod ways;
 pub mod what;
 #[cfg(test)]
@@ -56,6 +58,7 @@ pub use reading::{
 };
 pub use rescue::{Access, Rescue};
 pub use settings::{Resource, ResourceKind, Settings, StoreDisk, Window};
+pub use settings_page::Wording;
 pub use ways::{ClientConfig, Ways};
 
 /// Where an entry or a value was written.

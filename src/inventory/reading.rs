@@ -136,6 +136,7 @@ pub fn read_files(settings: &SourceFile, files: &[SourceFile]) -> Reading {
         let hint = "List hosts there, or `evac import` them.";
         problems.push(Problem::error(&origin, "no host is written down").hint(hint));
     }
+    problems.extend(check_settings::components(&settings, &inventory));
     problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     problems.dedup();
     Reading { settings, inventory, problems, set_aside, settings_error }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::inventory::settings_publish::Publish;
 use crate::inventory::{Class, Dedup, Origin, Target, Ways};
 use crate::model::{Bytes, Rate, ResourceId, Span, TierName, Timestamp};
 
@@ -25,7 +26,7 @@ pub const DEFAULT_TIMEZONE: &str = "UTC";
 /// Language of pages, unless `site.languages` says otherwise.
 pub const DEFAULT_LANGUAGE: &str = "en";
 /// Languages that evac has texts in.
-pub const LANGUAGES: [&str; 2] = ["en", "nl"];
+pub const LANGUAGES: [&str; 3] = ["en", "nl", "de"];
 /// File of pinned host keys, unless `ssh.known_hosts` says otherwise.
 pub const DEFAULT_KNOWN_HOSTS: &str = "known_hosts";
 /// Login, unless `ssh.user` or a host says otherwise.
@@ -69,6 +70,8 @@ pub struct Settings {
     pub targets: Vec<Target>,
     /// `gate.beat`: how often what is switched on is asked again.
     pub beat: Span,
+    /// `[publish]`.
+    pub publish: Publish,
 }
 
 /// Who we are.
@@ -207,6 +210,7 @@ impl Settings {
             disks: Vec::new(),
             targets: Vec::new(),
             beat: DEFAULT_BEAT,
+            publish: Publish::default(),
         }
     }
 

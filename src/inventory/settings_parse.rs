@@ -11,7 +11,7 @@ use crate::inventory::settings::{
     LANGUAGES, Limits, PATIENCE, Resource, ResourceKind, Settings, Site, Ssh, StoreDisk, Window,
 };
 use crate::inventory::ways::ways;
-use crate::inventory::{Class, Dedup, Origin, Problem, Target};
+use crate::inventory::{Class, Dedup, Origin, Problem, Target, settings_publish};
 use crate::model::{Span, TierName, Timestamp};
 
 const KINDS: [(&str, ResourceKind); 4] = [
@@ -53,6 +53,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
     let targets =
         targets.iter().filter_map(|(table, at)| target(table, at, fields.problems())).collect();
     let beat = beat(&mut fields);
+    let publish = settings_publish::publish(&mut fields, &site);
     fields.finish();
     Some(Settings {
         site,
@@ -67,6 +68,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
         disks,
         targets,
         beat,
+        publish,
     })
 }
 

@@ -1,4 +1,4 @@
-//! The paragraph that support reads out, in English and Dutch.
+//! The paragraph that support reads out, in every language of the page.
 //!
 //! **For anyone** says nothing about any customer, not even that he is one: who is down and where
 //! he goes is a gift to a fraudster. **For a verified caller** says where he stands and no more
@@ -119,6 +119,45 @@ const DUTCH: Sentences = Sentences {
     },
 };
 
+const GERMAN: Sentences = Sentences {
+    language: "de",
+    anyone: "Wir ziehen die Server unserer Kunden nacheinander auf unsere eigenen Racks um. Wie es \
+             um einen einzelnen Kunden steht, sagen wir nur diesem selbst: wir rufen oder \
+             schreiben gern zurück, über den bei uns hinterlegten Kontakt.",
+    attention: "Ihr Fall braucht einen unserer Kollegen. Mehr kann ich im Augenblick nicht sagen; \
+                er oder sie meldet sich über den bei uns hinterlegten Kontakt.",
+    unlisted: "Ich sehe keinen Server von Ihnen auf der Liste dieses Umzugs. Ich gebe das sofort \
+               an einen Kollegen weiter, der sich über den bei uns hinterlegten Kontakt meldet.",
+    queued: "Ihre Daten warten, bis sie an der Reihe sind; das Kopieren hat noch nicht begonnen.",
+    copying: "Das Kopieren Ihrer Daten auf unsere eigenen Maschinen hat begonnen; fertig ist es \
+              noch nicht.",
+    copied: "Ihre Daten sind auf unsere eigenen Maschinen kopiert. Wieder online sind sie noch \
+             nicht.",
+    restoring: "Ihre Daten sind kopiert und werden jetzt an ihren neuen Ort gespielt. Wieder \
+                online sind sie noch nicht.",
+    testing: "Ihre Daten sind an ihrem neuen Ort und werden geprüft. Wieder online sind sie noch \
+              nicht.",
+    online: "Ihr Dienst ist wieder online.",
+    waiting: "Auf unserer Seite ist alles getan; jetzt ist auf Ihrer Seite etwas zu tun. Was, \
+              steht in der Nachricht, die wir Ihnen geschickt haben.",
+    as_of: "So war es am {}.",
+    progress: "Bisher sind {} von etwa {} auf unseren eigenen Maschinen.",
+    estimate: "Im Tempo der letzten Minuten endet das Kopieren zwischen {} und {}; das ist eine \
+               Schätzung, kein Versprechen.",
+    copy_of: "Die Kopie ist vom {}.",
+    services: "Im Einzelnen: {}.",
+    words: |word| match word {
+        PublicWord::Queued => "wartet, bis er an der Reihe ist",
+        PublicWord::Copying => "wird kopiert",
+        PublicWord::Copied => "kopiert",
+        PublicWord::Restoring => "wird an den neuen Ort gespielt",
+        PublicWord::Testing => "wird geprüft",
+        PublicWord::Online => "online",
+        PublicWord::WaitingForYou => "wartet auf Sie",
+        PublicWord::NeedsAttention => "liegt bei einem Kollegen",
+    },
+};
+
 /// What to say about `customer`, by language.
 pub(super) fn say(
     customer: &CustomerStatus,
@@ -131,7 +170,7 @@ pub(super) fn say(
     let clock = |at: Timestamp| {
         at.as_jiff().to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
     };
-    [ENGLISH, DUTCH]
+    [ENGLISH, DUTCH, GERMAN]
         .into_iter()
         .map(|sentences| {
             let verified = verified(&sentences, customer, as_of, &clock);

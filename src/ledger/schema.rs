@@ -27,18 +27,23 @@
 //! | `mirror` | a folder in which second copies are made ([`crate::ledger::mirror`]) |
 //! | `mirrored` | a pass that was read back there |
 //! | `host_fact` | what the newest survey found there |
+//! | `post` | something said in public, or drafted ([`crate::ledger::outbox`]) |
+//! | `outbox` | what one destination shall be told of one subject, and was |
+//! | `outbox_call` | a call of the last minutes, for limits a minute |
+//! | `published` | which facts were said: what machine posts are made from |
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::{mirror, rows, steering};
+use crate::ledger::{mirror, outbox, rows, steering};
 use crate::model::{SiteId, Timestamp};
 
 /// "EVAC" in ASCII, in the header of the file.
 const APPLICATION_ID: i32 = 0x4556_4143;
 
 /// Run in order; the number of a migration is its position plus one.
-const MIGRATIONS: &[&str] = &[V1, V2, steering::TABLES, CHECKS, mirror::TABLES];
+const MIGRATIONS: &[&str] =
+    &[V1, V2, steering::TABLES, CHECKS, mirror::TABLES, outbox::TABLES];
 
 const V1: &str = "
 CREATE TABLE meta (

@@ -1,10 +1,10 @@
-//! `api/v2/summary.json` and `api/v2/status.json` in the shape of Atlassian Statuspage's public
-//! read API, so that monitors people already have can read ours.
+//! `api/v2/*.json` in the shape of Atlassian Statuspage's public read API, so that monitors people
+//! already have can read ours.
 //!
 //! The fields are those of Statuspage's published API (v2, public and read-only); a test holds the
-//! list. A component is a public word: its status says how customers at that word fare, its
-//! description counts them. Nothing is posted as an incident yet, and the lists that would hold
-//! one are empty by type.
+//! list. A component is a public word, or a group that is counted in public: its status says how
+//! customers there fare, its description counts them. See [`crate::publish::incident`] for what is
+//! an incident.
 //!
 //! | indicator | when |
 //! |---|---|
@@ -16,11 +16,17 @@
 use serde::Serialize;
 
 use crate::model::{PublicWord, Timestamp};
+use crate::publish::groups::GroupCount;
+use crate::publish::incident::Incident;
 use crate::publish::locale::{Arg, Texts};
 use crate::publish::page::WordCount;
+use crate::publish::press::Press;
 use crate::publish::render::{headline, word_key};
-use crate::publish::{PublishError, StatusPage};
+use crate::publish::wording::pick;
+use crate::publish::{PublishError, StatusPage, incident};
 
+/// Longest name of a group.
+const MAX_GROUP_CHARS: usize = 80;
 /// Ids on Statuspage are 12 lower-case letters and digits.
 const ID_CHARS: usize = 12;
 
@@ -29,10 +35,10 @@ const ID_CHARS: usize = 12;
 pub struct Summary {
     pub page: Page,
     pub components: Vec<Component>,
-    /// Nothing can be posted yet.
-    pub incidents: [(); 0],
-    /// Nothing can be posted yet.
-    pub scheduled_maintenances: [(); 0],
+    /// Those that are not over.
+    pub incidents: Vec<Incident>,
+    /// Those that are not over.
+    pub scheduled_maintenances: Vec<Incident>,
     pub status: Status,
 }
 
@@ -107,14 +113,59 @@ pub struct Component {
 
 /// `summary.json` in the language of `texts`.
 pub fn summary(page: &StatusPage, texts: &Texts) -> Result<Summary, PublishError> {
-    let components = page
-        .counts
-        .iter()
-        .zip(1..)
-        .map(|(count, position)| component(page, texts, *count, position))
-        .collect::<Result<_, _>>()?;
+    let components = components(page, texts)?;
+    let incidents = incident::incidents(page, texts)?;
+    let scheduled = incident::scheduled(page, texts)?;
     let StatusDocument { page, status } = status(page, texts)?;
-    Ok(Summary { page, components, incidents: [], scheduled_maintenances: [], status })
+    Ok(Summary {
+        page,
+        components,
+        incidents: incidents.into_iter().filter(Incident::is_open).collect(),
+        scheduled_maintenances: scheduled.into_iter().filter(Incident::is_open).collect(),
+        status,
+    })
+}
+
+/// Every document by its name beneath `api/v2`, without the end.
+pub(super) fn documents(
+    page: &StatusPage,
+    press: &Press,
+) -> Result<Vec<(&'static str, Vec<u8>)>, PublishError> {
+    let texts = press.texts();
+    let head = status(page, texts)?;
+    let incidents = incident::incidents(page, texts)?;
+    let scheduled = incident::scheduled(page, texts)?;
+    let list = |key: &str, list: Vec<&Incident>| {
+        json(&serde_json::json!({ "page": head.page, key: list }))
+    };
+    let at = |status: &str| scheduled.iter().filter(|one| one.status == status).collect();
+    Ok(vec![
+        ("summary", json(&summary(page, texts)?)),
+        ("status", json(&head)),
+        (
+            "components",
+            json(&serde_json::json!({
+                "page": head.page, "components": components(page, texts)?,
+            })),
+        ),
+        ("incidents", list("incidents", incidents.iter().collect())),
+        (
+            "incidents/unresolved",
+            list("incidents", incidents.iter().filter(|one| one.is_open()).collect()),
+        ),
+        ("scheduled-maintenances", list("scheduled_maintenances", scheduled.iter().collect())),
+        ("scheduled-maintenances/upcoming", list("scheduled_maintenances", at("scheduled"))),
+        ("scheduled-maintenances/active", list("scheduled_maintenances", at("in_progress"))),
+    ])
+}
+
+/// All words, then all groups.
+pub(super) fn components(page: &StatusPage, texts: &Texts) -> Result<Vec<Component>, PublishError> {
+    let words = page.counts.iter().zip(1..);
+    let words = words.map(|(count, position)| component(page, texts, *count, position));
+    let groups = page.groups.iter().zip(page.counts.len() as u32 + 1..);
+    let groups = groups.map(|(group, position)| group_component(page, texts, group, position));
+    words.chain(groups).collect()
 }
 
 /// `status.json` in the language of `texts`.
@@ -137,6 +188,30 @@ pub fn json<T: Serialize>(document: &T) -> Vec<u8> {
     bytes
 }
 
+/// A group: what is online of it says how it fares.
+fn group_component(
+    page: &StatusPage,
+    texts: &Texts,
+    group: &GroupCount,
+    position: u32,
+) -> Result<Component, PublishError> {
+    let named = pick(&group.name, texts.language(), &page.languages, MAX_GROUP_CHARS);
+    let name = match (named, &group.id) {
+        (Some(said), _) => said.text,
+        (None, Some(id)) => id.to_string(),
+        (None, None) => texts.say("groups-others", &[])?,
+    };
+    let args = [("done", Arg::Count(group.online)), ("total", Arg::Count(group.customers))];
+    let key = group.id.as_ref().map_or("group/".to_owned(), |id| format!("group/{id}"));
+    let status = match group.online {
+        0 => ComponentStatus::MajorOutage,
+        online if online == group.customers => ComponentStatus::Operational,
+        _ => ComponentStatus::PartialOutage,
+    };
+    let description = texts.say("headline-online", &args)?;
+    Ok(plain_component(page, id(&page.name, &key), name, status, position, description))
+}
+
 fn component(
     page: &StatusPage,
     texts: &Texts,
@@ -146,12 +221,26 @@ fn component(
     let word = word_key(count.word);
     let meaning = texts.say(&format!("means-{word}"), &[])?;
     let args = [("customers", Arg::Count(count.customers)), ("meaning", Arg::Text(meaning))];
-    Ok(Component {
-        id: id(&page.name, word),
-        name: texts.say(&format!("word-{word}"), &[])?,
-        status: component_status(count),
+    let name = texts.say(&format!("word-{word}"), &[])?;
+    let description = texts.say("component-count", &args)?;
+    let status = component_status(count);
+    Ok(plain_component(page, id(&page.name, word), name, status, position, description))
+}
+
+fn plain_component(
+    page: &StatusPage,
+    own_id: String,
+    name: String,
+    status: ComponentStatus,
+    position: u32,
+    description: String,
+) -> Component {
+    Component {
+        id: own_id,
+        name,
+        status,
         position,
-        description: texts.say("component-count", &args)?,
+        description,
         showcase: false,
         group_id: None,
         page_id: id(&page.name, "page"),
@@ -160,7 +249,7 @@ fn component(
         start_date: None,
         created_at: page.as_of,
         updated_at: page.as_of,
-    })
+    }
 }
 
 fn component_status(count: WordCount) -> ComponentStatus {
@@ -190,7 +279,7 @@ fn indicator(page: &StatusPage) -> Indicator {
 }
 
 /// Opaque, stable, and made of nothing but the site's public name.
-fn id(site_name: &str, what: &str) -> String {
+pub(super) fn id(site_name: &str, what: &str) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("evac status page 2 component id");
     hasher.update(site_name.as_bytes());
     hasher.update(&[0]);

@@ -8,7 +8,8 @@
 //! keeps its inode and times (a hard link), so web servers answer 304; a page that did not change
 //! is not touched. What a killed run left behind is removed by the next. Writers take turns (a lock
 //! on the folder's parent). Only what evac wrote is ever replaced: `.evac-files` lists it, and a
-//! folder with anything else in it is refused.
+//! folder with anything else in it is refused. A web server may serve that list too, so customers'
+//! own pages, whose addresses are secrets, stand in it by a hash.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
@@ -20,6 +21,7 @@ use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
 
 use crate::model::text::printable;
+use crate::publish::own::{PAGE, is_secret};
 use crate::publish::{PublishError, Rendered};
 
 /// Lists every other file of the folder, one path a line.
@@ -61,7 +63,7 @@ pub(super) fn publish_with(
     let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     sweep(parent, &name)?;
     let mut files = rendered.files.clone();
-    let list: Vec<&str> = rendered.files.keys().map(String::as_str).collect();
+    let list: Vec<String> = rendered.files.keys().map(|path| listed(path)).collect();
     files.insert(LIST.to_owned(), (list.join("\n") + "\n").into_bytes());
     let rendered = &Rendered { files };
     let existed = dir.is_dir();
@@ -112,6 +114,16 @@ fn is_numbered(text: &str, start: &str) -> bool {
         .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
+/// How a path stands in the list.
+fn listed(path: &str) -> String {
+    if is_secret(path) { hashed(path.as_bytes()) } else { path.to_owned() }
+}
+
+/// A secret path in the list: its digest says nothing of the 128 random bits in it.
+fn hashed(path: &[u8]) -> String {
+    format!("#{}", blake3::hash(path).to_hex())
+}
+
 /// A folder that holds anything but what evac wrote into it is not ours to replace.
 fn refuse_foreign(dir: &Path) -> Result<(), PublishError> {
     let list = fs::read_to_string(dir.join(LIST)).unwrap_or_default();
@@ -138,12 +150,17 @@ fn foreign(
         let entry = at("list", &here, entry)?;
         let path = under.join(entry.file_name());
         let kind = at("look at", &entry.path(), entry.file_type())?;
-        let is_way = kind.is_dir() && ours.iter().any(|file| file.starts_with(&path));
+        let is_ours = |path: &Path| {
+            ours.contains(path)
+                || ours.contains(Path::new(&hashed(path.as_os_str().as_encoded_bytes())))
+        };
+        let is_way = kind.is_dir()
+            && (ours.iter().any(|file| file.starts_with(&path)) || is_ours(&path.join(PAGE)));
         if is_way && depth < MAX_DEPTH {
             if let Some(found) = foreign(dir, &path, ours, depth + 1)? {
                 return Ok(Some(found));
             }
-        } else if !kind.is_file() || !ours.contains(&path) {
+        } else if !kind.is_file() || !is_ours(&path) {
             return Ok(Some(path));
         }
     }

@@ -21,6 +21,8 @@ pub enum Language {
     En,
     /// Dutch.
     Nl,
+    /// German.
+    De,
 }
 
 /// A language that evac has no texts for.
@@ -37,13 +39,14 @@ fn known() -> String {
 
 impl Language {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::En, Self::Nl];
+    pub const ALL: [Self; 3] = [Self::En, Self::Nl, Self::De];
 
     /// BCP 47 code; also the name of the folder with its page.
     pub fn code(self) -> &'static str {
         match self {
             Self::En => "en",
             Self::Nl => "nl",
+            Self::De => "de",
         }
     }
 
@@ -52,6 +55,16 @@ impl Language {
         match self {
             Self::En => include_str!("locale/en.ftl"),
             Self::Nl => include_str!("locale/nl.ftl"),
+            Self::De => include_str!("locale/de.ftl"),
+        }
+    }
+
+    /// What is said in it in public, see [`crate::publish::say`].
+    pub(super) fn said(self) -> &'static str {
+        match self {
+            Self::En => include_str!("say/en.ftl"),
+            Self::Nl => include_str!("say/nl.ftl"),
+            Self::De => include_str!("say/de.ftl"),
         }
     }
 
@@ -90,24 +103,26 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// Reads the embedded file of `language`.
+    /// Reads the embedded files of `language`.
     pub fn new(language: Language) -> Result<Self, PublishError> {
         let fail = |why: String| PublishError::Text {
             language: language.code(),
             key: "(whole file)".to_owned(),
             why,
         };
-        let resource = FluentResource::try_new(language.source().to_owned())
-            .map_err(|(_, errors)| fail(format!("{errors:?}")))?;
         let mut bundle = FluentBundle::new_concurrent(vec![language.identifier()]);
         // Arguments are numbers and times in the text's own language; marks around each of them
         // would only end up in copied text.
         bundle.set_use_isolating(false);
         bundle.set_formatter(Some(match language {
             Language::En => grouped_by_comma,
-            Language::Nl => grouped_by_point,
+            Language::Nl | Language::De => grouped_by_point,
         }));
-        bundle.add_resource(resource).map_err(|errors| fail(format!("{errors:?}")))?;
+        for source in [language.source(), language.said()] {
+            let resource = FluentResource::try_new(source.to_owned())
+                .map_err(|(_, errors)| fail(format!("{errors:?}")))?;
+            bundle.add_resource(resource).map_err(|errors| fail(format!("{errors:?}")))?;
+        }
         Ok(Self { language, bundle })
     }
 

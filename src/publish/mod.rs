@@ -5,26 +5,52 @@
 //! [`render()`] makes all files of it in memory, [`folder`] puts them in place in one step.
 //!
 //! **Invariants.** [`page::StatusPage`] has no field that could hold a customer, host or workload,
-//! so no template and no document can name one. Customers under a hold are in no count. Equal
+//! so no template of public pages and no document can name one; [`own::OwnPage`] has what is one
+//! customer's own, and nothing of others. Customers under a hold are in no count. Equal
 //! input gives equal bytes. Nothing in a page is fetched from elsewhere and nothing is a script.
 //! A reader of the folder sees one whole page or another, never a mixture.
 
 pub mod api;
+mod badge;
+mod calendar;
+pub mod colour;
 mod dates;
+pub mod desk;
+mod feeds;
 pub mod folder;
+mod frame;
+pub mod groups;
+pub mod incident;
 pub mod locale;
+mod messages;
+pub mod outbox;
+pub mod own;
+mod own_view;
 pub mod page;
+mod pages;
+mod press;
+pub mod progress;
 pub mod render;
+pub mod say;
 #[cfg(test)]
 mod tests;
+pub mod to;
+pub mod token;
+pub mod update;
+mod view;
+pub mod wanted;
+mod wording;
 
 use std::io;
 use std::path::PathBuf;
 
 pub use folder::{Outcome, publish_folder};
 pub use locale::{Language, UnknownLanguage};
-pub use page::{Site, StatusPage};
+pub use own::OwnPage;
+pub use page::{Look, Site, StatusPage};
+pub use press::NAMES as TEMPLATES;
 pub use render::{Rendered, render};
+pub use update::{Kind, Update};
 
 /// Why a page could not be made or put in place.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +61,9 @@ pub enum PublishError {
     /// A template has a fault.
     #[error("template `{name}` cannot be rendered")]
     Template { name: &'static str, source: Box<minijinja::Error> },
+    /// A template that the site wrote has a fault.
+    #[error("your template `{name}` cannot be used (line {line})")]
+    Own { name: String, line: usize, source: Box<minijinja::Error> },
     /// A file or folder could not be read, written or moved.
     #[error("cannot {action} {}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },

@@ -1,9 +1,13 @@
 //! Tests of the whole way from a snapshot to files; the fixture they share.
 
 mod fold;
+mod feeds;
 mod folder;
+mod groups;
 mod json;
+mod outbox;
 mod leak;
+mod own;
 mod pages;
 mod texts;
 
@@ -11,13 +15,16 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
+use crate::inventory::Wording;
+use crate::ledger::outbox::PostText;
 use crate::ledger::snapshot::{
     CaptureState, CaptureStatus, CustomerStatus, Health, Hold, HostError, HostState, HostStatus,
     ReasonGroup, RestoreState, RestoreStatus, SCHEMA, Snapshot, Totals, Window, WorkloadStatus,
 };
 use crate::model::{Bytes, PassNumber, PublicWord, Rate, Reason, Timestamp};
+use crate::publish::groups::Naming;
 use crate::publish::page::WORDS;
-use crate::publish::{Language, Site, StatusPage};
+use crate::publish::{Kind, Language, Look, PublishError, Rendered, Site, StatusPage, Update};
 
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -30,7 +37,68 @@ fn site() -> Site {
         timezone: TimeZone::get("Europe/Amsterdam").unwrap(),
         languages: vec![Language::En, Language::Nl],
         next_update: time("2030-03-04T03:20:00Z"),
+        contact: Wording::new(),
+        advice: Wording::new(),
+        look: Look::default(),
+        naming: Naming { names: BTreeMap::new(), smallest: 5 },
+        windows: vec![Window {
+            opens: Some(time("2030-03-03T15:00:00Z")),
+            closes: Some(time("2030-03-04T03:00:00Z")),
+            hard: false,
+        }],
+        updates: Vec::new(),
+        history: Vec::new(),
     }
+}
+
+/// `en` and `nl` of a free text.
+fn wording(en: &str, nl: &str) -> Wording {
+    [("en", en), ("nl", nl)]
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(language, text)| (language.to_owned(), text.to_owned()))
+        .collect()
+}
+
+/// Three messages: one in both languages, one in English only, one about planned work.
+fn updates() -> Vec<Update> {
+    use Language::{En, Nl};
+    let update =
+        |id: &str, at: &str, kind, texts: &[(Language, &str, &str)], next: Option<&str>| {
+            let text = |(language, title, body): &(Language, &str, &str)| {
+                (*language, PostText { title: (*title).to_owned(), body: (*body).to_owned() })
+            };
+            Update {
+                id: id.to_owned(),
+                at: time(at),
+                kind,
+                texts: texts.iter().map(text).collect(),
+                next_by: next.map(time),
+            }
+        };
+    let unreachable = [
+        (En, "Our servers cannot be reached", "We are finding out why."),
+        (Nl, "Onze servers zijn onbereikbaar", "Wij zoeken uit waarom."),
+    ];
+    let access = "First part.\n\nSecond part,\nof two lines.";
+    let access = [(En, "We have access & copy <everything>", access)];
+    let friday = [(En, "A new line on Friday", ""), (Nl, "Een nieuwe lijn op vrijdag", "")];
+    let first = Some("2030-03-03T14:40:00Z");
+    vec![
+        update("1", "2030-03-03T14:10:00Z", Kind::Investigating, &unreachable, first),
+        update(
+            "2",
+            "2030-03-04T02:31:00Z",
+            Kind::Identified,
+            &access,
+            Some("2030-03-04T03:15:00Z"),
+        ),
+        update("3", "2030-03-04T02:40:00Z", Kind::Maintenance, &friday, None),
+    ]
+}
+
+fn render(page: &StatusPage) -> Result<Rendered, PublishError> {
+    crate::publish::render(page, &[])
 }
 
 /// As many customers at each word, in the order of [`WORDS`].

@@ -216,6 +216,9 @@ impl From<PublishError> for Failure {
             PublishError::Text { .. } | PublishError::Template { .. } => {
                 (Kind::Internal, "Please report this.")
             }
+            PublishError::Own { .. } => {
+                (Kind::Usage, "Mend it, or take `templates` out of [publish]: evac's own do then.")
+            }
             PublishError::Io { .. } => (Kind::Failed, "Check space and permissions."),
             PublishError::Foreign { .. } => {
                 (Kind::Refused, "Move it elsewhere; evac replaces that folder as a whole.")

@@ -102,4 +102,81 @@ advice-hands-off = If your server is reachable for a while, please do not change
 advice-nothing = You do not have to do anything for your data to be copied.
 
 about = This page shows counts only. It names no customer and no server. The figures come from the records of the copying itself; nobody types them in.
-machine-readable = The same for programs (JSON)
+
+
+## Groups
+groups-heading = By group
+groups-group = Group
+groups-others = Other customers
+of-total = { $done } of { $total }
+
+## The rest
+outlook-heading = When the rest will be done
+outlook-copied = At the speed of the last minutes, copying ends between { $low } and { $high }. That is an estimate, not a promise.
+outlook-unknown = { $customers ->
+    [one] For { $customers } customer nobody can say yet.
+   *[other] For { $customers } customers nobody can say yet.
+}
+outlook-online = If it goes on as it did, the last customer comes online between { $low } and { $high }. That is an estimate, not a promise.
+total-changed = The number of customers on this page went from { $before } to { $after } at { $time }. It changes when we find customers we had not listed, and when somebody is looked after apart from this page.
+
+## Messages
+updates-heading = Messages
+updates-earlier = Earlier messages
+updates-none = Nothing has been posted yet.
+kind-investigating = Investigating
+kind-identified = Cause known
+kind-monitoring = Watching
+kind-resolved = Resolved
+kind-maintenance = Planned work
+kind-post-mortem = What happened
+
+## Pages
+pages = Pages
+page-status = Status
+page-history = History
+page-maintenance = Planned work
+page-post-mortem = What happened
+history-figures = How the figures came about
+history-time = Time
+window-unknown = Nobody knows yet when.
+window-from = From { $opens }; nobody knows until when.
+window-until = Until { $closes }.
+window-from-until = From { $opens } to { $closes }.
+contact-heading = Questions
+follow = Follow this page:
+calendar = calendar
+json-status = status (JSON)
+json-figures = figures (JSON)
+badge-copied = { $done }/{ $total } copied
+badge-online = { $done }/{ $total } online
+badge-none = no figures yet
+incident-name = We are moving our customers to new servers
+
+## A customer’s own page
+own-title = Your services
+own-none = We see no service of yours in this move yet. Please ask us.
+own-online = { $total ->
+    [one] { $done } of { $total } service online
+   *[other] { $done } of { $total } services online
+}
+own-attention = Something about your services needs one of our colleagues, who will get in touch through the contact we have on file. There is nothing you have to do now.
+own-services = Your services
+own-service = Service
+own-service-state = State
+own-unnamed = Service { $number }
+own-data-of = Data as of { $time }
+own-steps = What you have to do
+own-steps-none = Nothing at the moment. When there is something, it stands here.
+own-waiting = We are waiting for you: the next step is yours.
+own-addresses = New addresses
+own-address-old = Old address
+own-address-new = New address
+own-address-later = A new address answers once its service is online. Please change nothing before that.
+own-dns-old = Your DNS still shows the old address for { $domain }: { $old }. Please change it to { $new }.
+own-dns-done = Your DNS shows the new address for { $domain }.
+own-dns-elsewhere = Your DNS shows an address for { $domain } that is not ours. If another service stands in front of it, tell that service the new address: { $new }.
+own-dns-unknown = We could not ask the DNS for { $domain } just now. It should show { $new }.
+own-key = Your new server { $address } has another SSH key: { $key }. Accept exactly this one.
+own-private = This page is for you alone. Whoever knows its address can read it; if that got into the wrong hands, ask us for another.
+own-empty = Please use the whole address that we sent you.

@@ -102,4 +102,81 @@ advice-hands-off = Is uw server een tijdje bereikbaar, verander er dan alstublie
 advice-nothing = U hoeft niets te doen om uw gegevens te laten kopiëren.
 
 about = Deze pagina toont alleen aantallen. Zij noemt geen klant en geen server. De cijfers komen uit de boekhouding van het kopiëren zelf; niemand typt ze in.
-machine-readable = Hetzelfde voor programma’s (JSON)
+
+
+## Groepen
+groups-heading = Per groep
+groups-group = Groep
+groups-others = Andere klanten
+of-total = { $done } van { $total }
+
+## De rest
+outlook-heading = Wanneer de rest klaar is
+outlook-copied = Met de snelheid van de laatste minuten is het kopiëren klaar tussen { $low } en { $high }. Dat is een schatting, geen belofte.
+outlook-unknown = { $customers ->
+    [one] Voor { $customers } klant kan nog niemand het zeggen.
+   *[other] Voor { $customers } klanten kan nog niemand het zeggen.
+}
+outlook-online = Gaat het zo door, dan komt de laatste klant online tussen { $low } en { $high }. Dat is een schatting, geen belofte.
+total-changed = Het aantal klanten op deze pagina ging om { $time } van { $before } naar { $after }. Het verandert als wij klanten vinden die nog niet op onze lijst stonden, en als iemand los van deze pagina wordt geholpen.
+
+## Berichten
+updates-heading = Berichten
+updates-earlier = Eerdere berichten
+updates-none = Er is nog geen bericht.
+kind-investigating = In onderzoek
+kind-identified = Oorzaak bekend
+kind-monitoring = Wordt in de gaten gehouden
+kind-resolved = Opgelost
+kind-maintenance = Gepland werk
+kind-post-mortem = Wat er gebeurde
+
+## Pagina’s
+pages = Pagina’s
+page-status = Status
+page-history = Verloop
+page-maintenance = Gepland werk
+page-post-mortem = Wat er gebeurde
+history-figures = Hoe de cijfers tot stand kwamen
+history-time = Tijd
+window-unknown = Niemand weet nog wanneer.
+window-from = Vanaf { $opens }; niemand weet tot wanneer.
+window-until = Tot { $closes }.
+window-from-until = Van { $opens } tot { $closes }.
+contact-heading = Vragen
+follow = Volg deze pagina:
+calendar = agenda
+json-status = status (JSON)
+json-figures = cijfers (JSON)
+badge-copied = { $done }/{ $total } gekopieerd
+badge-online = { $done }/{ $total } online
+badge-none = nog geen cijfers
+incident-name = Wij verhuizen onze klanten naar nieuwe servers
+
+## De eigen pagina van een klant
+own-title = Uw diensten
+own-none = Wij zien in deze verhuizing nog geen dienst van u. Vraag het ons alstublieft.
+own-online = { $total ->
+    [one] { $done } van { $total } dienst online
+   *[other] { $done } van { $total } diensten online
+}
+own-attention = Iets aan uw diensten vraagt aandacht van een van onze collega’s, die contact opneemt via het contact dat bij ons bekend is. U hoeft nu niets te doen.
+own-services = Uw diensten
+own-service = Dienst
+own-service-state = Toestand
+own-unnamed = Dienst { $number }
+own-data-of = Gegevens van { $time }
+own-steps = Wat u moet doen
+own-steps-none = Op dit moment niets. Is er iets, dan staat het hier.
+own-waiting = Wij wachten op u: de volgende stap is aan u.
+own-addresses = Nieuwe adressen
+own-address-old = Oud adres
+own-address-new = Nieuw adres
+own-address-later = Een nieuw adres antwoordt zodra de dienst online is. Verander voor die tijd alstublieft niets.
+own-dns-old = Uw DNS wijst voor { $domain } nog naar het oude adres: { $old }. Verander het alstublieft in { $new }.
+own-dns-done = Uw DNS wijst voor { $domain } naar het nieuwe adres.
+own-dns-elsewhere = Uw DNS wijst voor { $domain } naar een adres dat niet van ons is. Staat er een andere dienst voor, geef die dan het nieuwe adres: { $new }.
+own-dns-unknown = Wij konden de DNS van { $domain } zojuist niet vragen. Zij hoort naar { $new } te wijzen.
+own-key = Uw nieuwe server { $address } heeft een andere SSH-sleutel: { $key }. Aanvaard alleen precies deze.
+own-private = Deze pagina is voor u alleen. Wie haar adres kent, kan haar lezen; is dat in verkeerde handen gekomen, vraag ons dan om een ander.
+own-empty = Gebruik alstublieft het hele adres dat wij u stuurden.

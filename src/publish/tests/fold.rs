@@ -33,7 +33,7 @@ fn a_customer_without_data_is_in_no_count() {
 }
 
 fn render_all(snapshot: &Snapshot) -> crate::publish::Rendered {
-    crate::publish::render(&StatusPage::new(snapshot, &site())).unwrap()
+    render(&StatusPage::new(snapshot, &site())).unwrap()
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::*;
-use crate::publish::render;
 
 fn document(page: &StatusPage, path: &str) -> Value {
     serde_json::from_slice(&render(page).unwrap().files[path]).unwrap()
@@ -33,8 +32,71 @@ fn summary_has_the_fields_of_statuspage() {
         assert!(component["position"].is_u64());
         assert_eq!(component["updated_at"], "2030-03-04T02:50:00Z");
     }
-    assert_eq!(summary["incidents"], Value::Array(vec![]));
-    assert_eq!(summary["scheduled_maintenances"], Value::Array(vec![]));
+    assert_eq!(summary["incidents"].as_array().unwrap().len(), 1);
+    assert_eq!(summary["scheduled_maintenances"].as_array().unwrap().len(), 1);
+}
+
+const INCIDENT: &str = "id,name,status,created_at,updated_at,monitoring_at,resolved_at,impact,\
+                        shortlink,started_at,page_id,incident_updates,components";
+
+#[test]
+fn every_list_has_its_page_and_the_fields_of_statuspage() {
+    let page = StatusPage::new(
+        &snapshot([1, 2, 3, 0, 0, 4, 0, 1]),
+        &Site { updates: updates(), ..site() },
+    );
+    for (name, key, count) in [
+        ("components", "components", 8),
+        ("incidents", "incidents", 1),
+        ("incidents/unresolved", "incidents", 1),
+        ("scheduled-maintenances", "scheduled_maintenances", 1),
+        ("scheduled-maintenances/upcoming", "scheduled_maintenances", 0),
+        ("scheduled-maintenances/active", "scheduled_maintenances", 1),
+    ] {
+        let list = document(&page, &format!("api/v2/{name}.json"));
+        check_fields(&list, &format!("page,{key}"));
+        assert_eq!(list[key].as_array().unwrap().len(), count, "{name}");
+    }
+    let scheduled = document(&page, "api/v2/scheduled-maintenances.json");
+    check_fields(
+        &scheduled["scheduled_maintenances"][0],
+        &format!("{INCIDENT},scheduled_for,scheduled_until"),
+    );
+    let incident = &document(&page, "api/v2/incidents.json")["incidents"][0];
+    check_fields(incident, INCIDENT);
+    assert_eq!(incident["created_at"], "2030-03-03T14:10:00Z");
+    let messages = incident["incident_updates"].as_array().unwrap();
+    assert_eq!(messages.len(), 2);
+    check_fields(
+        &messages[0],
+        "id,status,body,incident_id,created_at,updated_at,display_at,affected_components,\
+         deliver_notifications",
+    );
+    assert_eq!(messages[0]["status"], "identified");
+    assert_eq!(
+        messages[0]["body"],
+        "We have access & copy <everything>\n\nFirst part.\n\nSecond part,\nof two lines."
+    );
+}
+
+#[test]
+fn nothing_is_resolved_before_everybody_is_online() {
+    let status = |counts, kind| {
+        let mut updates = updates();
+        updates[1].kind = kind;
+        let page = StatusPage::new(&snapshot(counts), &Site { updates, ..site() });
+        let all = document(&page, "api/v2/incidents.json");
+        let open = document(&page, "api/v2/incidents/unresolved.json");
+        let incident = &all["incidents"][0];
+        assert_eq!(incident["incident_updates"][0]["status"], incident["status"]);
+        let text = String::from_utf8(render(&page).unwrap().files["index.html"].clone()).unwrap();
+        let is_said = text.contains("<b>Resolved</b>");
+        let status = incident["status"].as_str().unwrap().to_owned();
+        (status, open["incidents"].as_array().unwrap().len(), is_said)
+    };
+    let resolved = Kind::Resolved;
+    assert_eq!(status([1, 0, 0, 0, 0, 8, 0, 0], resolved), ("monitoring".to_owned(), 1, false));
+    assert_eq!(status([0, 0, 0, 0, 0, 9, 0, 0], resolved), ("resolved".to_owned(), 0, true));
 }
 
 #[test]

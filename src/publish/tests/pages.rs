@@ -1,7 +1,7 @@
 //! HTML: well formed, small, self-contained, and saying what it should.
 
 use super::*;
-use crate::publish::render;
+use crate::publish::progress::Point;
 
 const HALF_WAY: [usize; 8] = [120, 45, 230, 30, 20, 41, 6, 8];
 
@@ -31,7 +31,99 @@ pub(super) fn scenes() -> Vec<StatusPage> {
     }
     let utc = Site { timezone: TimeZone::UTC, ..site() };
     scenes.push(StatusPage::new(&snapshot(HALF_WAY), &utc));
+    scenes.push(full());
     scenes
+}
+
+/// A page with everything that a page can have.
+pub(super) fn full() -> StatusPage {
+    let mut snapshot = snapshot(HALF_WAY);
+    for (number, customer) in snapshot.customers.iter_mut().enumerate() {
+        customer.group = Some(["aa-vps", "bb-shared"][number % 2].parse().unwrap());
+        if number % 3 > 0 {
+            customer.eta_low = Some(time("2030-03-04T03:30:00Z"));
+            customer.eta_high = Some(time("2030-03-04T05:00:00Z"));
+        }
+    }
+    let point =
+        |at: &str, customers, copied, online| Point { at: time(at), customers, copied, online };
+    let mut updates = updates();
+    let told = Update { id: "4".to_owned(), kind: Kind::PostMortem, ..updates[0].clone() };
+    updates.push(told);
+    let names = [("aa-vps".parse().unwrap(), wording("Virtual servers", "Virtuele servers"))];
+    let site = Site {
+        contact: wording("Call +31 20 123 4567.", ""),
+        advice: wording("Please do not change your DNS yet.", "Verander uw DNS nog niet."),
+        naming: Naming { names: BTreeMap::from(names), smallest: 5 },
+        updates,
+        history: vec![
+            point("2030-03-04T00:10:00Z", 498, 200, 0),
+            point("2030-03-04T01:40:00Z", 500, 250, 12),
+        ],
+        ..site()
+    };
+    StatusPage::new(&snapshot, &site)
+}
+
+#[test]
+fn the_page_says_everything_it_knows() {
+    let text = plain(&html(&full(), "index.html"));
+    for expected in [
+        "Messages We have access &amp; copy &lt;everything&gt; Cause known · \
+         4 March 2030, 03:31 CET \
+         First part. Second part, of two lines.",
+        "Earlier messages 3 March 2030, 15:10 CET: Our servers cannot be reached",
+        "Virtual servers 160 of 250 20 of 250 bb-shared 161 of 250 21 of 250",
+        "At the speed of the last minutes, copying ends between 04:30 CET and 06:00 CET.",
+        "For 60 customers nobody can say yet.",
+        "If it goes on as it did, the last customer comes online between",
+        "went from 498 to 500 at 02:40 CET.",
+        "Please do not change your DNS yet.",
+        "Questions Call +31 20 123 4567.",
+    ] {
+        assert!(text.contains(expected), "`{expected}` is not in: {text}");
+    }
+    // Free text that there is in another language only is marked as such.
+    let dutch = html(&full(), "nl/index.html");
+    assert!(dutch.contains("<h3 lang=\"en\" dir=\"auto\">We have access &amp; copy"), "{dutch}");
+    assert!(dutch.contains("<p class=\"free\" lang=\"en\" dir=\"auto\">Call +31"), "{dutch}");
+    let history = plain(&html(&full(), "en/history.html"));
+    assert!(history.contains("4 March 2030, 02:40 CET 250 of 500 12 of 500"), "{history}");
+    let planned = plain(&html(&full(), "en/maintenance.html"));
+    assert!(
+        planned.contains("From 3 March 2030, 16:00 CET to 4 March 2030, 04:00 CET."),
+        "{planned}"
+    );
+    assert!(planned.contains("A new line on Friday"), "{planned}");
+    assert!(html(&full(), "en/post-mortem.html").contains("<h1>What happened</h1>"));
+}
+
+#[test]
+fn templates_and_colours_of_the_site_are_used_and_their_faults_named() {
+    let with = |name: &str, text: &str| {
+        let mut page = page(HALF_WAY);
+        page.look.templates = BTreeMap::from([(name.to_owned(), text.to_owned())]);
+        page.look.css = crate::publish::colour::css("#b00000").unwrap();
+        page.look.logo = Some("data:image/svg+xml;base64,PHN2Zy8+".to_owned());
+        render(&page)
+    };
+    let rendered = with("follow.html", "<p>Ours: {{ say(\"calendar\") }}</p>").unwrap();
+    let html = String::from_utf8(rendered.files["index.html"].clone()).unwrap();
+    check_tags(&html);
+    for expected in ["<p>Ours: calendar</p>", "--accent: #b00000", "<img src=\"data:image"] {
+        assert!(html.replace("&#x2f;", "/").contains(expected), "{expected}: {html}");
+    }
+    for broken in ["{{ nobody }}", "{% if %}", "{{ say(\"no-such-text\") }}"] {
+        let error = with("follow.html", broken).unwrap_err();
+        assert!(
+            matches!(&error, PublishError::Own { name, line: 1, .. } if name == "follow.html"),
+            "{error:?}"
+        );
+    }
+}
+
+fn is_html(path: &str) -> bool {
+    std::path::Path::new(path).extension().is_some_and(|end| end == "html")
 }
 
 fn html(page: &StatusPage, path: &str) -> String {
@@ -106,10 +198,11 @@ fn zones_far_away_name_both_days() {
 fn every_page_is_well_formed_small_and_fetches_nothing() {
     for page in scenes() {
         for (path, content) in render(&page).unwrap().files {
-            if !path.ends_with("index.html") {
+            if !is_html(&path) {
                 continue;
             }
-            assert!(content.len() < 30_000, "{path}: {} bytes", content.len());
+            let is_first_view = path.ends_with("index.html");
+            assert!(!is_first_view || content.len() < 30_000, "{path}: {} bytes", content.len());
             let text = String::from_utf8(content).unwrap();
             check_tags(&text);
             let text = text.replace("&#x2f;", "/");
@@ -124,7 +217,7 @@ fn every_page_is_well_formed_small_and_fetches_nothing() {
 
 /// Every element that opens closes, in order; ids are unique; every `#id` that is used exists.
 fn check_tags(html: &str) {
-    const VOID: [&str; 4] = ["meta", "link", "br", "!doctype"];
+    const VOID: [&str; 5] = ["meta", "link", "br", "img", "!doctype"];
     let without_style = match html.split_once("<style>") {
         Some((before, rest)) => {
             before.to_owned() + "<style>" + rest.split_once("</style>").unwrap().1
@@ -181,29 +274,34 @@ fn a_hostile_name_is_only_text() {
 }
 
 #[test]
-fn links_between_languages_lead_to_files_that_exist() {
-    let rendered = render(&page(HALF_WAY)).unwrap();
-    for (path, content) in &rendered.files {
-        if !path.ends_with("index.html") {
-            continue;
-        }
-        let text = String::from_utf8_lossy(content).replace("&#x2f;", "/");
-        let folder = path.strip_suffix("index.html").unwrap();
-        let links: Vec<&str> = text
-            .split("href=\"")
-            .skip(1)
-            .map(|rest| rest.split_once('"').unwrap().0)
-            .filter(|link| !link.starts_with('#') && !link.starts_with("data:"))
-            .collect();
-        assert_eq!(links.len(), 4, "{path}: {links:?}");
-        for link in links {
-            let target = match link.strip_prefix("../") {
-                Some(rest) if !folder.is_empty() => rest.to_owned(),
-                _ => format!("{folder}{link}"),
-            };
-            assert!(rendered.files.contains_key(&target), "{path} links to {target}");
+fn links_lead_to_files_and_places_that_exist() {
+    let rendered = render(&full()).unwrap();
+    let text_of =
+        |path: &str| String::from_utf8_lossy(&rendered.files[path]).replace("&#x2f;", "/");
+    let mut seen = 0;
+    for path in rendered.files.keys().filter(|path| is_html(path)) {
+        let text = text_of(path);
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let links = text.split("href=\"").skip(1).map(|rest| rest.split_once('"').unwrap().0);
+        for link in links.filter(|link| !link.starts_with('#') && !link.starts_with("data:")) {
+            let (file, place) = link.split_once('#').unwrap_or((link, ""));
+            let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+            for part in file.split('/') {
+                if part == ".." {
+                    parts.pop().expect("no link leads out of the folder");
+                } else {
+                    parts.push(part);
+                }
+            }
+            let target = parts.join("/");
+            assert!(rendered.files.contains_key(&target), "{path} links to {link}");
+            let is_there =
+                place.is_empty() || text_of(&target).contains(&format!("id=\"{place}\""));
+            assert!(is_there, "{path} links to {link}");
+            seen += 1;
         }
     }
+    assert!(seen > 100, "{seen}");
 }
 
 #[test]
@@ -218,8 +316,14 @@ fn the_first_language_is_the_one_at_the_root() {
     let site = Site { languages: vec![Language::Nl], ..site() };
     let rendered = render(&StatusPage::new(&snapshot(HALF_WAY), &site)).unwrap();
     let paths: Vec<&str> = rendered.files.keys().map(String::as_str).collect();
-    assert_eq!(paths, ["api/v2/status.json", "api/v2/summary.json", "index.html", "nl/index.html"]);
-    assert!(String::from_utf8_lossy(&rendered.files["index.html"]).contains("<html lang=\"nl\">"));
+    let html: Vec<_> = paths.into_iter().filter(|path| is_html(path)).collect();
+    let expected =
+        ["c/index.html", "index.html", "nl/history.html", "nl/index.html", "nl/maintenance.html"];
+    assert_eq!(html, expected);
+    assert!(
+        String::from_utf8_lossy(&rendered.files["index.html"])
+            .contains("<html lang=\"nl\" dir=\"ltr\">")
+    );
 }
 
 /// WCAG 2 contrast of two `#rrggbb` colours.

@@ -37,6 +37,11 @@ impl Trust {
         Self { roots: Arc::new(found.iter().map(|der| certificate(der)).collect()) }
     }
 
+    /// They.
+    pub fn roots(&self) -> Arc<Vec<Certificate<'static>>> {
+        Arc::clone(&self.roots)
+    }
+
     /// Only this one, as DER.
     #[cfg(test)]
     pub fn only(der: &[u8]) -> Self {

@@ -1,0 +1,188 @@
+//! Tells every destination what is public now.
+
+use std::fs::{File, OpenOptions};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::FlockOperation;
+
+use super::{Made, page};
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::print;
+use crate::cli::site::Global;
+use crate::ledger::Ledger;
+use crate::ledger::outbox::{OutboxRow, Post};
+use crate::publish::desk::{Desk, Drift, Place, Told};
+use crate::publish::to;
+use crate::publish::to::carry::Carrier;
+use crate::publish::wanted::{Public, wanted, withdrawn};
+
+/// How long a command goes on telling before it leaves the rest to the next.
+pub const PATIENCE: Duration = Duration::from_secs(8);
+/// Held by the one that tells.
+const LOCK_FILE: &str = "publish.lock";
+
+/// What became of it.
+pub struct Outcome {
+    pub told: Vec<Told>,
+    /// Posts that name somebody who is held back.
+    pub held_back: Vec<String>,
+    /// Does another process tell?
+    pub is_elsewhere: bool,
+    pub exit: Exit,
+}
+
+/// Wants everything told that is public, and tells it within `patience`.
+pub fn tell(global: &Global, made: &Made, patience: Duration) -> Result<Outcome, Failure> {
+    let settings = &made.loaded.settings.publish;
+    let (told, held_back) = (Vec::new(), held_back(made));
+    let exit = if held_back.is_empty() { Exit::Done } else { Exit::Refused };
+    let mut outcome = Outcome { told, held_back, is_elsewhere: false, exit };
+    if settings.to.is_empty() {
+        return Ok(outcome);
+    }
+    if !made.is_confirmed {
+        let failure = Failure::refused("the ledger was rebuilt, and nobody has confirmed it yet");
+        return Err(failure.hint("Look at `evac status`, then `evac ledger confirm`."));
+    }
+    let ledger = global.open_ledger_for_words()?;
+    let places = places(global, made);
+    want(&ledger, made, &places)?;
+    let Some(_lock) = lock(global)? else {
+        outcome.is_elsewhere = true;
+        return Ok(outcome);
+    };
+    let desk = desk(global, &ledger, made)?;
+    outcome.told = desk.tell_all(&places, patience)?;
+    let waiting = outcome.told.iter().any(|told| told.waiting > 0);
+    let refused = outcome.told.iter().any(|told| told.refused > 0);
+    outcome.exit = outcome.exit.and(if waiting { Exit::Stopped } else { Exit::Done });
+    outcome.exit = outcome.exit.and(if refused { Exit::Failed } else { Exit::Done });
+    Ok(outcome)
+}
+
+/// Destinations, as written and as they work.
+pub fn places(global: &Global, made: &Made) -> Vec<Place> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let place = |written: &crate::inventory::settings_publish::Destination| Place {
+        written: written.clone(),
+        works: to::of(written, &global.site, home.as_deref()),
+    };
+    made.loaded.settings.publish.to.iter().map(place).collect()
+}
+
+/// What is public of it, without what names somebody who is held back.
+fn public_updates(made: &Made) -> Vec<crate::publish::Update> {
+    let is_clean = |id: &str| !made.posts.iter().any(|post| post.id == id && names(made, post));
+    made.updates.iter().filter(|update| is_clean(&update.id)).cloned().collect()
+}
+
+/// Does a person's post name somebody who is held back? What evac says by itself names nobody.
+fn names(made: &Made, post: &Post) -> bool {
+    let texts = post.texts.values().flat_map(|text| [&text.title, &text.body]);
+    post.by != page::ITSELF && texts.into_iter().any(|text| made.guard.named_in(text).is_some())
+}
+
+fn held_back(made: &Made) -> Vec<String> {
+    let posts = made.posts.iter();
+    posts.filter(|post| names(made, post)).map(|post| post.id.clone()).collect()
+}
+
+/// Writes down what each shall be told, and takes back what must not be told any more.
+fn want(ledger: &Ledger, made: &Made, places: &[Place]) -> Result<(), Failure> {
+    let all = ledger.outbox()?;
+    let updates = public_updates(made);
+    for place in places {
+        let rows: Vec<OutboxRow> =
+            all.iter().filter(|row| row.destination == place.written.id).cloned().collect();
+        let public = public(made, &updates);
+        let (does, beat) = (place.works.does(), place.works.beat());
+        ledger.want(&wanted(&place.written, &does, beat, &rows, &public))?;
+        let mut gone = withdrawn(&place.written, &rows, &made.snapshot);
+        let unsaid = held_back(made).into_iter();
+        gone.extend(unsaid.filter(|id| rows.iter().any(|row| row.subject == *id)));
+        ledger.drop_unsent(&place.written.id, &gone)?;
+    }
+    Ok(())
+}
+
+/// What is public now, for [`wanted`].
+pub fn public<'a>(made: &'a Made, updates: &'a [crate::publish::Update]) -> Public<'a> {
+    Public { updates, snapshot: &made.snapshot, page_hash: &made.hash, languages: &made.languages }
+}
+
+fn desk<'a>(global: &Global, ledger: &'a Ledger, made: &'a Made) -> Result<Desk<'a>, Failure> {
+    Ok(Desk {
+        ledger,
+        clock: Arc::clone(&global.clock),
+        carrier: Carrier::new(&global.site, Arc::clone(&global.clock)),
+        page: &made.rendered,
+        site: ledger.site()?,
+        name: &made.loaded.settings.site.name,
+    })
+}
+
+/// The right to tell; `None` while somebody else has it.
+fn lock(global: &Global) -> Result<Option<File>, Failure> {
+    let path = global.make_state()?.join(LOCK_FILE);
+    let mut options = OpenOptions::new();
+    let opened = options.write(true).create(true).truncate(false).open(&path);
+    let file = opened.map_err(|error| Failure::io("open", &path, &error))?;
+    let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+    Ok(locked.is_ok().then_some(file))
+}
+
+/// Where destinations show something else than they were told.
+pub fn drift(global: &Global, made: &Made) -> Result<Vec<Drift>, Failure> {
+    let places = places(global, made);
+    let has_states = |place: &&Place| !place.written.components.is_empty();
+    if !places.iter().any(|place| has_states(&place)) {
+        return Ok(Vec::new());
+    }
+    let ledger = global.open_ledger_for_words()?;
+    let Some(_lock) = lock(global)? else { return Ok(Vec::new()) };
+    let desk = desk(global, &ledger, made)?;
+    let mut found = Vec::new();
+    for place in places.iter().filter(has_states) {
+        found.extend(desk.drift(place)?.unwrap_or_default());
+    }
+    Ok(found)
+}
+
+/// Tells people how destinations stand.
+pub fn report(outcome: &Outcome) {
+    if outcome.is_elsewhere {
+        print::tell("Another evac tells destinations at this moment; it tells this too.");
+    }
+    for id in &outcome.held_back {
+        print::tell(&format!(
+            "refused: post {id} names somebody who is on hold, and is told to nobody any more"
+        ));
+    }
+    for told in &outcome.told {
+        let left = match (told.waiting, told.refused) {
+            (0, 0) => "up to date".to_owned(),
+            (waiting, 0) => format!("{waiting} to be told"),
+            (0, refused) => format!("{refused} refused"),
+            (waiting, refused) => format!("{waiting} to be told, {refused} refused"),
+        };
+        let said = told.said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
+        let next = told.next_at.map(|at| format!(" (again at {at})")).unwrap_or_default();
+        print::tell(&format!("{} ({}): {left}{said}{next}", told.id, told.kind));
+    }
+}
+
+/// Tells people of drift.
+pub fn report_drift(drift: &[Drift]) {
+    const TOLD_MAX: usize = 10;
+    for it in drift.iter().take(TOLD_MAX) {
+        print::tell(&format!(
+            "warning: {} shows `{}` for {}, and was told `{}`: somebody changed it there",
+            it.destination, it.shows, it.component, it.told
+        ));
+    }
+    if drift.len() > TOLD_MAX {
+        print::tell(&format!("warning: {} more differ", drift.len() - TOLD_MAX));
+    }
+}

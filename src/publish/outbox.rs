@@ -1,0 +1,195 @@
+//! Which call a destination gets next, and what its answer means. Pure: rows, call times and a
+//! clock in, one step out.
+//!
+//! **Promises.**
+//! - Posts go in their order, one call each; while one may yet be accepted, no later one leaves.
+//! - What may have been accepted already is looked up over there before it is said again, where
+//!   the destination can be asked.
+//! - At most so many calls in any 60 seconds, look-ups included.
+//! - What failed for now is tried again after a pause that doubles up to a minute, with jitter, or
+//!   when the destination says; the whole destination is left alone meanwhile. What was refused is
+//!   told, and tried again now and then, since people mend tokens and pages.
+
+use std::time::Duration;
+
+use crate::ledger::outbox::{OutboxRow, RowKind, RowState};
+use crate::model::Timestamp;
+
+/// The first pause after a failure.
+const PAUSE_MIN_MS: u64 = 2_000;
+/// The longest.
+const PAUSE_MAX_MS: u64 = 60_000;
+/// No destination's `Retry-After` is obeyed for longer.
+const BUSY_MAX: Duration = Duration::from_secs(3_600);
+/// Between two tries of what was refused.
+const REFUSED_PAUSE: Duration = Duration::from_secs(600);
+const MINUTE_MS: i64 = 60_000;
+
+/// What a destination can be told, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Does {
+    /// Posts?
+    pub posts: bool,
+    /// States of components?
+    pub states: bool,
+    /// The whole page?
+    pub page: bool,
+    /// So many states in one call.
+    pub batch: usize,
+    /// Can it be asked whether it has a post?
+    pub looks: bool,
+    /// Can it take states only once a post stands there?
+    pub post_first: bool,
+    /// Calls in any minute.
+    pub calls_a_minute: usize,
+}
+
+/// What a call came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It stands there, under this id.
+    Accepted { remote: Option<String> },
+    /// Not now.
+    Busy { after: Option<Duration>, said: String },
+    /// It never got there.
+    NotSent { said: String },
+    /// It may have been accepted.
+    Unsure { said: String },
+    /// It was not accepted, and will not be as it is.
+    Refused { said: String },
+}
+
+/// What to do for one destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Say these in one call.
+    Send { rows: Vec<OutboxRow>, look_first: bool },
+    /// Nothing before then.
+    WaitUntil(Timestamp),
+    /// Everything is said.
+    Idle,
+}
+
+/// The next step for the destination that all `rows` belong to.
+pub fn next(rows: &[OutboxRow], does: &Does, calls: &[Timestamp], now: Timestamp) -> Step {
+    let open: Vec<&OutboxRow> = rows.iter().filter(|row| row.state != RowState::Sent).collect();
+    if open.is_empty() {
+        return Step::Idle;
+    }
+    let step = choose(rows, &open, does, now);
+    match (&step, free_at(calls, does.calls_a_minute, now)) {
+        (Step::Send { .. }, Some(at)) => Step::WaitUntil(at),
+        _ => step,
+    }
+}
+
+fn choose(rows: &[OutboxRow], open: &[&OutboxRow], does: &Does, now: Timestamp) -> Step {
+    let failing = open.iter().filter(|row| row.attempts > 0 && row.state != RowState::Refused);
+    if let Some(quiet) = failing.map(|row| row.next_at).max().filter(|at| *at > now) {
+        return Step::WaitUntil(quiet);
+    }
+    let has_post = rows.iter().any(|row| row.kind == RowKind::Post && row.remote.is_some());
+    let mut posts: Vec<_> = open.iter().filter(|row| row.kind == RowKind::Post).collect();
+    posts.sort_by_key(|row| row.number);
+    let refused = |row: &OutboxRow| row.state == RowState::Refused && row.next_at > now;
+    if let Some(post) = posts.into_iter().find(|row| !refused(row)) {
+        if post.next_at > now {
+            return Step::WaitUntil(post.next_at);
+        }
+        let look_first = does.looks && (post.state != RowState::Waiting || !has_post);
+        return Step::Send { rows: vec![(**post).clone()], look_first };
+    }
+    let is_blocked = does.post_first && !has_post;
+    let rest = || open.iter().filter(|row| row.kind != RowKind::Post && !is_blocked);
+    let mut due: Vec<_> = rest().filter(|row| row.next_at <= now).collect();
+    due.sort_by_key(|row| (row.attempts, row.wanted_at));
+    let Some(first) = due.first() else {
+        return rest().map(|row| row.next_at).min().map_or(Step::Idle, Step::WaitUntil);
+    };
+    // What failed before goes alone, so that one bad component does not keep the others back.
+    let alone = first.attempts > 0 || first.kind == RowKind::Page;
+    let count = if alone { 1 } else { does.batch.max(1) };
+    let alike = due.iter().filter(|row| row.kind == first.kind && (alone || row.attempts == 0));
+    let rows = alike.take(count).map(|row| (***row).clone()).collect();
+    Step::Send { rows, look_first: false }
+}
+
+/// When the next call may leave; `None`: now.
+pub fn free_at(calls: &[Timestamp], a_minute: usize, now: Timestamp) -> Option<Timestamp> {
+    let ms = |at: Timestamp| at.as_jiff().as_millisecond();
+    let mut recent: Vec<i64> =
+        calls.iter().map(|at| ms(*at)).filter(|at| *at > ms(now) - MINUTE_MS).collect();
+    recent.sort_unstable();
+    let over = (recent.len() + 1).checked_sub(a_minute.max(1)).filter(|over| *over > 0)?;
+    of_ms(recent[over - 1] + MINUTE_MS + 1)
+}
+
+/// Rows of a call that begins now.
+pub fn begun(rows: Vec<OutboxRow>) -> Vec<OutboxRow> {
+    let begin = |row: OutboxRow| OutboxRow {
+        calling: Some(row.wanted.clone()),
+        state: RowState::Calling,
+        ..row
+    };
+    rows.into_iter().map(begin).collect()
+}
+
+/// What an answer makes of the rows of its call. `dice` is any number.
+pub fn answered(
+    rows: Vec<OutboxRow>,
+    answer: &Answer,
+    now: Timestamp,
+    dice: u64,
+) -> Vec<OutboxRow> {
+    rows.into_iter().map(|row| settle(row, answer, now, dice)).collect()
+}
+
+fn settle(row: OutboxRow, answer: &Answer, now: Timestamp, dice: u64) -> OutboxRow {
+    let attempts = row.attempts.saturating_add(1);
+    let pause = Duration::from_millis(pause_ms(attempts, dice));
+    let told = |said: &String| Some(crate::model::text::bounded(said, 300));
+    match answer {
+        Answer::Accepted { remote } => OutboxRow {
+            shown: row.calling.clone(),
+            calling: None,
+            state: RowState::Sent,
+            attempts: 0,
+            sent_at: Some(now),
+            answer: None,
+            remote: remote.clone().or(row.remote),
+            ..row
+        },
+        Answer::Busy { after, said } => {
+            let after = after.unwrap_or_default().min(BUSY_MAX).max(pause);
+            let (state, next_at) = (RowState::Waiting, at(now, after));
+            OutboxRow { calling: None, state, attempts, next_at, answer: told(said), ..row }
+        }
+        Answer::NotSent { said } => {
+            let (state, next_at) = (RowState::Waiting, at(now, pause));
+            OutboxRow { calling: None, state, attempts, next_at, answer: told(said), ..row }
+        }
+        Answer::Unsure { said } => {
+            let (state, next_at) = (RowState::Calling, at(now, pause));
+            OutboxRow { state, attempts, next_at, answer: told(said), ..row }
+        }
+        Answer::Refused { said } => {
+            let (state, next_at) = (RowState::Refused, at(now, REFUSED_PAUSE));
+            OutboxRow { calling: None, state, attempts, next_at, answer: told(said), ..row }
+        }
+    }
+}
+
+/// Doubles up to a minute; the upper half of it is left to chance.
+fn pause_ms(attempts: u32, dice: u64) -> u64 {
+    let whole = (PAUSE_MIN_MS << attempts.saturating_sub(1).min(10)).min(PAUSE_MAX_MS);
+    whole / 2 + dice % (whole / 2 + 1)
+}
+
+fn at(now: Timestamp, after: Duration) -> Timestamp {
+    let after = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
+    of_ms(now.as_jiff().as_millisecond().saturating_add(after)).unwrap_or(now)
+}
+
+fn of_ms(ms: i64) -> Option<Timestamp> {
+    jiff::Timestamp::from_millisecond(ms).ok().map(Timestamp::new)
+}

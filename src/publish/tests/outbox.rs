@@ -1,0 +1,166 @@
+//! The outbox as a pure machine, and which facts are said.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::ledger::outbox::{OutboxRow, RowKind, RowState};
+use crate::model::Timestamp;
+use crate::publish::outbox::{Answer, Does, Step, answered, begun, free_at, next};
+use crate::publish::page::Access;
+use crate::publish::say::facts::{Fact, Memory, Now, facts};
+
+const DOES: Does = Does {
+    posts: true,
+    states: true,
+    page: false,
+    batch: 10,
+    looks: true,
+    post_first: false,
+    calls_a_minute: 3,
+};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_900_000_000 + second)
+}
+
+fn row(subject: &str, kind: RowKind, number: u64) -> OutboxRow {
+    OutboxRow {
+        destination: "d".into(),
+        subject: subject.into(),
+        kind,
+        number,
+        version: 1,
+        wanted: "{}".into(),
+        calling: None,
+        shown: None,
+        state: RowState::Waiting,
+        attempts: 0,
+        wanted_at: at(0),
+        next_at: at(0),
+        sent_at: None,
+        answer: None,
+        remote: None,
+    }
+}
+
+fn subjects(step: &Step) -> Vec<&str> {
+    match step {
+        Step::Send { rows, .. } => rows.iter().map(|row| row.subject.as_str()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn posts_go_in_order_and_none_passes_one_that_may_be_there() {
+    let mut rows = vec![row("b", RowKind::Post, 2), row("a", RowKind::Post, 1)];
+    let step = next(&rows, &DOES, &[], at(0));
+    assert_eq!(subjects(&step), ["a"]);
+    assert!(matches!(step, Step::Send { look_first: true, .. }), "nothing of ours is known there");
+    let unsure = Answer::Unsure { said: "time-out".into() };
+    rows[1] = answered(begun(vec![rows[1].clone()]), &unsure, at(0), 7).remove(0);
+    assert_eq!(rows[1].state, RowState::Calling);
+    assert!(matches!(next(&rows, &DOES, &[], at(0)), Step::WaitUntil(_)));
+    let step = next(&rows, &DOES, &[], at(9));
+    assert!(matches!(&step, Step::Send { look_first: true, .. }) && subjects(&step) == ["a"]);
+    let there = Answer::Accepted { remote: Some("inc".into()) };
+    rows[1] = answered(vec![rows[1].clone()], &there, at(9), 7).remove(0);
+    let step = next(&rows, &DOES, &[], at(9));
+    assert!(matches!(step, Step::Send { look_first: false, .. }) && subjects(&step) == ["b"]);
+}
+
+#[test]
+fn states_are_batched_and_a_bad_one_keeps_nobody_back() {
+    let mut rows: Vec<_> =
+        (0..12).map(|number| row(&number.to_string(), RowKind::State, 9)).collect();
+    assert_eq!(subjects(&next(&rows, &DOES, &[], at(0))).len(), 10);
+    let refused = Answer::Refused { said: "unknown component".into() };
+    rows[0] = answered(begun(vec![rows[0].clone()]), &refused, at(0), 0).remove(0);
+    let step = next(&rows, &DOES, &[], at(1));
+    assert!(!subjects(&step).contains(&"0") && subjects(&step).len() == 10);
+    let waits = Does { post_first: true, ..DOES };
+    assert_eq!(next(&rows, &waits, &[], at(1)), Step::Idle, "no post stands there yet");
+}
+
+#[test]
+fn no_minute_has_more_calls_than_allowed() {
+    let calls = [at(0), at(10), at(20)];
+    assert!(free_at(&calls[..2], 3, at(20)).is_none());
+    let free = free_at(&calls, 3, at(30)).unwrap();
+    assert!(free > at(60) && free <= at(61), "{free:?}");
+    assert!(free_at(&calls, 3, at(61)).is_none());
+    let rows = [row("a", RowKind::Post, 1)];
+    assert_eq!(next(&rows, &DOES, &calls, at(30)), Step::WaitUntil(free));
+}
+
+#[test]
+fn pauses_double_to_a_minute_and_the_destination_may_ask_for_more() {
+    let mut rows = begun(vec![row("a", RowKind::State, 9)]);
+    let failed = Answer::NotSent { said: "refused".into() };
+    for attempt in 1..20_u32 {
+        rows = answered(rows, &failed, at(0), u64::from(attempt) * 7_919);
+        let pause = rows[0].next_at.as_jiff().as_millisecond() - at(0).as_jiff().as_millisecond();
+        let most = (2_000_i64 << (attempt - 1).min(10)).min(60_000);
+        assert!((most / 2..=most).contains(&pause), "{attempt}: {pause}");
+    }
+    let busy = Answer::Busy { after: Some(Duration::from_secs(300)), said: "429".into() };
+    let rows = answered(rows, &busy, at(0), 1);
+    assert_eq!(rows[0].next_at, at(300));
+}
+
+fn now(customers: u64, online: u64) -> Now {
+    let (copied, groups) = (online, BTreeMap::new());
+    Now { customers, online, copied, groups, access: Access::Unknown }
+}
+
+/// What is said as figures change, and what is remembered at the end.
+fn said(steps: &[Now]) -> Vec<Fact> {
+    let (mut memory, mut all) = (Memory::default(), Vec::new());
+    for step in steps {
+        for (fact, after) in facts(&memory, step) {
+            memory = after;
+            all.push(fact);
+        }
+        assert_eq!(facts(&memory, step), [], "nothing is said twice");
+    }
+    all
+}
+
+#[test]
+fn a_figure_is_said_by_tenths_and_taken_back_when_it_falls() {
+    let steps = [now(100, 0), now(100, 1), now(100, 9), now(100, 25), now(100, 24), now(100, 31)];
+    let expected = [
+        Fact::Begun { total: 100 },
+        Fact::Online { done: 1, total: 100 },
+        Fact::Online { done: 25, total: 100 },
+        Fact::Back { before: 25, done: 24, total: 100 },
+        Fact::Online { done: 31, total: 100 },
+    ];
+    assert_eq!(said(&steps), expected);
+}
+
+#[test]
+fn who_is_not_counted_any_more_is_not_said_to_be_offline() {
+    let steps = [now(100, 0), now(100, 50), now(99, 49), now(99, 40)];
+    let expected = [
+        Fact::Begun { total: 100 },
+        Fact::Online { done: 50, total: 100 },
+        Fact::Total { before: 100, total: 99 },
+        Fact::Back { before: 49, done: 40, total: 99 },
+    ];
+    assert_eq!(said(&steps), expected);
+}
+
+#[test]
+fn the_window_is_said_once_and_again_when_it_moves() {
+    let open = |until| Now { access: Access::Open { since: Some(at(0)), until }, ..now(0, 0) };
+    let over = Now { access: Access::Over { at: at(50) }, ..now(0, 0) };
+    let steps = [open(None), open(Some(at(90))), open(Some(at(50))), over, open(Some(at(99)))];
+    let expected = [
+        Fact::Opened { opens: at(0) },
+        Fact::Closes { closes: at(90) },
+        Fact::Closes { closes: at(50) },
+        Fact::Shut { closes: at(50) },
+        Fact::Closes { closes: at(99) },
+    ];
+    assert_eq!(said(&steps), expected);
+}
