@@ -19,6 +19,9 @@ mod capture_job;
 mod crew;
 mod door;
 mod governor;
+mod granted;
+#[cfg(test)]
+mod granted_tests;
 pub mod lair;
 pub mod lane;
 #[cfg(test)]
@@ -40,6 +43,7 @@ mod write;
 mod tests;
 
 pub use governor::ProcessorTime;
+pub use granted::Granted;
 pub use lair::{Lair, LairError};
 pub use session::{Ending, Home, serve};
 

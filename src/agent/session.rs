@@ -6,12 +6,12 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::agent::AgentError;
 use crate::agent::capture_job::CaptureJob;
 use crate::agent::door::Door;
 use crate::agent::outbox::{Disconnected, Outbox, write_all};
 use crate::agent::survey::SurveyJob;
 use crate::agent::write::PlaceJob;
+use crate::agent::{AgentError, Granted};
 use crate::model::Reason;
 use crate::wire::lane::LaneToken;
 use crate::wire::{AgentFacts, Decoder, Grant, MAGIC, ToAgent, ToLanding, VERSION, WireError};
@@ -128,6 +128,8 @@ pub struct Home {
     pub folder: Option<PathBuf>,
     /// Folders of ours that no capture may contain, by device and inode.
     pub skip: Vec<(u64, u64)>,
+    /// What the owner lets it read; `None`: whatever it is told to.
+    pub granted: Option<Granted>,
 }
 
 /// Serves one landing site until it says goodbye or the connection breaks. `heard` is called at
@@ -205,12 +207,16 @@ impl Session {
             ToAgent::Capture(order) => {
                 self.granted(Grant::Read, "reading")?;
                 self.end_job();
-                let job = CaptureJob::start(*order, &self.home.skip, &self.outbox)?;
+                let granted = self.home.granted.as_ref();
+                let bounds = granted.map(|it| it.check_capture(&order)).transpose();
+                let bounds = bounds.map_err(Stop::Failed)?.unwrap_or_default();
+                let job = CaptureJob::start(*order, &self.home.skip, bounds, &self.outbox)?;
                 self.job = Job::Capture(job);
                 Ok(())
             }
             ToAgent::Survey(order) => {
                 self.granted(Grant::Read, "reading")?;
+                self.unbounded("a survey")?;
                 self.end_job();
                 self.job = Job::Survey(SurveyJob::start(*order, &self.home.skip, &self.outbox));
                 Ok(())
@@ -253,6 +259,9 @@ impl Session {
         if self.grant.is_some() {
             return Err(WireError::Unexpected("a second greeting").into());
         }
+        if let Some(granted) = &self.home.granted {
+            granted.check_grant(grant).map_err(Stop::Failed)?;
+        }
         self.grant = Some(grant);
         Ok(self.outbox.send(&ToLanding::Hello(facts()))?)
     }
@@ -260,6 +269,7 @@ impl Session {
     /// A door that does not open is seen by the lanes that do not get in.
     fn open_door(&mut self, token: LaneToken) -> Result<(), Stop> {
         self.granted(Grant::Read, "reading")?;
+        self.unbounded("further connections")?;
         let Some(folder) = self.home.folder.as_ref().filter(|_| self.door.is_none()) else {
             return Ok(());
         };
@@ -272,6 +282,14 @@ impl Session {
             Ok(())
         } else {
             Err(Stop::Failed(AgentError::NotGranted(what)))
+        }
+    }
+
+    /// For what no owner grants one by one.
+    fn unbounded(&self, what: &'static str) -> Result<(), Stop> {
+        match &self.home.granted {
+            None => Ok(()),
+            Some(_) => Err(Stop::Failed(AgentError::NotGranted(what))),
         }
     }
 

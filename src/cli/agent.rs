@@ -42,7 +42,11 @@ pub fn run(args: &AgentArgs) -> Exit {
             return Exit::Failed;
         }
     };
-    let home = Home { folder: Some(args.folder.clone()), skip: lair.inode().into_iter().collect() };
+    let home = Home {
+        folder: Some(args.folder.clone()),
+        skip: lair.inode().into_iter().collect(),
+        granted: None,
+    };
     let watch = Arc::new(Watch::new(lair));
     watch.clone().start();
     let stdout = std::io::stdout();

@@ -140,7 +140,7 @@ impl Agents {
             run_opened: 0,
             said_bytes: 0,
         };
-        let home = Home { folder: Some(self.folder(host)), skip: Vec::new() };
+        let home = Home { folder: Some(self.folder(host)), skip: Vec::new(), granted: None };
         let serve = move || drop(crate::agent::serve(theirs, output, home, &|| {}));
         self.threads.lock().unwrap().push(std::thread::spawn(serve));
         let mut magic = [0; MAGIC.len()];
