@@ -4,7 +4,8 @@
 //! `connect` opens the socket, agrees on keys and checks the host's; `auth` logs in;
 //! a [`Connection`] runs commands. [`probe`] and [`deploy`] are the two things evac does over there
 //! by shell: looking round and placing the agent. [`embedded`] is a small SSH host in this process,
-//! for the demonstration and the tests.
+//! for the demonstration and the tests. [`invite`] is the other way round: the agent of a host that
+//! nobody can log in to calls here.
 //!
 //! **Promises.**
 //! - Host keys are strict ([`hosts`]): an unknown or changed key never gets a login attempt.
@@ -27,6 +28,7 @@ pub mod dial;
 pub mod embedded;
 mod fault;
 pub mod hosts;
+pub mod invite;
 mod keyring;
 pub mod knock;
 pub mod probe;
