@@ -17,6 +17,8 @@ mod hands;
 #[cfg(test)]
 mod homeless;
 #[cfg(test)]
+mod invite;
+#[cfg(test)]
 mod lanes;
 #[cfg(test)]
 mod lies;

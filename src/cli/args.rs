@@ -11,10 +11,12 @@ use crate::model::{Rate, Span, Timestamp};
 
 mod gate;
 pub mod hands;
+mod invite;
 pub use hands::{
     FirstArgs, HandoverArgs, NextArgs, NoteArgs, PauseArgs, ReloadArgs, ResumeArgs, RetryArgs,
     Since, SkipArgs, WindowArgs,
 };
+pub use invite::{AgentArgs, InviteArgs};
 
 /// Gets customers' servers out of a data centre while an access window is open.
 #[derive(Debug, Parser)]
@@ -75,6 +77,7 @@ pub enum Command {
     Window(WindowArgs),
     Note(NoteArgs),
     Reload(ReloadArgs),
+    Invite(InviteArgs),
     Next(NextArgs),
     Handover(HandoverArgs),
     Status(StatusArgs),
@@ -307,24 +310,6 @@ pub enum LedgerCommand {
     Rebuild,
     /// Stand by a rebuilt ledger after you looked at it
     Confirm,
-}
-
-/// The far side of a connection
-#[derive(Debug, clap::Args)]
-#[command(hide = true)]
-pub struct AgentArgs {
-    /// Its own folder
-    #[arg(long)]
-    pub folder: PathBuf,
-    /// Number of its session
-    #[arg(long)]
-    pub generation: u64,
-    /// Joins this connection to the agent that runs there
-    #[arg(long)]
-    pub lane: bool,
-    /// Use only what others leave
-    #[arg(long)]
-    pub gentle: bool,
 }
 
 /// A rate as in settings, `0` or `none`.

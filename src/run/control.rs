@@ -15,6 +15,8 @@
 //! {"schema":1,"answer":"window","was":null,"closes":"2030-03-05T04:00:00Z","hard":true}
 //! {"schema":1,"by":"jo","ask":"reload"}
 //! {"schema":1,"answer":"reloaded","added":1,"changed":0,"removed":0,"kept":["host/x: …"]}
+//! {"schema":1,"by":"jo","ask":"invite","invitation":{…}}       answered as a note is
+//! {"schema":1,"by":"jo","ask":"revoke","host":"vps-014"}
 //! ```
 //!
 //! **Promises.**
@@ -26,6 +28,8 @@
 //!
 //! A socket's address holds only 108 bytes, and folders of sites lie deep: it is addressed through
 //! the open folder in `/proc/self/fd`.
+
+mod turned;
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
@@ -41,13 +45,16 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
+pub use turned::{Turned, Unturned};
+
 use crate::model::text::bounded;
-use crate::model::{Clock, Event, Rate, Steer, Timestamp, WorkloadId};
+use crate::model::{Clock, Event, HostId, Rate, Steer, Timestamp, WorkloadId};
 use crate::run::capacities::Capacities;
 use crate::run::engine::ToEngine;
 use crate::run::hands::{Hands, Word};
+use crate::run::invite::Lobby;
+use crate::run::invite::book::Invitation;
 use crate::run::pulse::Limited;
-use crate::run::schedule::Effect;
 
 /// Name of the socket in the state folder.
 pub const SOCKET: &str = "control.sock";
@@ -114,6 +121,16 @@ pub enum Ask {
     },
     /// Read the inventory again.
     Reload,
+    /// Let somebody in who calls from this host.
+    Invite {
+        /// Who, and on what terms.
+        invitation: Box<Invitation>,
+    },
+    /// Nobody from this host any more.
+    Revoke {
+        /// Which.
+        host: HostId,
+    },
 }
 
 impl Request {
@@ -177,44 +194,6 @@ pub enum Said {
         /// For people.
         why: String,
     },
-}
-
-/// What became of workloads that somebody named.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Turned {
-    /// On these it took effect.
-    pub done: Vec<WorkloadId>,
-    /// These were so before.
-    pub already: Vec<Unturned>,
-    /// With these it cannot be done.
-    pub refused: Vec<Unturned>,
-}
-
-/// A workload on which a word had no effect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unturned {
-    /// Which.
-    pub id: WorkloadId,
-    /// For people.
-    pub why: String,
-}
-
-impl Turned {
-    /// Puts workloads and what became of each together.
-    pub fn of(workloads: &[WorkloadId], effects: &[Effect]) -> Self {
-        let mut turned = Self::default();
-        for (id, effect) in workloads.iter().cloned().zip(effects) {
-            match effect {
-                Effect::Done => turned.done.push(id),
-                Effect::Already(why) => turned.already.push(Unturned { id, why: (*why).into() }),
-                Effect::Refused(why) => turned.refused.push(Unturned { id, why: (*why).into() }),
-                Effect::NotHere => {
-                    turned.refused.push(Unturned { id, why: "nobody knows it".to_owned() });
-                }
-            }
-        }
-        turned
-    }
 }
 
 /// Why a run could not be asked.
@@ -283,6 +262,7 @@ impl Drop for Control {
 #[derive(Clone)]
 pub(super) struct Steering {
     pub(super) hands: Arc<Hands>,
+    pub(super) lobby: Arc<Lobby>,
     pub(super) capacities: Arc<Capacities>,
     pub(super) engine: Sender<ToEngine>,
     pub(super) clock: Arc<dyn Clock>,
@@ -366,6 +346,8 @@ impl Steering {
                 let (what, text) = (bounded(&what, TEXT_CHARS_MAX), bounded(&text, TEXT_CHARS_MAX));
                 self.hands.note(what, text, by).await
             }
+            Ask::Invite { invitation } => self.lobby.invite(*invitation, by).await,
+            Ask::Revoke { host } => self.lobby.revoke(host, by).await,
             Ask::Reload => self.hands.clone().reload(self.clock.now(), by).await,
             Ask::Window { closes, hard } => self.hands.window(closes, hard, by).await,
         }

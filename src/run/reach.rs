@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::inventory::{Host, Impact, Inventory, Settings, Target, settings};
 use crate::model::{Clock, Event, Generation, HostId, Reason, SiteId};
-use crate::run::host::Line;
+use crate::run::line::Line;
 use crate::run::shared::Shared;
 use crate::run::stream::{Pending, Stream};
 use crate::run::talk::{Patience, Talk, TalkError};
@@ -242,7 +242,8 @@ impl Reach {
             Ok((talk, placed, rtt)) => {
                 let bytes = placed.uploaded;
                 let entry = Some(Arc::new(Entry { placed: Some(placed), generation }));
-                Ok((Line { talk, connection: Some(connection), rtt, entry }, bytes))
+                let connection = Some(connection);
+                Ok((Line { talk, connection, rtt, entry, guest: None }, bytes))
             }
             Err(error) => {
                 connection.close().await;
