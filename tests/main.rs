@@ -25,6 +25,8 @@ mod heal;
 #[cfg(test)]
 mod homeless;
 #[cfg(test)]
+mod invite;
+#[cfg(test)]
 mod lanes;
 #[cfg(test)]
 mod lies;

@@ -6,6 +6,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use crate::agent::ahead::Readers;
+use crate::agent::granted::Bounds;
 use crate::agent::large::LargeFiles;
 use crate::agent::links::LinkDesk;
 use crate::agent::outbox::{Disconnected, Outbox};
@@ -14,7 +15,7 @@ use crate::agent::patience::{Patience, Walking};
 use crate::agent::reader::{Naming, read_again};
 use crate::agent::session::{Budget, Stop};
 use crate::agent::walk_job::{RunKind, WalkJob};
-use crate::agent::{AHEAD_BYTES_MAX, HELD_BYTES_MAX};
+use crate::agent::{AHEAD_BYTES_MAX, AgentError, HELD_BYTES_MAX};
 use crate::capture::Beneath;
 use crate::chunk::Cutter;
 use crate::model::{ChunkId, DiskKind, Reason, RunNumber, TreePath};
@@ -41,6 +42,7 @@ pub struct CaptureJob {
     packer: Packer,
     base: Option<SyncSender<(Vec<BaseEntry>, bool)>>,
     rereads: SyncSender<Reread>,
+    bounds: Bounds,
 }
 
 /// A piece to be read again.
@@ -58,6 +60,7 @@ impl CaptureJob {
         mut order: CaptureOrder,
         root: &Path,
         skip: &[(u64, u64)],
+        bounds: Bounds,
         outbox: &Outbox,
     ) -> Result<Self, WireError> {
         order.skip.extend_from_slice(skip);
@@ -85,6 +88,7 @@ impl CaptureJob {
             packer,
             base: None,
             rereads,
+            bounds,
         };
         // A later run is a sweep, which its own order begins.
         if job.order.run == RunNumber(0) {
@@ -167,6 +171,9 @@ impl CaptureJob {
     fn reread(&self, reread: Reread) -> Result<(), Stop> {
         if reread.length == 0 || reread.length > crate::capture::entry::CHUNK_BYTES_MAX {
             return Err(WireError::Unexpected("a piece of impossible length").into());
+        }
+        if !self.bounds.hold(&reread.path) {
+            return Err(Stop::Failed(AgentError::NotGranted("reading there")));
         }
         self.rereads.try_send(reread).map_err(|error| match error {
             TrySendError::Full(_) => WireError::Unexpected("too many pieces asked again").into(),

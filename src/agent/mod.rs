@@ -20,6 +20,9 @@ mod compare;
 mod crew;
 mod door;
 mod governor;
+mod granted;
+#[cfg(test)]
+mod granted_tests;
 pub mod lair;
 pub mod lane;
 #[cfg(test)]
@@ -44,6 +47,7 @@ mod write;
 mod tests;
 
 pub use governor::ProcessorTime;
+pub use granted::Granted;
 pub use lair::{Lair, LairError};
 pub use rescue::hideout::Hideout;
 pub use session::{Ending, Home, serve};

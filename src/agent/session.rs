@@ -6,7 +6,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::agent::AgentError;
 use crate::agent::capture_job::CaptureJob;
 use crate::agent::compare::CompareJob;
 use crate::agent::door::Door;
@@ -14,6 +13,7 @@ use crate::agent::outbox::{Disconnected, Outbox, write_all};
 use crate::agent::rescue::{self, hideout::Hideout};
 use crate::agent::survey::SurveyJob;
 use crate::agent::write::PlaceJob;
+use crate::agent::{AgentError, Granted};
 use crate::model::Reason;
 use crate::wire::lane::LaneToken;
 use crate::wire::{
@@ -139,6 +139,8 @@ pub struct Home {
     pub skip: Vec<(u64, u64)>,
     /// In a rescue system: where the machine's file systems are opened, before all else.
     pub hideout: Option<Arc<Hideout>>,
+    /// What the owner lets it read; `None`: whatever it is told to.
+    pub granted: Option<Granted>,
 }
 
 /// Serves one landing site until it says goodbye or the connection breaks. `heard` is called at
@@ -218,12 +220,16 @@ impl Session {
             ToAgent::Capture(order) => {
                 self.granted(Grant::Read, "reading")?;
                 self.end_job();
-                let job = CaptureJob::start(*order, &self.root()?, &self.home.skip, &self.outbox)?;
+                let granted = self.home.granted.as_ref();
+                let bounds = granted.map(|it| it.check_capture(&order)).transpose();
+                let bounds = bounds.map_err(Stop::Failed)?.unwrap_or_default();
+                let job = CaptureJob::start(*order, &self.root()?, &self.home.skip, bounds, &self.outbox)?;
                 self.job = Job::Capture(job);
                 Ok(())
             }
             ToAgent::Survey(order) => {
                 self.granted(Grant::Read, "reading")?;
+                self.unbounded("a survey")?;
                 self.end_job();
                 let (root, skip) = (self.root()?, &self.home.skip);
                 self.job = Job::Survey(SurveyJob::start(*order, root, skip, &self.outbox));
@@ -231,6 +237,7 @@ impl Session {
             }
             ToAgent::Compare(order) => {
                 self.granted(Grant::Read, "reading")?;
+                self.unbounded("a comparison")?;
                 self.end_job();
                 let root = self.root()?;
                 self.job = Job::Compare(CompareJob::start(*order, root, &self.outbox));
@@ -238,6 +245,7 @@ impl Session {
             }
             ToAgent::Rescue(order) => {
                 self.granted(Grant::Read, "reading")?;
+                self.unbounded("a rescue")?;
                 self.rescue(*order)
             }
             ToAgent::Place(order) => {
@@ -278,6 +286,9 @@ impl Session {
         if self.grant.is_some() {
             return Err(WireError::Unexpected("a second greeting").into());
         }
+        if let Some(granted) = &self.home.granted {
+            granted.check_grant(grant).map_err(Stop::Failed)?;
+        }
         self.grant = Some(grant);
         Ok(self.outbox.send(&ToLanding::Hello(facts()))?)
     }
@@ -305,6 +316,7 @@ impl Session {
     /// A door that does not open is seen by the lanes that do not get in.
     fn open_door(&mut self, token: LaneToken) -> Result<(), Stop> {
         self.granted(Grant::Read, "reading")?;
+        self.unbounded("further connections")?;
         let Some(folder) = self.home.folder.as_ref().filter(|_| self.door.is_none()) else {
             return Ok(());
         };
@@ -317,6 +329,14 @@ impl Session {
             Ok(())
         } else {
             Err(Stop::Failed(AgentError::NotGranted(what)))
+        }
+    }
+
+    /// For what no owner grants one by one.
+    fn unbounded(&self, what: &'static str) -> Result<(), Stop> {
+        match &self.home.granted {
+            None => Ok(()),
+            Some(_) => Err(Stop::Failed(AgentError::NotGranted(what))),
         }
     }
 

@@ -6,6 +6,8 @@
 //! folder with it; after a goodbye at once. While it waits for a landing site that may come back it
 //! holds neither standard input nor output, so that sshd can close the connection.
 
+mod call;
+
 use std::fs::File;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +34,9 @@ pub fn run(args: &AgentArgs) -> Exit {
     if args.lane {
         return lane(args);
     }
+    if let Some(landing) = &args.call {
+        return call::run(args, landing);
+    }
     if args.gentle {
         step_back();
     }
@@ -48,6 +53,7 @@ pub fn run(args: &AgentArgs) -> Exit {
         folder: Some(args.folder.clone()),
         skip: lair.inode().into_iter().collect(),
         hideout: hideout.clone(),
+        granted: None,
     };
     let watch = Arc::new(Watch::new(lair, hideout));
     watch.clone().start();

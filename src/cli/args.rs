@@ -14,6 +14,7 @@ use crate::model::{Rate, Span, Timestamp};
 
 mod gate;
 pub mod hands;
+mod invite;
 mod publish;
 mod store;
 mod verify;
@@ -21,6 +22,7 @@ pub use hands::{
     FirstArgs, HandoverArgs, NextArgs, NoteArgs, PauseArgs, ReloadArgs, ResumeArgs, RetryArgs,
     Since, SkipArgs, WindowArgs,
 };
+pub use invite::{AgentArgs, InviteArgs};
 
 /// Gets customers' servers out of a data centre while an access window is open.
 #[derive(Debug, Parser)]
@@ -81,6 +83,7 @@ pub enum Command {
     Window(WindowArgs),
     Note(NoteArgs),
     Reload(ReloadArgs),
+    Invite(InviteArgs),
     Next(NextArgs),
     Handover(HandoverArgs),
     Status(StatusArgs),
@@ -302,27 +305,6 @@ pub enum LedgerCommand {
     Rebuild,
     /// Stand by a rebuilt ledger after you looked at it
     Confirm,
-}
-
-/// The far side of a connection
-#[derive(Debug, clap::Args)]
-#[command(hide = true)]
-pub struct AgentArgs {
-    /// Its own folder
-    #[arg(long)]
-    pub folder: PathBuf,
-    /// Number of its session
-    #[arg(long)]
-    pub generation: u64,
-    /// Joins this connection to the agent that runs there
-    #[arg(long)]
-    pub lane: bool,
-    /// Use only what others leave
-    #[arg(long)]
-    pub gentle: bool,
-    /// This is a rescue system: the machine is on its disks
-    #[arg(long)]
-    pub disks: bool,
 }
 
 /// A rate as in settings, `0` or `none`.

@@ -27,6 +27,7 @@ pub mod heal;
 pub mod hold;
 pub mod import;
 pub mod init;
+pub mod invite;
 pub mod ledger;
 pub mod limit;
 pub mod mirror;
@@ -92,6 +93,7 @@ fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
         Command::Window(args) => window::run(global, args),
         Command::Note(args) => note::run(global, args),
         Command::Reload(args) => reload::run(global, args),
+        Command::Invite(args) => invite::run(global, args),
         Command::Next(args) => next::run(global, args),
         Command::Handover(args) => handover::run(global, args),
         Command::Status(args) => status::run(global, args),

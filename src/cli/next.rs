@@ -17,6 +17,7 @@ use crate::ledger::snapshot::{
 };
 use crate::model::{Bytes, Reason, Timestamp, WorkloadId};
 use crate::plan::{self, Plan};
+use crate::run::invite::book::Invitation;
 use crate::store::disks::FULL_BELOW_BYTES;
 
 /// A command names so many; more are named together.
@@ -33,8 +34,8 @@ struct Document<'a> {
 /// What is blocked for one cause.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Blocked {
-    /// A reason's word, or `paused`, `uncovered`, `hold`, `at-risk`, `set-aside-entry`, `disk-away`,
-    /// `update-promised`.
+    /// A reason's word, or `invited`, `paused`, `uncovered`, `hold`, `at-risk`, `set-aside-entry`,
+    /// `disk-away`, `update-promised`.
     pub cause: String,
     /// What it keeps from being evacuated, in the plan's value.
     pub value: f64,
@@ -83,6 +84,7 @@ pub fn blocked(
             all.look_at(customer, workload, snapshot);
         }
     }
+    all.invited(&reading.invited, snapshot);
     all.at_risk(&plan, snapshot);
     let is_running = reading.running.is_some();
     let mut blocked: Vec<_> =
@@ -155,6 +157,8 @@ fn values(snapshot: &Snapshot, plan: &Plan, loaded: &Loaded) -> BTreeMap<Workloa
 /// Why something is blocked; of several causes the one that has to go first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Cause {
+    /// In these words, and of which host.
+    Invited(String, String),
     Reason(Reason),
     Restore(Reason),
     Paused(String),
@@ -191,6 +195,27 @@ impl Causes {
         }
     }
 
+    /// That its host does not answer is known then, and its own cause goes.
+    fn invited(&mut self, invited: &[Invitation], snapshot: &Snapshot) {
+        let all = snapshot.customers.iter().flat_map(|customer| &customer.workloads);
+        let waits = |it: &&WorkloadStatus| {
+            !matches!(
+                it.capture.state,
+                CaptureState::Captured | CaptureState::Verified | CaptureState::Skipped
+            )
+        };
+        let waiting: Vec<_> = all.filter(waits).map(|it| (&it.host, &it.id)).collect();
+        for one in invited.iter().filter(|one| one.agent_key.is_none()) {
+            for (_, id) in waiting.iter().filter(|(host, _)| **host == one.host) {
+                if let Some(silent) = self.found.get_mut(&Cause::Reason(Reason::Unreachable)) {
+                    silent.remove(*id);
+                }
+                self.add(Cause::Invited(one.text(), one.host.to_string()), id);
+            }
+        }
+        self.found.retain(|_, ids| !ids.is_empty());
+    }
+
     /// Only what nothing else blocks: the rest has its own cause.
     fn at_risk(&mut self, plan: &Plan, snapshot: &Snapshot) {
         let known: BTreeSet<_> = self.found.values().flatten().cloned().collect();
@@ -211,6 +236,10 @@ impl Causes {
         let value = workloads.iter().map(value).sum::<f64>();
         let named = names(&workloads);
         let (cause, why, command) = match cause {
+            Cause::Invited(text, host) => {
+                let why = format!("Nobody can log in: {text}.");
+                ("invited".to_owned(), why, format!("evac invite {host}"))
+            }
             Cause::Reason(reason) => {
                 let command = of_reason(*reason, &named, is_running);
                 (reason.word().to_owned(), reason.hint().to_owned(), command)

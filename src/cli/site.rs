@@ -12,13 +12,14 @@ use std::sync::Arc;
 
 use crate::cli::args::GlobalArgs;
 use crate::cli::failure::{Failure, shown};
-use crate::cli::print;
+use crate::cli::{invite, print};
 use crate::gate::HoldsLog;
 use crate::inventory::{self, Inventory, Problem, SETTINGS_FILE, SetAside, Settings};
 use crate::ledger::lock::Holder;
 use crate::ledger::{Ledger, StateLock};
 use crate::model::text::bounded;
 use crate::model::{Clock, SiteId, SystemClock, Timestamp};
+use crate::run::invite::book::Invitation;
 use crate::store::{
     Disk, Disks, KeyError, KeyRing, ManifestError, OpenReport, Store, StoreError, Writer,
     keep_unpacker, put_site, read_site,
@@ -92,6 +93,8 @@ pub struct Reading {
     pub ledger: Ledger,
     /// Who writes now, if anybody does.
     pub running: Option<Holder>,
+    /// Whose console is waited for.
+    pub invited: Vec<Invitation>,
 }
 
 impl Global {
@@ -302,7 +305,8 @@ impl Global {
             Ledger::in_memory()?
         };
         let running = StateLock::holder(&self.state())?;
-        Ok(Reading { ledger: ledger.with_clock(Arc::clone(&self.clock)), running })
+        let invited = invite::open(self)?;
+        Ok(Reading { ledger: ledger.with_clock(Arc::clone(&self.clock)), running, invited })
     }
 
     /// Opens the store to read, beside whoever writes it; `None` before anything was stored.

@@ -10,7 +10,8 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::print;
 use crate::cli::site::Global;
 use crate::ledger::snapshot::{SCHEMA, Snapshot};
-use crate::model::Timestamp;
+use crate::model::{HostId, Timestamp};
+use crate::run::invite::book::Invitation;
 use crate::term;
 
 /// Between two looks of `--watch`.
@@ -24,6 +25,29 @@ struct Brief {
     schema: u32,
     as_of: Timestamp,
     sentences: [String; 5],
+}
+
+/// Everything, and who is to call.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    snapshot: &'a Snapshot,
+    invited: Vec<Invited<'a>>,
+}
+
+/// A host whose console is waited for.
+#[derive(Serialize)]
+struct Invited<'a> {
+    host: &'a HostId,
+    until: Timestamp,
+    /// Did its agent call already?
+    called: bool,
+}
+
+impl<'a> Invited<'a> {
+    fn of(it: &'a Invitation) -> Self {
+        Self { host: &it.host, until: it.until, called: it.agent_key.is_some() }
+    }
 }
 
 /// Shows where everything stands; with `--watch` until nobody reads it any more.
@@ -65,8 +89,16 @@ fn show(global: &Global, args: &StatusArgs) -> Result<Shown, Failure> {
     let (_, snapshot) = reading.look(&loaded, global.now())?;
     let text = match (args.brief, global.json) {
         (true, json) => brief(&snapshot, reading.running.is_some(), json)?,
-        (false, true) => print::line(&snapshot)?,
-        (false, false) => term::status(&snapshot, print::style()),
+        (false, true) => {
+            let invited = reading.invited.iter().map(Invited::of).collect();
+            print::line(&Document { snapshot: &snapshot, invited })?
+        }
+        (false, false) => {
+            let lines = reading.invited.iter().map(|it| format!("{}: {}\n", it.host, it.text()));
+            let lines: String = lines.collect();
+            term::status(&snapshot, print::style())
+                + &(if lines.is_empty() { lines } else { format!("\nInvited\n{lines}") })
+        }
     };
     let is_told = !args.brief && !global.json;
     let promise = crate::publish::update::public(&reading.ledger.posts()?);

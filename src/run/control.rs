@@ -17,6 +17,8 @@
 //! {"schema":1,"answer":"reloaded","added":1,"changed":0,"removed":0,"kept":["host/x: …"]}
 //! {"schema":1,"by":"jo","ask":"store_add","path":"/mnt/b","reserve":null,"same_device":false}
 //! {"schema":1,"answer":"disk_added","path":"/mnt/b","free":12000000000,"reserve":120000000}
+//! {"schema":1,"by":"jo","ask":"invite","invitation":{…}}       answered as a note is
+//! {"schema":1,"by":"jo","ask":"revoke","host":"vps-014"}
 //! ```
 //!
 //! **Promises.**
@@ -30,6 +32,7 @@
 //! the open folder in `/proc/self/fd`.
 
 mod steering;
+mod turned;
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
@@ -44,9 +47,11 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::model::{Bytes, Event, Rate, Steer, Timestamp, WorkloadId};
-use crate::run::schedule::Effect;
 pub(super) use steering::Steering;
+pub use turned::{Turned, Unturned};
+
+use crate::model::{Bytes, Event, HostId, Rate, Steer, Timestamp, WorkloadId};
+use crate::run::invite::book::Invitation;
 
 /// Name of the socket in the state folder.
 pub const SOCKET: &str = "control.sock";
@@ -117,6 +122,16 @@ pub enum Ask {
         reserve: Option<Bytes>,
         /// May it lie on the device of another?
         same_device: bool,
+    },
+    /// Let somebody in who calls from this host.
+    Invite {
+        /// Who, and on what terms.
+        invitation: Box<Invitation>,
+    },
+    /// Nobody from this host any more.
+    Revoke {
+        /// Which.
+        host: HostId,
     },
 }
 
@@ -190,44 +205,6 @@ pub enum Said {
         /// For people.
         why: String,
     },
-}
-
-/// What became of workloads that somebody named.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Turned {
-    /// On these it took effect.
-    pub done: Vec<WorkloadId>,
-    /// These were so before.
-    pub already: Vec<Unturned>,
-    /// With these it cannot be done.
-    pub refused: Vec<Unturned>,
-}
-
-/// A workload on which a word had no effect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unturned {
-    /// Which.
-    pub id: WorkloadId,
-    /// For people.
-    pub why: String,
-}
-
-impl Turned {
-    /// Puts workloads and what became of each together.
-    pub fn of(workloads: &[WorkloadId], effects: &[Effect]) -> Self {
-        let mut turned = Self::default();
-        for (id, effect) in workloads.iter().cloned().zip(effects) {
-            match effect {
-                Effect::Done => turned.done.push(id),
-                Effect::Already(why) => turned.already.push(Unturned { id, why: (*why).into() }),
-                Effect::Refused(why) => turned.refused.push(Unturned { id, why: (*why).into() }),
-                Effect::NotHere => {
-                    turned.refused.push(Unturned { id, why: "nobody knows it".to_owned() });
-                }
-            }
-        }
-        turned
-    }
 }
 
 /// Why a run could not be asked.

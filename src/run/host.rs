@@ -12,11 +12,10 @@ use crate::run::coordinator::{Assignment, Frame, Input, SessionId};
 use crate::run::engine::{NewSession, SessionEnd, ToEngine};
 use crate::run::hands::Hand;
 use crate::run::lanes::ladder::Ladder;
-use crate::run::reach::Entry;
 use crate::run::schedule::Outcome;
 use crate::run::shelf::{OpenedPass, PassRequest, ToShelf};
 use crate::run::stop::Phase;
-use crate::run::talk::{Talk, TalkError};
+use crate::run::talk::TalkError;
 use crate::run::tries::{Then, Tries};
 use crate::run::trunk::{self, Trunk};
 use crate::run::{Refusal, Shared, heal, links};
@@ -26,6 +25,9 @@ use crate::wire::{CaptureOrder, Grant, ToAgent, ToLanding};
 const PAUSES_FOR_SPACE: u32 = 3;
 /// What of one agent may wait for the engine.
 const QUEUED_BYTES_MAX: usize = 32 << 20;
+
+/// Whoever is to call does so within this, if it can.
+const CALLS_AGAIN: Duration = Duration::from_secs(30);
 
 /// Works on `host` until it has no more work, or cannot be worked on.
 pub async fn work(shared: Arc<Shared>, host: Host) {
@@ -89,38 +91,6 @@ pub(super) enum Ended {
     Damaged(String),
 }
 
-/// An agent on the line, and the connection it is on.
-pub struct Line {
-    /// The agent.
-    pub talk: Talk,
-    /// Its connection, kept open as long as it is used; `None`: the talk is all there is.
-    pub connection: Option<crate::ssh::Connection>,
-    /// Round-trip time.
-    pub rtt: Duration,
-    /// How lanes get to it; `None`: they cannot.
-    pub entry: Option<Arc<Entry>>,
-}
-
-impl Line {
-    pub(super) async fn bye(self) {
-        self.talk.bye().await;
-        if let Some(connection) = self.connection {
-            connection.close().await;
-        }
-    }
-
-    /// After a failure: an agent that can still hear is told to go.
-    pub(super) async fn hang_up(self, reason: Reason) {
-        if matches!(reason, Reason::Lost | Reason::Timeout) {
-            if let Some(connection) = self.connection {
-                connection.kill();
-            }
-        } else {
-            self.bye().await;
-        }
-    }
-}
-
 async fn ready<'a>(
     shared: &Arc<Shared>,
     host: &Host,
@@ -128,7 +98,10 @@ async fn ready<'a>(
     ladder: &mut Option<Ladder>,
 ) -> Result<&'a mut Trunk, TalkError> {
     if talk.is_none() {
-        let line = shared.reach.agent(host, Grant::Read, shared).await?;
+        let line = match shared.lobby.line(host, shared).await {
+            Some(called) => called?,
+            None => shared.reach.agent(host, Grant::Read, shared).await?,
+        };
         let ladder = ladder.take().unwrap_or_else(|| shared.ladder());
         *talk = Some(Trunk::new(shared, host, line, ladder));
     }
@@ -193,7 +166,7 @@ async fn after_failure(
         reason
             if reason.is_temporary()
                 && shared.phase() == Phase::Running
-                && let Some(then) = tries.after(reason, shared.reached(workload), shared.waits) =>
+                && let Some(then) = what_then(shared, host, workload, reason, tries) =>
         {
             let pause = match then {
                 Then::Again(failures) => shared.pause(failures),
@@ -221,6 +194,20 @@ async fn after_failure(
             abandon(shared, &host.id, error);
             false
         }
+    }
+}
+
+/// When it is tried again; who is to call is waited for.
+fn what_then(
+    shared: &Shared,
+    host: &Host,
+    workload: &WorkloadId,
+    reason: Reason,
+    tries: &mut Tries,
+) -> Option<Then> {
+    match shared.lobby.expects(&host.id) {
+        Some(_) => Some(Then::Wait(CALLS_AGAIN)),
+        None => tries.after(reason, shared.reached(workload), shared.waits),
     }
 }
 

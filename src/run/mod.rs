@@ -24,10 +24,12 @@ pub mod gate;
 mod hands;
 pub mod heal;
 mod host;
+pub mod invite;
 pub mod knocks;
 pub mod landing;
 pub mod lanes;
 mod levels;
+pub mod line;
 mod links;
 mod pulse;
 pub mod reach;
@@ -52,7 +54,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::inventory::{Inventory, Settings};
@@ -67,8 +70,9 @@ use control::{Control, Steering};
 use coordinator::Limits;
 use engine::{Engine, ToEngine};
 use hands::Hands;
-use landing::Landing;
 use heal::Ward;
+use invite::Lobby;
+use landing::Landing;
 use lanes::ladder::LaneRules;
 use reach::Way;
 use schedule::{Decided, Schedule};
@@ -245,25 +249,21 @@ pub async fn run_at(
         (to_engine.clone(), to_shelf.clone()),
         tally.clone(),
     );
-    let threads = [
-        std::thread::Builder::new()
-            .name("shelf".into())
-            .spawn(move || shelf.work(&shelf_orders))?,
-        std::thread::Builder::new()
-            .name("engine".into())
-            .spawn(move || engine.work(&engine_orders))?,
-    ];
+    let threads = begin((shelf, shelf_orders), (engine, engine_orders))?;
     let hands = Arc::new(hands_on(site, &options, to_engine.clone()));
+    let (clock, by) = (site.clock.clone(), site.by.clone());
+    let lobby = Lobby::new(site.state.clone(), hands.clone(), clock, by);
     let steering = Steering {
         hands: hands.clone(),
+        lobby: lobby.clone(),
         capacities: capacities.clone(),
         engine: to_engine.clone(),
         clock: site.clock.clone(),
         landing: site.landing(),
     };
     let channels = (to_engine, to_shelf);
-    let limits = (&pace, capacities);
-    let shared = Shared::new(site, reach, &options, stop.clone(), limits, hands, channels)?;
+    let (limits, people) = ((&pace, capacities), (hands, lobby.clone()));
+    let shared = Shared::new(site, reach, &options, stop.clone(), limits, people, channels)?;
     let shared = Arc::new(shared);
     shared.emit(Event::RunStarted {
         workloads: options.order.len() as u64,
@@ -278,12 +278,15 @@ pub async fn run_at(
     for (refusal, workloads) in &options.refused {
         host::refuse(&shared, refusal, workloads);
     }
+    lobby.begin().await;
     let was_stopped = tokio::select! {
         was_stopped = admit::drive(&shared, site, stop) => was_stopped,
         never = waiting::knock_on(&shared, &site.settings.outside, (&site.by, pace.knocks)),
             if options.waits => match never {},
+        never = lobby.watch() => match never {},
     };
     drop(control);
+    lobby.close();
     finish(&shared, threads).await;
     let mut report = tally.report(&shared);
     report.captured += options.captured_before;
@@ -293,6 +296,18 @@ pub async fn run_at(
         return Err(std::io::Error::other(error));
     }
     Ok(RunEnd { report, has_work_left: shared.has_work_left(), was_stopped })
+}
+
+/// The two threads that write and decide.
+fn begin(
+    (shelf, shelf_orders): (Shelf, Receiver<ToShelf>),
+    (engine, engine_orders): (Engine, Receiver<ToEngine>),
+) -> std::io::Result<[JoinHandle<()>; 2]> {
+    let thread = |name: &str| std::thread::Builder::new().name(name.into());
+    Ok([
+        thread("shelf").spawn(move || shelf.work(&shelf_orders))?,
+        thread("engine").spawn(move || engine.work(&engine_orders))?,
+    ])
 }
 
 /// The work of a run, for those who do it and those who steer it.
@@ -307,7 +322,7 @@ fn hands_on(site: &Site, options: &Options, engine: std::sync::mpsc::Sender<ToEn
 }
 
 /// Everything that arrived becomes durable, then the threads end.
-async fn finish(shared: &Shared, threads: [std::thread::JoinHandle<()>; 2]) {
+async fn finish(shared: &Shared, threads: [JoinHandle<()>; 2]) {
     shared.tell(ToEngine::Stop);
     let [shelf, engine] = threads;
     let ended = tokio::task::spawn_blocking(move || engine.join()).await;

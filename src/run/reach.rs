@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::inventory::{Access, Host, Impact, Inventory, Settings, Target};
 use crate::model::{Clock, Event, Generation, HostId, Reason, SiteId};
 use crate::run::endpoints::Endpoints;
-use crate::run::host::Line;
+use crate::run::line::Line;
 use crate::run::rescue;
 use crate::run::shared::Shared;
 use crate::run::stream::{Pending, Stream};
@@ -322,7 +322,7 @@ async fn linked(
         Ok((talk, placed, rtt)) => {
             let bytes = placed.uploaded;
             let entry = Some(Arc::new(Entry { placed: Some(placed), generation }));
-            Ok((Line { talk, connection: Some(connection), rtt, entry }, bytes))
+            Ok((Line { talk, connection: Some(connection), rtt, entry, guest: None }, bytes))
         }
         Err(error) => {
             connection.close().await;

@@ -13,7 +13,7 @@ use crate::inventory::{Impact, Target};
 use crate::ledger::{Ledger, Place};
 use crate::model::{Bytes, Event, EventSink, HostId, PassNumber, Reason, TreePath, WorkloadId};
 use crate::restore::{Batch, Feed, FrameCache, Selection, former_at};
-use crate::run::host::Line;
+use crate::run::line::Line;
 use crate::run::reach::Reach;
 use crate::run::talk::TalkError;
 use crate::store::{Pass, PassName, Store};

@@ -335,6 +335,7 @@ impl Schedule {
 }
 
 pub mod absent;
+mod left;
 mod steer;
 #[cfg(test)]
 mod steer_tests;

@@ -19,6 +19,7 @@ use crate::run::coordinator::{CapacityId, SessionId};
 use crate::run::engine::ToEngine;
 use crate::run::hands::Hands;
 use crate::run::heal::Ward;
+use crate::run::invite::Lobby;
 use crate::run::lanes::Arrived;
 use crate::run::lanes::ladder::{Ladder, LaneRules};
 use crate::run::reach::Way;
@@ -65,6 +66,8 @@ pub struct Shared {
     shelf: Sender<ToShelf>,
     /// The work, and the people who steer it.
     pub(super) hands: Arc<Hands>,
+    /// Hosts that call.
+    pub(super) lobby: Arc<Lobby>,
     hosts: BTreeSet<HostId>,
     next_session: AtomicU64,
     retry: Duration,
@@ -107,7 +110,7 @@ impl Shared {
         options: &Options,
         stop: Stop,
         (pace, capacities): (&Pace, Arc<Capacities>),
-        hands: Arc<Hands>,
+        (hands, lobby): (Arc<Hands>, Arc<Lobby>),
         channels: (Sender<ToEngine>, Sender<ToShelf>),
     ) -> std::io::Result<Self> {
         let scratch = site.state.join("scratch");
@@ -132,6 +135,7 @@ impl Shared {
             engine: channels.0,
             shelf: channels.1,
             hands,
+            lobby,
             levels: levels(site, &hosts),
             capacities,
             hosts,
@@ -220,7 +224,7 @@ impl Shared {
 
     /// A host does not answer: it is waited for.
     pub fn send_away(&self, host: &HostId) {
-        self.schedule().send_away(host);
+        self.lobby.wait_for(host);
     }
 
     /// What is left of a host that cannot be worked on.

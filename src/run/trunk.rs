@@ -7,9 +7,9 @@ use tokio::sync::watch;
 use crate::inventory::Host;
 use crate::model::Reason;
 use crate::run::Shared;
-use crate::run::host::Line;
 use crate::run::lanes::Lanes;
 use crate::run::lanes::ladder::Ladder;
+use crate::run::line::Line;
 use crate::run::talk::TalkError;
 use crate::wire::ToLanding;
 

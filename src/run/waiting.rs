@@ -79,7 +79,9 @@ impl Waiting<'_> {
         let inventory = self.shared.hands.inventory();
         let mut away = Away::new();
         for id in self.shared.hands.schedule().away() {
-            if let Some(host) = inventory.host(&id) {
+            // Who is to call is not knocked at.
+            let calls = self.shared.lobby.expects(&id).is_some();
+            if let Some(host) = inventory.host(&id).filter(|_| !calls) {
                 let found = self.shared.reach.entrance(&id);
                 let found = found.map(|(address, port)| Entrance { address, port });
                 let entrance = found.unwrap_or_else(|| entrance(&inventory, host));

@@ -11,6 +11,7 @@ use crate::run::capacities::Capacities;
 use crate::run::control::{Ask, Request, Said, WORKLOADS_MAX};
 use crate::run::engine::ToEngine;
 use crate::run::hands::{Hands, Word};
+use crate::run::invite::Lobby;
 use crate::run::landing::Landing;
 use crate::run::pulse::Limited;
 
@@ -27,6 +28,7 @@ pub(in crate::run) struct Steering {
     pub(in crate::run) engine: Sender<ToEngine>,
     pub(in crate::run) clock: Arc<dyn Clock>,
     pub(in crate::run) landing: Option<Landing>,
+    pub(in crate::run) lobby: Arc<Lobby>,
 }
 
 impl Steering {
@@ -45,6 +47,8 @@ impl Steering {
                 let (what, text) = (bounded(&what, TEXT_CHARS_MAX), bounded(&text, TEXT_CHARS_MAX));
                 self.hands.note(what, text, by).await
             }
+            Ask::Invite { invitation } => self.lobby.invite(*invitation, by).await,
+            Ask::Revoke { host } => self.lobby.revoke(host, by).await,
             Ask::Reload => self.hands.clone().reload(self.clock.now(), by).await,
             Ask::Window { closes, hard } => self.hands.window(closes, hard, by).await,
             Ask::StoreAdd { path, reserve, same_device } => match self.landing.clone() {

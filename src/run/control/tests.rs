@@ -37,8 +37,9 @@ fn steering(engine: Sender<ToEngine>) -> Steering {
     let schedule = crate::run::schedule::Schedule::new(order, 1);
     let known = (PathBuf::new(), inventory);
     let hands = Arc::new(Hands::new(schedule, known, None, ledger, engine.clone()));
-    let clock = Arc::new(crate::model::SystemClock::default());
-    Steering { hands, capacities, engine, clock, landing: None }
+    let clock: Arc<dyn Clock> = Arc::new(crate::model::SystemClock::default());
+    let lobby = Lobby::new(PathBuf::new(), hands.clone(), clock.clone(), "jo".into());
+    Steering { hands, lobby, capacities, engine, clock, landing: None }
 }
 
 impl Steered {

@@ -19,7 +19,7 @@ use crate::chunk::FrameHeader;
 use crate::inventory::Host;
 use crate::model::{Bytes, ChunkId, Event, Reason};
 use crate::run::Shared;
-use crate::run::host::Line;
+use crate::run::line::Line;
 use crate::run::reach::{Entry, LaneWay, Way};
 use crate::run::stream::{Hear, Pending, Speak, Stream};
 use crate::run::talk::{Talk, TalkError};
@@ -140,7 +140,12 @@ impl Agents {
             run_opened: 0,
             said_bytes: 0,
         };
-        let home = Home { folder: Some(self.folder(host)), skip: Vec::new(), hideout: None };
+        let home = Home {
+            folder: Some(self.folder(host)),
+            skip: Vec::new(),
+            hideout: None,
+            granted: None,
+        };
         let serve = move || drop(crate::agent::serve(theirs, output, home, &|| {}));
         self.threads.lock().unwrap().push(std::thread::spawn(serve));
         let mut magic = [0; MAGIC.len()];
@@ -186,7 +191,7 @@ impl Agents {
         let host = host.id.clone();
         shared.emit(Event::HostReady { host, rtt_ms: 0.0, agent_bytes: Bytes::ZERO });
         let entry = Some(Arc::new(Entry { placed: None, generation }));
-        Ok(Line { talk, connection: None, rtt: Duration::ZERO, entry })
+        Ok(Line { talk, connection: None, rtt: Duration::ZERO, entry, guest: None })
     }
 }
 

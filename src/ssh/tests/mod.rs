@@ -4,6 +4,7 @@
 mod agent;
 mod bench;
 mod commands;
+mod invite;
 mod logins;
 mod own;
 mod passwords;
