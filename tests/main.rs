@@ -21,6 +21,8 @@ mod lanes;
 #[cfg(test)]
 mod lies;
 #[cfg(test)]
+mod maildir;
+#[cfg(test)]
 mod ordinary;
 #[cfg(test)]
 mod rebuild;
