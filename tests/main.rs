@@ -5,6 +5,8 @@ mod again;
 #[cfg(test)]
 mod archive;
 #[cfg(test)]
+mod bells;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod damage;

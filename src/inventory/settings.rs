@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::inventory::{Class, Dedup, Origin, Target};
+use crate::inventory::{Alert, Class, Dedup, Origin, Target};
 use crate::model::{Rate, ResourceId, Span, TierName, Timestamp};
 
 /// Weight of a customer without a tier.
@@ -60,6 +60,8 @@ pub struct Settings {
     pub targets: Vec<Target>,
     /// `gate.beat`: how often what is switched on is asked again.
     pub beat: Span,
+    /// `[alert]`.
+    pub alert: Alert,
 }
 
 /// Who we are.
@@ -178,6 +180,7 @@ impl Settings {
             dedup: Dedup::default(),
             targets: Vec::new(),
             beat: DEFAULT_BEAT,
+            alert: Alert::default(),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::inventory::settings::{
     DEFAULT_LANGUAGE, DEFAULT_PORT, DEFAULT_TIMEZONE, DEFAULT_USER, LANES_MAX, LANGUAGES, Limits,
     Resource, ResourceKind, Settings, Site, Ssh, Window,
 };
-use crate::inventory::{Class, Dedup, Origin, Problem, Target};
+use crate::inventory::{Class, Dedup, Origin, Problem, Target, alert};
 use crate::model::{Span, TierName, Timestamp};
 
 const KINDS: [(&str, ResourceKind); 4] = [
@@ -52,6 +52,9 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
     let targets =
         targets.iter().filter_map(|(table, at)| target(table, at, fields.problems())).collect();
     let beat = beat(&mut fields);
+    let alert = fields.table("alert");
+    let alert = alert.map(|(table, at)| alert::read(table, at, fields.problems()));
+    let alert = alert.unwrap_or_default();
     fields.finish();
     Some(Settings {
         site,
@@ -65,6 +68,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
         dedup,
         targets,
         beat,
+        alert,
     })
 }
 

@@ -6,7 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Bytes, HostId, PassNumber, Rate, RunNumber, Steer, Timestamp, WorkloadId};
+use crate::model::{
+    Bell, Bytes, HostId, PassNumber, Rate, RunNumber, Steer, Timestamp, WorkloadId,
+};
 
 /// Receives events; must be cheap and must never block for long.
 pub trait EventSink: Send + Sync {
@@ -123,7 +125,7 @@ impl Reason {
             Self::Lost => "The same command resumes where it stopped.",
             Self::SourceError => "See the listed paths; `evac run` reads them again.",
             Self::SetAside => {
-                "Is everything mounted over there? The former copy stays in use; `evac run \
+                "Is everything mounted and spelt right? A former copy stays in use; `evac run \
                  --again` looks anew, with --accept-losses it takes the loss for meant."
             }
             Self::SourceFull => "Free some megabytes over there; the agent needs them to start.",
@@ -284,6 +286,8 @@ pub enum Event {
     WindowSet { was: Option<Timestamp>, closes: Timestamp, hard: bool, by: String },
     /// A run read the inventory again; `kept` are entries that stay as they were.
     Reloaded { added: u64, changed: u64, removed: u64, kept: Vec<String>, by: String },
+    /// Somebody was called, or on the ways in `failed` could not be.
+    Rang { bell: Bell, text: String, held_back: u64, failed: Vec<String> },
     /// The run stops: no new work, what is under way is finished.
     Draining,
     /// Totals; always the last.

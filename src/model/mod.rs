@@ -3,6 +3,7 @@
 //! **Invariant.** Nothing in here reads a file, a socket or the clock of the machine except
 //! [`clock::SystemClock`], which is handed in by the caller.
 
+pub mod bell;
 pub mod clock;
 pub mod disk;
 pub mod event;
@@ -13,6 +14,7 @@ pub mod steer;
 pub mod text;
 pub mod time;
 
+pub use bell::Bell;
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use disk::DiskKind;
 pub use event::{Event, EventSink, PublicWord, Reason, RunReport, Tally};

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::geteuid;
+
 use crate::inventory::{Host, Impact, Inventory, Settings, Target, settings};
 use crate::model::{Clock, Event, Generation, HostId, Reason, SiteId};
 use crate::run::host::Line;
@@ -308,7 +310,19 @@ pub fn talk_error(error: &SshError) -> TalkError {
 }
 
 /// A path of the settings, made absolute.
-fn resolve(folder: &Path, written: &Path) -> PathBuf {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    settings::resolve(written, folder, home.as_deref())
+pub fn resolve(folder: &Path, written: &Path) -> PathBuf {
+    settings::resolve(written, folder, home().as_deref())
+}
+
+/// The home of whoever runs this. cron and system services may run without `HOME`.
+fn home() -> Option<PathBuf> {
+    let said = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    said.or_else(|| home_in(&std::fs::read_to_string("/etc/passwd").ok()?, geteuid().as_raw()))
+}
+
+/// The home of a user in the text of passwd(5).
+fn home_in(users: &str, user: u32) -> Option<PathBuf> {
+    let mut fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let line = fields.find(|line| line.get(2).is_some_and(|id| id.parse() == Ok(user)))?;
+    line.get(5).map(PathBuf::from)
 }
