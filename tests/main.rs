@@ -25,6 +25,8 @@ mod lies;
 #[cfg(test)]
 mod maildir;
 #[cfg(test)]
+mod mistakes;
+#[cfg(test)]
 mod ordinary;
 #[cfg(test)]
 mod rebuild;
