@@ -90,11 +90,14 @@ fn pass_and_copies(fleet: &Fleet, workload: &str) -> (u64, u64) {
     (of_it["capture"]["pass"].as_u64().unwrap(), of_it["copies"].as_u64().unwrap())
 }
 
+/// Does something to the packs of a workload.
+type Harm<'a> = &'a dyn Fn(&[PathBuf]);
+
 #[test]
 fn what_is_bad_is_fetched_again_and_nothing_else() {
     let fleet = captured();
     let before = [pass_and_copies(&fleet, "alpha"), pass_and_copies(&fleet, "beta")];
-    let damages: [(&str, &dyn Fn(&[PathBuf]), u64, u64); 3] = [
+    let damages: [(&str, Harm<'_>, u64, u64); 3] = [
         ("flipped", &flip_both, 1, 3),
         ("truncated", &|packs| truncate(&packs[0], 2 << 20), 1, 5),
         ("removed", &remove, 1, 7),

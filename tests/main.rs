@@ -5,6 +5,8 @@ mod again;
 #[cfg(test)]
 mod archive;
 #[cfg(test)]
+mod bells;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod damage;
@@ -30,6 +32,10 @@ mod invite;
 mod lanes;
 #[cfg(test)]
 mod lies;
+#[cfg(test)]
+mod maildir;
+#[cfg(test)]
+mod mistakes;
 #[cfg(test)]
 mod ordinary;
 #[cfg(test)]

@@ -92,7 +92,7 @@ fn check_done(fleet: &Fleet, hosts: &[&str]) {
 }
 
 /// Folders of this site's agents, wherever an agent may lie.
-fn agent_folders(fleet: &Fleet) -> Vec<PathBuf> {
+pub fn agent_folders(fleet: &Fleet) -> Vec<PathBuf> {
     let site = fs::read(fleet.site.path("state/store/site")).unwrap();
     let id: [u8; 8] = site[site.len() - 8..].try_into().unwrap();
     let id = format!("{:016x}", u64::from_be_bytes(id));

@@ -82,6 +82,7 @@ mod tests {
             disk: None,
             skip: Vec::new(),
             is_gentle: false,
+            patience: std::time::Duration::from_secs(60),
         }
     }
 

@@ -26,6 +26,7 @@ fn capture(paths: &[&str]) -> ToAgent {
         disk: None,
         skip: Vec::new(),
         is_gentle: false,
+        patience: std::time::Duration::from_secs(60),
     }))
 }
 

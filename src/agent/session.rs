@@ -223,7 +223,13 @@ impl Session {
                 let granted = self.home.granted.as_ref();
                 let bounds = granted.map(|it| it.check_capture(&order)).transpose();
                 let bounds = bounds.map_err(Stop::Failed)?.unwrap_or_default();
-                let job = CaptureJob::start(*order, &self.root()?, &self.home.skip, bounds, &self.outbox)?;
+                let job = CaptureJob::start(
+                    *order,
+                    &self.root()?,
+                    &self.home.skip,
+                    bounds,
+                    &self.outbox,
+                )?;
                 self.job = Job::Capture(job);
                 Ok(())
             }

@@ -39,6 +39,8 @@ pub enum RunKind {
     Walk,
     /// A sweep against what the landing site has. `is_first`: it begins the order, so that what
     /// cannot be told by its times is read again; otherwise it closes what was just read.
+    /// `keep_gone`: what was just captured stays, though its name is gone: it may have moved behind
+    /// the walk, and a copy too many is no loss.
     Sweep { blocks: Receiver<(Vec<BaseEntry>, bool)>, keep_gone: bool, is_first: bool },
 }
 
@@ -71,6 +73,8 @@ enum Slot {
     LeftOut(TreePath, String),
     /// A name of the base that is gone.
     Gone(TreePath),
+    /// One that is gone from its place and stays as it was captured.
+    Kept,
     /// The first thing of a resumed walk: the rest of a file.
     Rest(TreePath, u64, Fingerprint),
     /// Nothing but what the walk counted since the last time.
@@ -134,12 +138,23 @@ impl WalkJob {
         let (roots, clock_s) = (walk.roots().to_vec(), clock_s());
         self.outbox.send(&ToLanding::WalkBegan { roots, clock_s })?;
         let mut counted = WalkCounts::default();
+        // Nothing can be kept beneath what is no directory any more.
+        let mut leaf: Option<TreePath> = None;
+        let keeps = |leaf: &Option<TreePath>, path: &TreePath| {
+            keep_gone && !leaf.as_ref().is_some_and(|leaf| path.is_within(leaf))
+        };
         while let Some(step) = self.asking(|| walk.next()) {
             if let Some(base) = &mut base {
                 while let Some(path) =
                     place(&step).map_or(Ok(None), |at| base.next_gone(Some(at)))?
                 {
-                    self.forget(path, keep_gone, slots)?;
+                    let keep = keeps(&leaf, &path);
+                    self.forget(path, keep, slots)?;
+                }
+                if let Step::Entry(found) = &step
+                    && found.entry.kind != Kind::Directory
+                {
+                    leaf = Some(found.entry.path.clone());
                 }
                 if base.compare(&step)? == Compared::Same {
                     continue;
@@ -151,7 +166,8 @@ impl WalkJob {
         send_counts(walk.counts(), &mut counted, slots)?;
         if let Some(mut base) = base {
             while let Some(path) = base.next_gone(None)? {
-                self.forget(path, keep_gone, slots)?;
+                let keep = keeps(&leaf, &path);
+                self.forget(path, keep, slots)?;
             }
         }
         Ok(())
@@ -170,7 +186,7 @@ impl WalkJob {
         Ok(())
     }
 
-    /// A name of the base is gone: said, unless such names keep moving and are kept.
+    /// A name of the base is gone: said, unless such names are kept.
     fn forget(
         &self,
         path: TreePath,
@@ -178,8 +194,7 @@ impl WalkJob {
         slots: &SyncSender<Slot>,
     ) -> Result<(), Disconnected> {
         if keep {
-            let why = "it keeps moving: kept as it was captured".to_owned();
-            return send(slots, Slot::LeftOut(path, why));
+            return send(slots, Slot::Kept);
         }
         self.outbox.send(&ToLanding::LinkForget { path: path.clone() })?;
         send(slots, Slot::Gone(path))

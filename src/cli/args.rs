@@ -136,7 +136,11 @@ pub enum ImportKind {
 
 /// List every mistake in settings and inventory at once, offline
 #[derive(Debug, clap::Args)]
-pub struct CheckArgs {}
+pub struct CheckArgs {
+    /// Call somebody once by every way of [alert], and say what came back
+    #[arg(long)]
+    pub ring: bool,
+}
 
 /// Dial hosts: ways in, tools, sizes, and data that nobody listed
 #[derive(Debug, clap::Args)]

@@ -1,5 +1,8 @@
 //! `evac check`: every mistake of a site at once, offline. Strict: one error fails it. Where hosts
-//! are reached as OpenSSH's client is configured, its configuration is part of the site.
+//! are reached as OpenSSH's client is configured, its configuration is part of the site. `--ring`
+//! tries the bells as well.
+
+mod here;
 
 use std::fmt::Write as _;
 
@@ -9,9 +12,11 @@ use crate::cli::args::CheckArgs;
 use crate::cli::engine;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::print::{self, counted};
+use crate::cli::run::bells::ways;
 use crate::cli::site::Global;
-use crate::inventory::{ClientConfig, Host, Inventory, Problem, Settings, Severity};
+use crate::inventory::{ClientConfig, Host, Inventory, Problem, Reading, Settings, Severity};
 use crate::ledger::snapshot::SCHEMA;
+use crate::run::bells;
 use crate::run::endpoints::Endpoints;
 
 #[derive(Serialize)]
@@ -19,20 +24,58 @@ struct Document<'a> {
     schema: u32,
     ok: bool,
     problems: &'a [Problem],
+    /// With `--ring`: what came of each way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rang: Option<Vec<Rang>>,
+}
+
+/// One way to call somebody.
+#[derive(Serialize)]
+struct Rang {
+    way: &'static str,
+    heard: bool,
+    why: String,
 }
 
 /// Lists every mistake.
-pub fn run(global: &Global, _args: &CheckArgs) -> Result<Exit, Failure> {
+pub fn run(global: &Global, args: &CheckArgs) -> Result<Exit, Failure> {
     let mut reading = global.read_files()?;
+    here::look(global, &reading.settings, &mut reading.problems);
     let found = client_config(global, &reading.settings, &reading.inventory)?;
     reading.problems.extend(found);
     let ok = reading.is_ok();
+    let rang = if args.ring { Some(ring(global, &reading)?) } else { None };
+    let unheard = rang.iter().flatten().filter(|rang| !rang.heard).count();
     if global.json {
-        print::document(&Document { schema: SCHEMA, ok, problems: &reading.problems })?;
+        let problems = &reading.problems;
+        print::document(&Document { schema: SCHEMA, ok, problems, rang })?;
     } else {
         print::result(&text(&reading.problems, &reading.inventory))?;
+        for Rang { way, why, .. } in rang.iter().flatten() {
+            print::result(&format!("{way}: {why}\n"))?;
+        }
     }
-    Ok(if ok { Exit::Done } else { Exit::Usage })
+    let exit = if ok { Exit::Done } else { Exit::Usage };
+    Ok(if unheard > 0 { exit.and(Exit::Failed) } else { exit })
+}
+
+/// Calls somebody by every way there is.
+fn ring(global: &Global, reading: &Reading) -> Result<Vec<Rang>, Failure> {
+    let alert = &reading.settings.alert;
+    if !reading.settings_ok() {
+        reading.usable()?;
+    }
+    if alert.is_silent() && alert.beat.is_none() {
+        let hint = "Write `command` or `webhook` into [alert] of evac.toml.";
+        return Err(Failure::usage("there is nothing to ring: nobody is to be called").hint(hint));
+    }
+    let tried = bells::ring_once(&ways(global, &reading.settings), &*global.clock);
+    let rang = tried.into_iter().map(|tried| {
+        let heard = tried.outcome.is_ok();
+        let why = tried.outcome.map_or_else(|why| format!("not heard: {why}"), |()| "heard".into());
+        Rang { way: tried.way, heard, why }
+    });
+    Ok(rang.collect())
 }
 
 /// What of the client's configuration leads nowhere, or is not done.

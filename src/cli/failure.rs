@@ -11,6 +11,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -129,7 +130,16 @@ impl Failure {
     }
     /// A file or folder could not be used: "cannot write /srv/x/evac.toml".
     pub fn io(action: &str, path: &Path, error: &std::io::Error) -> Self {
-        Self::failed(format!("cannot {action} {}", shown(path))).because(error)
+        let failure = Self::failed(format!("cannot {action} {}", shown(path))).because(error);
+        match error.kind() {
+            ErrorKind::NotFound => failure.hint("Make the folder it is in, or correct the path."),
+            ErrorKind::PermissionDenied => failure.hint("See who owns it, and who runs evac."),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => failure.hint("Make room there."),
+            ErrorKind::ReadOnlyFilesystem => failure.hint(
+                "It is mounted read-only: see why (dmesg) before you mount it anew for writing.",
+            ),
+            _ => failure,
+        }
     }
     /// The same, because of `cause` and all that caused it.
     #[must_use]

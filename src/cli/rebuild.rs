@@ -84,7 +84,9 @@ fn refuse_to_replace(global: &Global) -> Result<(), Failure> {
         let mut path = ledger.clone().into_os_string();
         path.push(suffix);
         let path = PathBuf::from(path);
-        if path.symlink_metadata().is_ok() {
+        // A file of no bytes knows nothing.
+        let is_empty = path.symlink_metadata().is_ok_and(|it| it.is_file() && it.len() == 0);
+        if path.symlink_metadata().is_ok() && !is_empty {
             let what = format!("{} exists", shown(&path));
             return Err(Failure::refused(what).hint(
                 "Move it away first, and keep it: it knows more than a rebuilt ledger will.",

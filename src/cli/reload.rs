@@ -17,7 +17,7 @@ struct Document<'a> {
 
 /// Has the inventory read again.
 pub fn run(global: &Global, _args: &ReloadArgs) -> Result<Exit, Failure> {
-    global.read_files()?;
+    global.read_files()?.usable()?;
     let heard = hands::say(global, &Ask::Reload, |_| {
         let failure = Failure::usage("no run goes on, and every command reads the inventory anew");
         Err(failure.hint("`evac check` says whether it is without mistakes."))

@@ -61,12 +61,16 @@ pub fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
     let loaded = global.load()?;
     let writing = global.open_for_reading_back()?;
     let (_, snapshot) = fleet::look(&writing.ledger, &loaded, false, global.now())?;
-    let (wanted, without) = choose(global, args, &loaded, &writing, &snapshot)?;
+    let (wanted, without) = choose(args, &loaded, &writing, &snapshot)?;
+    let by_then = args.at.map_or_else(|| "yet".to_owned(), |at| format!("by {at}"));
     for workload in &without {
-        print::tell(&format!("warning: nothing of workload/{workload} was captured yet"));
+        print::tell(&format!("warning: nothing of workload/{workload} was captured {by_then}"));
     }
     if wanted.is_empty() {
-        let hint = "`evac run` captures; `evac status` says how far it is.";
+        let hint = match args.at {
+            None => "`evac run` captures; `evac status` says how far it is.",
+            Some(_) => "Name a later time, or leave out --at for the newest copy.",
+        };
         return Err(Failure::failed("there is nothing to restore").hint(hint));
     }
     print::confirm(global, "restore", wanted.len(), "workloads")?;
@@ -77,8 +81,7 @@ pub fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
     let outcome = match (&args.to, &args.tar) {
         (_, Some(file)) => tar::to_archive(args, &writing, &wanted, file),
         (Some(folder), _) => {
-            let folder = std::path::absolute(folder)
-                .map_err(|error| Failure::io("find the folder", folder, &error))?;
+            let folder = home::folder(global, folder)?;
             Ok(folder::to_folder(global, args, &writing, wanted, &folder, &*told))
         }
         (None, None) => to_targets(global, args, &loaded, &writing, wanted, told.clone()),
@@ -101,7 +104,6 @@ fn exit_of(line: &Line) -> Exit {
 
 /// Which workloads, which pass of each, which paths; and those of which there is nothing.
 fn choose(
-    global: &Global,
     args: &RestoreArgs,
     loaded: &Loaded,
     writing: &Writing,
@@ -125,7 +127,7 @@ fn choose(
         let Some(workload) = loaded.inventory.workload(&id) else {
             continue;
         };
-        match pass_at(writing, &id, args.at.unwrap_or_else(|| global.now()))? {
+        match pass_at(writing, &id, args.at)? {
             Some(pass) => {
                 let include = include.iter().cloned().chain(paths).collect();
                 wanted.push(Wanted { workload: workload.clone(), pass, include });
@@ -136,15 +138,17 @@ fn choose(
     Ok((wanted, without))
 }
 
-/// The newest pass that was sealed by then; without one, the newest with anything in it.
+/// The newest pass that was sealed by then; without one, the newest with anything in it. Who names
+/// no time wants the newest, whatever the clock says today: it may have been wrong, then or now.
 fn pass_at(
     writing: &Writing,
     workload: &WorkloadId,
-    at: Timestamp,
+    at: Option<Timestamp>,
 ) -> Result<Option<PassNumber>, Failure> {
     let passes = writing.ledger.passes(workload)?;
-    let begun: Vec<_> = passes.iter().filter(|pass| pass.started_at <= at).collect();
-    let sealed = begun.iter().rev().find(|pass| pass.sealed_at.is_some_and(|sealed| sealed <= at));
+    let is_by_then = |time: Timestamp| at.is_none_or(|at| time <= at);
+    let begun: Vec<_> = passes.iter().filter(|pass| is_by_then(pass.started_at)).collect();
+    let sealed = begun.iter().rev().find(|pass| pass.sealed_at.is_some_and(is_by_then));
     let any = begun.iter().rev().find(|pass| pass.tally.entries > 0);
     Ok(sealed.or(any).map(|pass| pass.number))
 }
@@ -258,13 +262,10 @@ fn report(global: &Global, lines: &[Line]) -> Result<(), Failure> {
         }
         let (workload, place) = (&line.workload, &line.place);
         match (&line.reason, &line.detail) {
-            (Some(Reason::Refused), Some(detail)) => {
-                print::tell(&format!("refused: {workload} to {place}: {detail}"));
-                print::tell("hint: --overwrite replaces what is there and differs.");
-            }
             (Some(reason), Some(detail)) => {
-                print::tell(&format!("failed: {workload} to {place}: {detail}"));
-                print::tell(&format!("hint: {}", reason.hint()));
+                let word = if *reason == Reason::Refused { "refused" } else { "failed" };
+                print::tell(&format!("{word}: {workload} to {place}: {detail}"));
+                print::tell(&format!("hint: {}", crate::term::restore_hint(*reason)));
             }
             _ => print::tell(&format!(
                 "restored {workload} to {place}: {} entries, {}",

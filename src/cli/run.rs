@@ -4,6 +4,7 @@
 //! else in the order of the plan: when such a run is cut off, the same command begins with those
 //! that it had not reached.
 
+pub mod bells;
 mod decisions;
 mod guard;
 
@@ -14,12 +15,13 @@ use std::time::Duration;
 
 use crate::cli::args::RunArgs;
 use crate::cli::facts::plan_facts;
-use crate::cli::site::Loaded;
+use crate::cli::failure::shown;
+use crate::cli::site::{Loaded, warnings};
 use crate::cli::{Exit, Failure, Global, engine, fleet, heal, print, window};
 use crate::inventory::document::SourceFile;
 use crate::ledger::Ledger;
 use crate::ledger::snapshot::{CaptureState, CaptureStatus, Snapshot};
-use crate::model::{HostId, RunReport, Span, WorkloadId};
+use crate::model::{EventSink, HostId, RunReport, Span, WorkloadId};
 use crate::plan::{self, Plan};
 use crate::run::heal::Ward;
 use crate::run::stop::Stop;
@@ -53,8 +55,16 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     let mut pace = Pace::default();
     pace.lanes.forced = args.lanes;
     pace.knocks = args.beat_ms.map_or(pace.knocks, Duration::from_millis);
-    let run = crate::run::run_at(pace, &site, writer, reach, options, &stop, told.clone());
+    let bells = bells::start(global, &site, &options, too_late(&plan), told.clone())?;
+    let events: Arc<dyn EventSink> = match &bells {
+        Some(bells) => bells.clone(),
+        None => told.clone(),
+    };
+    let run = crate::run::run_at(pace, &site, writer, reach, options, &stop, events);
     let end = runtime.block_on(run);
+    if let Some(bells) = bells {
+        bells.finish();
+    }
     told.finish();
     // Nothing is under way any more; what hangs in the kernel must not keep the command.
     runtime.shutdown_background();
@@ -67,7 +77,8 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     if !global.json {
         tell(&end.report);
     }
-    Ok(exit(&end))
+    warnings::tell_left_alone(&loaded.set_aside);
+    Ok(if loaded.set_aside.is_empty() { exit(&end) } else { exit(&end).and(Exit::Failed) })
 }
 
 /// Of whatever a further pass is wanted, a healed copy is not enough.
@@ -117,9 +128,9 @@ fn make_plan(
     };
     let path = &global.named(path);
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::usage(format!("cannot read {}", path.display()))
-            .because(&error)
-            .hint("PLAN is a file that `evac plan` wrote; without one, `evac run` plans itself.")
+        let hint = "PLAN is a file that `evac plan` wrote; without one, `evac run` plans itself. \
+                    `evac first WHAT` lets one customer go before the others.";
+        Failure::usage(format!("cannot read {}", shown(path))).because(&error).hint(hint)
     })?;
     let source = SourceFile { name: path.display().to_string().into(), text: Ok(text) };
     let read = plan::file::read(&source).and_then(|file| {
@@ -136,6 +147,11 @@ fn make_plan(
             .hint("`evac plan` writes a new one.")
     })?;
     Ok(plan::follow(&loaded.inventory, &loaded.settings, &facts, &options, &file))
+}
+
+/// Workloads that the plan does not see done in time.
+fn too_late(plan: &Plan) -> u64 {
+    plan.workloads.iter().filter(|planned| !planned.fits).count() as u64
 }
 
 fn is_captured(state: CaptureState) -> bool {

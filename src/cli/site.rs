@@ -1,8 +1,11 @@
 //! Where and as whom: the site's folder, what its files say, and its state.
 //!
 //! **The state folder** (0700) is made by the first command that writes. Readers work before it
-//! exists and while a run holds the lock. Where there are packs but no ledger, nothing begins a
-//! new one in silence: the record would claim that nothing was ever done.
+//! exists and while a run holds the lock. What is missing of it is not begun anew in silence:
+//! [`lost`].
+
+pub mod lost;
+pub mod warnings;
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::ErrorKind;
@@ -37,8 +40,6 @@ const KEYS_FOLDER: &str = "keys";
 const STATUS_FOLDER: &str = "status";
 /// Longest name of an operator.
 const OPERATOR_CHARS_MAX: usize = 80;
-/// Entries set aside that are told one by one.
-const TOLD_MAX: usize = 5;
 
 /// What every command knows.
 #[derive(Clone)]
@@ -148,8 +149,7 @@ impl Global {
     pub fn load(&self) -> Result<Loaded, Failure> {
         let reading = self.read_files()?;
         reading.usable()?;
-        tell_set_aside(&reading.set_aside);
-        tell_homeless(&reading.problems);
+        warnings::tell(&reading);
         self.held_back(loaded(reading))
     }
 
@@ -240,7 +240,8 @@ impl Global {
 
     /// Opens the ledger to write while a run may go on: for what must not wait until it ends. Each
     /// change stands alone, is ordered by the database, and moves only what no run moves: what
-    /// checks say, and what is switched on. Without a ledger nothing is restored, so none is made.
+    /// checks say, what is switched on, where second copies are. Without a ledger there is nothing
+    /// of that, so none is made.
     pub fn open_ledger_beside(&self) -> Result<Ledger, Failure> {
         self.refuse_lost_ledger()?;
         if !is_there(&self.ledger_path())? {
@@ -260,6 +261,7 @@ impl Global {
     pub fn open_for_writing(&self) -> Result<Writing, Failure> {
         let lock = self.lock_state()?;
         let ledger = Arc::new(self.open_ledger(&lock)?);
+        lost::refuse_lost_store(&ledger, &self.store_path())?;
         let (keys, disks) = self.store_parts()?;
         let disk: Arc<dyn Disk> = disks.clone();
         if let Err(error) = disks.catch_up() {
@@ -284,6 +286,7 @@ impl Global {
     pub fn open_for_reading_back(&self) -> Result<Writing, Failure> {
         let lock = self.lock_state()?;
         let ledger = Arc::new(self.open_ledger(&lock)?);
+        lost::refuse_lost_store(&ledger, &self.store_path())?;
         let (keys, disks) = self.store_parts()?;
         let disk: Arc<dyn Disk> = disks.clone();
         let store = open_store(&keys, &disk)?;
@@ -298,7 +301,7 @@ impl Global {
     /// Opens the ledger to read, beside whoever writes it; before there is one it is empty.
     pub fn open_read_only(&self) -> Result<Reading, Failure> {
         let path = self.ledger_path();
-        let ledger = if is_there(&path)? {
+        let ledger = if lost::has_ledger(&path)? {
             Ledger::open_read_only(&path)?
         } else {
             self.refuse_lost_ledger()?;
@@ -328,18 +331,8 @@ impl Global {
         Ok(Some(open_store(&keys, &disk)?))
     }
 
-    /// Packs without a ledger are the rest of a loss, not a beginning.
     fn refuse_lost_ledger(&self) -> Result<(), Failure> {
-        let (ledger, store) = (self.ledger_path(), self.store_path());
-        let is_empty = |name: &&str| {
-            fs::read_dir(store.join(name)).map_or(true, |mut some| some.next().is_none())
-        };
-        if is_there(&ledger)? || ["packs", "manifests"].iter().all(is_empty) {
-            return Ok(());
-        }
-        let what = format!("{} is missing, and the store holds data", shown(&ledger));
-        let hint = "Put a backup of it there, or `evac ledger rebuild` makes one from the store.";
-        Err(Failure::refused(what).hint(hint))
+        lost::refuse_lost_ledger(&self.ledger_path(), &self.store_path())
     }
 }
 
@@ -381,28 +374,6 @@ fn operator() -> String {
 fn loaded(reading: inventory::Reading) -> Loaded {
     let inventory::Reading { settings, inventory, problems, set_aside, .. } = reading;
     Loaded { settings, inventory, problems, set_aside }
-}
-
-fn tell_set_aside(set_aside: &[SetAside]) {
-    for aside in set_aside.iter().take(TOLD_MAX) {
-        print::tell(&format!("warning: {} is set aside: {}", aside.entry, aside.why));
-    }
-    if set_aside.len() > TOLD_MAX {
-        let more = set_aside.len() - TOLD_MAX;
-        print::tell(&format!("warning: {more} more are set aside; `evac check` lists them"));
-    }
-}
-
-fn tell_homeless(problems: &[Problem]) {
-    let homeless =
-        problems.iter().filter_map(|problem| Some((problem.homeless.as_ref()?, problem)));
-    for (entry, problem) in homeless.clone().take(TOLD_MAX) {
-        print::tell(&format!("warning: {entry} goes without a target: {problem}"));
-    }
-    let more = homeless.count().saturating_sub(TOLD_MAX);
-    if more > 0 {
-        print::tell(&format!("warning: {more} more go without; `evac check` lists them"));
-    }
 }
 
 fn is_there(path: &Path) -> Result<bool, Failure> {

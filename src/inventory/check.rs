@@ -90,8 +90,11 @@ impl Check<'_> {
     fn customer(&mut self, customer: &Customer) {
         let entry = Entry::Customer(customer.id.to_string());
         if let Some(tier) = &customer.tier {
-            let settings = self.settings;
+            let (settings, before) = (self.settings, self.problems.len());
             self.refers(&entry, "tier", tier.as_str(), settings.tiers.keys().map(AsRef::as_ref));
+            // Nobody's data stays behind for a slip in a word that only says who goes first.
+            let found = self.problems.split_off(before);
+            self.problems.extend(found.into_iter().map(Problem::of_tier));
         }
     }
 

@@ -11,6 +11,7 @@
 //! set aside. Nothing here
 //! opens anything but the files it was given, and no time is read.
 
+pub mod alert;
 mod check;
 mod check_people;
 mod check_settings;
@@ -49,6 +50,7 @@ use crate::model::{
     WorkloadId,
 };
 
+pub use alert::Alert;
 pub use checks::{Ask, Check, Checks};
 pub use document::SourceFile;
 pub use problem::{Entry, Problem, SetAside, Severity};

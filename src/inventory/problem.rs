@@ -35,6 +35,9 @@ pub struct Problem {
     /// The entry that goes without a target because of it: it is captured all the same.
     #[serde(skip)]
     pub homeless: Option<Entry>,
+    /// The customer that counts as one without a tier because of it.
+    #[serde(skip)]
+    pub untiered: Option<Entry>,
 }
 
 /// An entry of the inventory, by name.
@@ -69,6 +72,7 @@ impl Problem {
             severity: Severity::Error,
             entry: None,
             homeless: None,
+            untiered: None,
         }
     }
     /// Something worth knowing at `origin`.
@@ -89,6 +93,11 @@ impl Problem {
     #[must_use]
     pub fn of_target(self) -> Self {
         Self { homeless: self.entry, entry: None, ..self }
+    }
+    /// The same, but it costs its customer the tier only.
+    #[must_use]
+    pub fn of_tier(self) -> Self {
+        Self { untiered: self.entry, entry: None, ..self }
     }
     /// Is it an error?
     pub fn is_error(&self) -> bool {

@@ -3,7 +3,7 @@
 //! **Setting aside.** An entry with an error goes, and with it what cannot stand without it: a
 //! host's workloads, a customer's workloads, hosts that are reached through it. Every one is named
 //! with the reason. A mistake in a target costs the entry its target and nothing else: it is
-//! captured, and `restore` refuses it.
+//! captured, and `restore` refuses it. One in a tier costs the customer its tier.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -24,6 +24,8 @@ pub const SETTINGS_FILE: &str = "evac.toml";
 pub const INVENTORY_FILE: &str = "inventory.toml";
 /// Folder of further inventory files, read in name order after [`INVENTORY_FILE`].
 pub const INVENTORY_FOLDER: &str = "inventory.d";
+
+const NO_HOST: &str = "no host is written down";
 
 /// What a site's files say.
 #[derive(Debug, Clone)]
@@ -50,8 +52,15 @@ pub enum Unusable {
         first: Box<Problem>,
     },
     /// Zero hosts is never "nothing to do".
-    #[error("the inventory holds no usable host")]
-    NoHosts,
+    #[error("the inventory holds no usable host{}", after_colon(first.as_deref()))]
+    NoHosts {
+        /// The first mistake in it, if it has any.
+        first: Option<Box<Problem>>,
+    },
+}
+
+fn after_colon(first: Option<&Problem>) -> String {
+    first.map_or_else(String::new, |first| format!(": {first}"))
 }
 
 /// Reads all files of the folder `site`. Never fails: whatever is wrong is among the problems.
@@ -119,7 +128,10 @@ pub fn read_files(settings: &SourceFile, files: &[SourceFile]) -> Reading {
     let mut problems = Vec::new();
     let parsed = settings_parse::settings(settings, &mut problems);
     problems.extend(parsed.as_ref().map(check_settings::settings).unwrap_or_default());
-    let settings_error = problems.iter().find(|problem| problem.is_error()).cloned();
+    // What is missing is so because another word was meant, more often than not.
+    let errors = || problems.iter().filter(|problem| problem.is_error());
+    let slip = errors().find(|problem| problem.hint.starts_with("Did you mean"));
+    let settings_error = slip.or_else(|| errors().next()).cloned();
     let known = parsed.is_some();
     let settings = parsed.unwrap_or_else(|| Settings::named(""));
     let overlay = Overlay::of(files, &mut problems);
@@ -134,7 +146,7 @@ pub fn read_files(settings: &SourceFile, files: &[SourceFile]) -> Reading {
     if overlay.hosts.is_empty() {
         let origin = Origin { file: INVENTORY_FILE.into(), line: 0 };
         let hint = "List hosts there, or `evac import` them.";
-        problems.push(Problem::error(&origin, "no host is written down").hint(hint));
+        problems.push(Problem::error(&origin, NO_HOST).hint(hint));
     }
     problems.extend(check_settings::components(&settings, &inventory));
     problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
@@ -156,7 +168,12 @@ impl Reading {
         if let Some(first) = &self.settings_error {
             return Err(Unusable::Settings { first: Box::new(first.clone()) });
         }
-        if self.inventory.hosts.is_empty() { Err(Unusable::NoHosts) } else { Ok(()) }
+        if !self.inventory.hosts.is_empty() {
+            return Ok(());
+        }
+        let mut errors = self.problems.iter().filter(|problem| problem.is_error());
+        let first = errors.find(|problem| problem.what != NO_HOST);
+        Err(Unusable::NoHosts { first: first.cloned().map(Box::new) })
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::inventory::settings_publish::Publish;
-use crate::inventory::{Class, Dedup, Origin, Target, Ways};
+use crate::inventory::{Alert, Class, Dedup, Origin, Target, Ways};
 use crate::model::{Bytes, Rate, ResourceId, Span, TierName, Timestamp};
 
 /// Weight of a customer without a tier.
@@ -72,6 +72,8 @@ pub struct Settings {
     pub beat: Span,
     /// `[publish]`.
     pub publish: Publish,
+    /// `[alert]`.
+    pub alert: Alert,
 }
 
 /// Who we are.
@@ -211,6 +213,7 @@ impl Settings {
             targets: Vec::new(),
             beat: DEFAULT_BEAT,
             publish: Publish::default(),
+            alert: Alert::default(),
         }
     }
 

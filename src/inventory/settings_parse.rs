@@ -11,7 +11,7 @@ use crate::inventory::settings::{
     LANGUAGES, Limits, PATIENCE, Resource, ResourceKind, Settings, Site, Ssh, StoreDisk, Window,
 };
 use crate::inventory::ways::ways;
-use crate::inventory::{Class, Dedup, Origin, Problem, Target, settings_publish};
+use crate::inventory::{Class, Dedup, Origin, Problem, Target, alert, settings_publish};
 use crate::model::{Span, TierName, Timestamp};
 
 const KINDS: [(&str, ResourceKind); 4] = [
@@ -54,6 +54,9 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
         targets.iter().filter_map(|(table, at)| target(table, at, fields.problems())).collect();
     let beat = beat(&mut fields);
     let publish = settings_publish::publish(&mut fields, &site);
+    let alert = fields.table("alert");
+    let alert = alert.map(|(table, at)| alert::read(table, at, fields.problems()));
+    let alert = alert.unwrap_or_default();
     fields.finish();
     Some(Settings {
         site,
@@ -69,6 +72,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
         targets,
         beat,
         publish,
+        alert,
     })
 }
 

@@ -274,7 +274,7 @@ fn a_time_needs_no_quotes() {
     let reading = read_files(&SourceFile::new("evac.toml", text), &[]);
     assert!(reading.settings_ok(), "{:?}", reading.problems);
     assert_eq!(reading.settings.windows[0].opens.unwrap().to_string(), "2030-01-01T03:00:00Z");
-    assert_eq!(reading.usable(), Err(Unusable::NoHosts));
+    assert_eq!(reading.usable(), Err(Unusable::NoHosts { first: None }));
 }
 
 #[test]

@@ -46,6 +46,7 @@ mod schema;
 pub mod snapshot;
 pub mod state;
 mod steering;
+mod stranded;
 pub mod view;
 
 use std::path::{Path, PathBuf};
@@ -122,6 +123,15 @@ impl Ledger {
 
     /// Opens the ledger at `path` for reading, beside whoever writes it.
     pub fn open_read_only(path: &Path) -> Result<Self, LedgerError> {
+        match Self::open_in_place(path) {
+            Err(LedgerError::Database { .. }) if stranded::is_stranded(path) => {
+                stranded::open(path)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_in_place(path: &Path) -> Result<Self, LedgerError> {
         let connection = Connection::open_with_flags(
             path,
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,

@@ -204,6 +204,13 @@ impl Ledger {
         })
     }
 
+    /// Does it say of anything at all that it is stored?
+    pub fn has_receipts(&self) -> Result<bool, LedgerError> {
+        self.read(|tx| {
+            Ok(tx.query_row("SELECT EXISTS (SELECT 1 FROM receipt)", [], |row| row.get(0))?)
+        })
+    }
+
     /// What was left out of a pass.
     pub fn left_out(
         &self,

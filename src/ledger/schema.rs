@@ -42,8 +42,7 @@ use crate::model::{SiteId, Timestamp};
 const APPLICATION_ID: i32 = 0x4556_4143;
 
 /// Run in order; the number of a migration is its position plus one.
-const MIGRATIONS: &[&str] =
-    &[V1, V2, steering::TABLES, CHECKS, mirror::TABLES, outbox::TABLES];
+const MIGRATIONS: &[&str] = &[V1, V2, steering::TABLES, CHECKS, mirror::TABLES, outbox::TABLES];
 
 const V1: &str = "
 CREATE TABLE meta (

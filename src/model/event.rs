@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Bytes, HostId, PassNumber, Rate, Reason, RunNumber, Steer, Timestamp, WorkloadId,
+    Bell, Bytes, HostId, PassNumber, Rate, Reason, RunNumber, Steer, Timestamp, WorkloadId,
 };
 
 /// Receives events; must be cheap and must never block for long.
@@ -175,6 +175,8 @@ pub enum Event {
     LandingHasRoom { room: Bytes },
     /// An operator gave the store a further disk.
     DiskAdded { path: String, free: Bytes, reserve: Bytes, by: String },
+    /// Somebody was called, or on the ways in `failed` could not be.
+    Rang { bell: Bell, text: String, held_back: u64, failed: Vec<String> },
     /// The run stops: no new work, what is under way is finished.
     Draining,
     /// Totals; always the last.

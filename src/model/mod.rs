@@ -3,6 +3,7 @@
 //! **Invariant.** Nothing in here reads a file, a socket or the clock of the machine except
 //! [`clock::SystemClock`], which is handed in by the caller.
 
+pub mod bell;
 pub mod clock;
 pub mod disk;
 pub mod event;
@@ -14,6 +15,7 @@ pub mod steer;
 pub mod text;
 pub mod time;
 
+pub use bell::Bell;
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use disk::{DevicePath, DiskKind, FileSystemName, InvalidDisk, RootName};
 pub use event::{Event, EventSink, PublicWord, RunReport, Tally};

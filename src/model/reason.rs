@@ -202,7 +202,7 @@ impl Reason {
             Self::Lost => "The same command resumes where it stopped.",
             Self::SourceError => "See the listed paths; `evac run` reads them again.",
             Self::SetAside => {
-                "Is everything mounted over there? The former copy stays in use; `evac run \
+                "Is everything mounted and spelt right? A former copy stays in use; `evac run \
                  --again` looks anew, with --accept-losses it takes the loss for meant."
             }
             Self::SourceFull => "Free some megabytes over there; the agent needs them to start.",

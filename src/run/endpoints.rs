@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Mutex;
 
+use rustix::process::geteuid;
+
 use crate::inventory::settings::{self, DEFAULT_PORT};
 use crate::inventory::{Access, ClientConfig, Host, Inventory, Settings, Target, Ways, ways};
 use crate::model::HostId;
@@ -260,11 +262,28 @@ impl Endpoints {
 
     /// A path of the settings, made absolute.
     fn resolve(&self, written: &Path) -> PathBuf {
-        let home = std::env::var_os("HOME").map(PathBuf::from);
-        settings::resolve(written, &self.folder, home.as_deref())
+        resolve(&self.folder, written)
     }
 }
 
 fn refusal(host: &str, why: String) -> SshError {
     Refusal::ClientConfig { host: host.to_owned(), why }.into()
+}
+
+/// A path of the settings, made absolute.
+pub fn resolve(folder: &Path, written: &Path) -> PathBuf {
+    settings::resolve(written, folder, home().as_deref())
+}
+
+/// The home of whoever runs this. cron and system services may run without `HOME`.
+fn home() -> Option<PathBuf> {
+    let said = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    said.or_else(|| home_in(&std::fs::read_to_string("/etc/passwd").ok()?, geteuid().as_raw()))
+}
+
+/// The home of a user in the text of passwd(5).
+fn home_in(users: &str, user: u32) -> Option<PathBuf> {
+    let mut fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let line = fields.find(|line| line.get(2).is_some_and(|id| id.parse() == Ok(user)))?;
+    line.get(5).map(PathBuf::from)
 }

@@ -16,8 +16,8 @@ use crate::model::{
 use crate::run::base::{BaseFeed, Link, More, News};
 use crate::run::capacities::Capacities;
 use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, SessionId};
-use crate::run::landing::Room;
 use crate::run::heal::Passage;
+use crate::run::landing::Room;
 use crate::run::pulse::Limited;
 use crate::run::shelf::{Counted, ToShelf};
 use crate::run::talk::Outbox;

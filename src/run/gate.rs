@@ -4,8 +4,8 @@
 //! bounded and made printable before anybody sees it. No redirect is followed, no proxy is used, no
 //! certificate is believed that is not valid for the name. Equal questions are asked once a round.
 
-mod command;
-mod http;
+pub(in crate::run) mod command;
+pub(in crate::run) mod http;
 mod net;
 
 use std::collections::BTreeMap;

@@ -13,6 +13,7 @@
 
 mod base;
 mod admit;
+pub mod bells;
 mod bottleneck;
 pub mod capacities;
 pub mod compare;

@@ -122,6 +122,8 @@ pub struct Shelf {
     damaged: BTreeSet<PassName>,
     /// Passes that may lose what they like.
     accepting: BTreeSet<PassName>,
+    /// Passes whose paths somebody wrote down: all of them are to be there.
+    written_down: BTreeSet<PassName>,
     pending: Vec<(SessionId, Box<ClosedSegment>)>,
     unsynced_bytes: u64,
     since: Option<Duration>,
@@ -160,6 +162,7 @@ impl Shelf {
             writers: BTreeMap::new(),
             damaged: BTreeSet::new(),
             accepting: BTreeSet::new(),
+            written_down: BTreeSet::new(),
             pending: Vec::new(),
             unsynced_bytes: 0,
             since: None,

@@ -326,6 +326,13 @@ impl Disk for Disks {
     }
 
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        if PackName::of_file(name).is_some() {
+            // One that is mended stays where it lies; a new one is home's.
+            return match self.on("write", name, |disk| disk.put(name, bytes)) {
+                Err(error) if error.kind == DiskErrorKind::NotFound => self.home().put(name, bytes),
+                put => put,
+            };
+        }
         self.home().put(name, bytes)?;
         self.copies.put(name, bytes);
         Ok(())

@@ -1,9 +1,10 @@
 //! What is whole in a damaged pack moves into new ones, and the damaged one goes.
 //!
-//! **Promises.** What moves is opened and hashed, and durable in its new place before the old one is
-//! removed; and nothing is removed in which something still lies that a pass names. While a pass
-//! names what is lost, the damaged pack is kept below [`EVIDENCE`] as it was: somebody may get more
-//! out of it than evac can. Killed in between, both are there, and the next try goes on.
+//! **Promises.** What moves is opened and hashed, and durable in its new place before the old
+//! one is removed; and nothing is removed in which something still lies that a pass names.
+//! While a pass names what is lost, the damaged pack is kept below [`EVIDENCE`] as it was:
+//! somebody may get more out of it than evac can. Killed in between, both are there, and the
+//! next try goes on.
 
 use std::collections::HashSet;
 use std::sync::Arc;

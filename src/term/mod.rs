@@ -27,7 +27,7 @@ pub use bars::bars;
 pub use brief::brief;
 pub use fleet::Roster;
 pub use json::json;
-pub use notice::told;
+pub use notice::{restore_hint, told};
 pub use output::Output;
 pub use plain::plain;
 pub use rate::{EtaRange, RateEstimator};

@@ -68,6 +68,12 @@ pub(super) fn notice(event: &Event) -> Option<(Weight, String)> {
         Event::LandingHasRoom { room } => {
             warning(format!("room for {room} on the landing disks again: the run goes on"))
         }
+        Event::Rang { bell, text, failed, .. } => {
+            let text = bounded(text, MAX_DETAIL_CHARS);
+            let failed = bounded(&failed.join("; "), MAX_DETAIL_CHARS);
+            let heard = if failed.is_empty() { failed } else { format!(" (not heard: {failed})") };
+            normal(format!("rang {}: {text}{heard}", bell.word()))
+        }
         Event::Draining => warning(
             "stopping: what is under way is finished; Ctrl-C again stops at once".to_owned(),
         ),
@@ -171,12 +177,23 @@ fn restore(event: &Event) -> Option<(Weight, String)> {
         Event::RestoreDone { workload, pass, missing, .. } => {
             warning(format!("{workload}: restored pass {pass}, {missing} entries are missing"))
         }
-        Event::RestoreFailed { workload, reason, detail, .. } => warning(format!(
-            "{workload}: restore failed, {}. {}",
-            failure(*reason, detail),
-            reason.hint()
-        )),
+        Event::RestoreFailed { workload, reason, detail, .. } => {
+            let failure = failure(*reason, detail);
+            let hint = restore_hint(*reason);
+            warning(format!("{workload}: restore failed, {failure}. {hint}"))
+        }
         _ => None,
+    }
+}
+
+/// What to do about a restore that failed. `refused` is said of what stands in its way.
+pub fn restore_hint(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Refused => "--overwrite replaces what is there and differs.",
+        Reason::TargetError => {
+            "See to space and permissions where it is written; the same command resumes."
+        }
+        reason => reason.hint(),
     }
 }
 

@@ -95,7 +95,7 @@ pub enum ToAgent {
     Link { ticket: u64, answer: LinkAnswer },
     /// Read a piece again and send it.
     Reread { ticket: u64, path: TreePath, offset: u64, length: u32, id: ChunkId },
-    /// Begin a closing sweep. `keep_gone`: names that vanished are listed but stay.
+    /// Begin a closing sweep. `keep_gone`: names that vanished are counted and stay.
     Sweep { run: RunNumber, keep_gone: bool },
     /// A block of what the runs so far hold, in the order of the tree.
     Base { entries: Vec<BaseEntry>, last: bool },

@@ -61,6 +61,10 @@ impl WalkJob {
                 offers.push(Record::Gone { path: path.clone() })?;
                 offers.done_with(&path)
             }
+            Slot::Kept => {
+                offers.tally.gone += 1;
+                Ok(())
+            }
             Slot::Rest(path, offset, fingerprint) => {
                 self.offer_rest(&path, offset, fingerprint, offers)
             }

@@ -22,7 +22,7 @@ impl From<Unusable> for Failure {
             Unusable::Settings { first } => {
                 failure.hint(format!("{} `evac check` lists every mistake.", first.hint))
             }
-            Unusable::NoHosts => failure.hint(
+            Unusable::NoHosts { .. } => failure.hint(
                 "List hosts in inventory.toml or `evac import csv FILE`; `evac check` says what \
                  was set aside.",
             ),

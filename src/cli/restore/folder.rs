@@ -121,6 +121,12 @@ impl ToFolder<'_> {
             ..PlaceOptions::default()
         };
         refuse_in_the_way(&pass, &selection, root, &options)?;
+        if options.resume_from.is_none() {
+            // From here on, what stands there and differs is half-written by us: a restore that
+            // ends before it says how far it got is gone on with all the same.
+            let start = TreePath::root();
+            ledger.restore_progress(workload, one.pass, place, start.as_bytes(), 0, Bytes(0))?;
+        }
         let mut feed = Feed::new(&self.frames, &pass, selection);
         if let Some(former) = &former {
             feed = feed.against(former, self.args.overwrite);

@@ -1,14 +1,29 @@
 //! Where a restore goes: the target of a workload, and the folder there, after the guard rails.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::cli::Failure;
 use crate::cli::args::RestoreArgs;
+use crate::cli::failure::shown;
 use crate::cli::site::Loaded;
+use crate::cli::{Failure, Global};
 use crate::inventory::{Entry, Target, Workload};
 use crate::ledger::Place;
 use crate::model::TreePath;
 use crate::run::restore::Job;
+
+/// The folder of this machine to restore into, which is nothing of evac's own.
+pub fn folder(global: &Global, folder: &Path) -> Result<PathBuf, Failure> {
+    let fail = |error: std::io::Error| Failure::io("find the folder", folder, &error);
+    let absolute = std::path::absolute(folder).map_err(fail)?;
+    let state = std::fs::canonicalize(global.state()).map_err(fail)?;
+    // What is not there yet lies where its nearest parent that is there does.
+    let real = absolute.ancestors().find_map(|it| std::fs::canonicalize(it).ok());
+    if real.is_some_and(|real| real.starts_with(&state)) {
+        let what = format!("{} lies in evac's own state", shown(&absolute));
+        return Err(Failure::refused(what).hint("Restore into a folder outside of it."));
+    }
+    Ok(absolute)
+}
 
 /// The words of a place on a target.
 pub fn place_text(loaded: &Loaded, job: &Job, root: PathBuf) -> String {

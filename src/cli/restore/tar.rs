@@ -49,8 +49,10 @@ pub(super) fn to_archive(
     wanted: &[Wanted],
     file: &Path,
 ) -> Result<Vec<Line>, Failure> {
-    let failed =
-        |error: &RestoreError| Failure::failed("the archive is not complete").because(error);
+    let failed = |error: &RestoreError| {
+        let hint = "Nothing is kept of it; see to its disk, then the same command begins anew.";
+        Failure::failed("the archive is not complete").because(error).hint(hint)
+    };
     if is_stdout(file) {
         let mut archive = TarWriter::new(BufWriter::with_capacity(BUFFER_BYTES, io::stdout()));
         let lines = add_all(&mut archive, writing, wanted, file).map_err(|error| failed(&error))?;

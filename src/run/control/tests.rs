@@ -7,9 +7,11 @@ use std::sync::mpsc::{Sender, channel};
 
 use super::*;
 use crate::inventory::{SourceFile, read_files};
+use crate::model::Clock;
 use crate::run::capacities::Capacities;
 use crate::run::engine::ToEngine;
 use crate::run::hands::Hands;
+use crate::run::invite::Lobby;
 
 /// What was told to keep to which rate.
 type Told = Arc<std::sync::Mutex<Vec<(String, Option<Rate>)>>>;

@@ -28,7 +28,7 @@ pub struct Limits {
     /// A host that owes something must say something within this time; its heartbeats do not count.
     /// An honest agent offers what it reads every 16 MiB, so only a disk that hangs takes so long.
     pub progress_patience: Duration,
-    /// Sweeps after which names that keep moving are kept as they were.
+    /// Closing sweeps at most, while names keep moving.
     pub sweeps_max: u32,
 }
 
@@ -47,7 +47,7 @@ impl Default for Limits {
             held_bytes_max: 256 << 20,
             progress_patience: Duration::from_secs(600),
             claim_patience: Duration::from_secs(2),
-            sweeps_max: 3,
+            sweeps_max: 6,
         }
     }
 }

@@ -338,12 +338,12 @@ impl Coordinator {
             resumed: assignment.is_resumed,
         };
         self.out.push(Command::Emit(event));
-        let (id, run) = (assignment.session, assignment.run);
+        let (id, run, is_delta) = (assignment.session, assignment.run, assignment.is_delta);
         let (workload, pass) = (assignment.workload.clone(), assignment.pass);
         self.sessions.insert(id, Session::new(assignment, self.now));
         if run > RunNumber(0) {
             self.out.push(Command::Emit(Event::RunBegan { workload, pass, run }));
-            self.out.push(Command::Sweep { session: id, run, keep_gone: false });
+            self.out.push(Command::Sweep { session: id, run, keep_gone: !is_delta });
         }
     }
 

@@ -140,10 +140,8 @@ impl Coordinator {
         if !is_settled {
             return;
         }
-        let has_moved = walk.gone > 0 || session.lost_pieces > 0;
-        if session.is_walk || (has_moved && session.sweeps < self.limits.sweeps_max) {
+        if let Some(keep_gone) = session.next_sweep(&walk, self.limits.sweeps_max) {
             let run = session.begin_sweep();
-            let keep_gone = session.sweeps >= self.limits.sweeps_max;
             let (workload, pass) = (session.workload().clone(), session.pass());
             self.out.push(Command::Emit(Event::RunBegan { workload, pass, run }));
             self.out.push(Command::Sweep { session: id, run, keep_gone });

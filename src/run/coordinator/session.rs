@@ -47,6 +47,10 @@ pub(super) struct Session {
     /// Does the run under way take what is new, so that a closing sweep must follow?
     pub(super) is_walk: bool,
     /// Of the runs of this session, the most that one of them could not see.
+    /// Names that were gone in the sweep before, and stayed.
+    gone_before: u64,
+    /// Does the sweep under way take what is gone for gone?
+    is_decisive: bool,
     pub(super) doubts: SourceDoubts,
     pub(super) is_sealing: bool,
     /// Since when nothing more is asked of it, because somebody put it off.
@@ -86,6 +90,8 @@ impl Session {
             lost_pieces: 0,
             sweeps: u32::from(!is_walk),
             is_walk,
+            gone_before: 0,
+            is_decisive: false,
             doubts: SourceDoubts::default(),
             is_sealing: false,
             resting: None,
@@ -144,6 +150,31 @@ impl Session {
         let events = offer.records.iter().filter_map(left_out).collect();
         self.offers.push(offer);
         Ok(events)
+    }
+
+    /// Which sweep follows a run that is over: does it keep what is gone from its place? `None`:
+    /// none does, the pass is complete.
+    ///
+    /// What was captured and is gone may have moved behind the walk, and a copy too many is no
+    /// loss: it stays, until as many are gone in the next sweep, and nothing vanishes between
+    /// being listed and being read. Then nothing moves any more, and the sweep after that takes
+    /// what is gone for gone. If something has moved meanwhile, another one looks for it.
+    pub(super) fn next_sweep(&mut self, walk: &WalkTally, sweeps_max: u32) -> Option<bool> {
+        if self.is_walk {
+            return Some(true);
+        }
+        let is_calm = walk.vanished == 0 && self.lost_pieces == 0;
+        let is_as_before = walk.gone == self.gone_before;
+        let was_decisive = std::mem::take(&mut self.is_decisive);
+        self.gone_before = if was_decisive { 0 } else { walk.gone };
+        let is_complete = is_calm && (walk.gone == 0 || (was_decisive && is_as_before));
+        if is_complete || self.sweeps >= sweeps_max {
+            return None;
+        }
+        // One that decides is never the last: what it took for gone may have moved.
+        let may_decide = !was_decisive && self.sweeps + 1 < sweeps_max;
+        self.is_decisive = is_calm && is_as_before && may_decide;
+        Some(!self.is_decisive)
     }
 
     /// The agent says the run is complete; its counts must be ours.

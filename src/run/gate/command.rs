@@ -9,7 +9,7 @@
 //!
 //! **Promise.** It and everything it started in its process group is ended when its time is over.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -47,6 +47,34 @@ pub fn ask(argv: &[String], warning_passes: bool, within: Duration, clock: &dyn 
         Some(status) => judge(status, warning_passes),
     };
     (outcome, if line.is_empty() { exit } else { format!("{exit}: {line}") })
+}
+
+/// Runs it to tell it something: `about` in its environment, `input` on its stdin. Only 0 is heard.
+pub(in crate::run) fn tell(
+    argv: &[String],
+    about: &[(&str, &str)],
+    input: &[u8],
+    within: Duration,
+    clock: &dyn Clock,
+) -> Result<(), String> {
+    let Some((program, arguments)) = argv.split_first() else {
+        return Err("no program is named".to_owned());
+    };
+    let mut command = Command::new(program);
+    command.args(arguments).envs(about.iter().copied());
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let spawned = command.process_group(0).spawn();
+    let mut child = spawned.map_err(|error| format!("it cannot be started: {error}"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        let input = input.to_vec();
+        // It need not read, and may hold the pipe open for as long as it likes.
+        std::thread::spawn(move || stdin.write_all(&input));
+    }
+    match wait(&mut child, within, clock) {
+        Some(status) if status.success() => Ok(()),
+        Some(status) => Err(format!("it ended with {status}")),
+        None => Err(format!("it was ended after {} s", within.as_secs())),
+    }
 }
 
 fn judge(status: ExitStatus, warning_passes: bool) -> Said {

@@ -96,12 +96,17 @@ pub fn ask(ask: &HttpAsk, at: IpAddr, within: Duration, trust: &Trust) -> Said {
 }
 
 fn agent(at: SocketAddr, within: Duration, trust: &Trust) -> Agent {
+    Agent::with_parts(config(within, trust), DefaultConnector::default(), Fixed(at))
+}
+
+/// No redirect is followed, no proxy used, no certificate believed that is not valid.
+pub(in crate::run) fn config(within: Duration, trust: &Trust) -> ureq::config::Config {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::Specific(Arc::clone(&trust.roots)))
         .unversioned_rustls_crypto_provider(provider)
         .build();
-    let config = Agent::config_builder()
+    Agent::config_builder()
         .timeout_global(Some(within))
         .http_status_as_error(false)
         .max_redirects(0)
@@ -111,8 +116,7 @@ fn agent(at: SocketAddr, within: Duration, trust: &Trust) -> Agent {
         .max_response_header_size(HEAD_BYTES_MAX)
         .max_idle_connections(0)
         .tls_config(tls)
-        .build();
-    Agent::with_parts(config, DefaultConnector::default(), Fixed(at))
+        .build()
 }
 
 fn find(marker: &str, status: u16, body: &mut dyn std::io::Read) -> Said {
@@ -130,7 +134,7 @@ fn find(marker: &str, status: u16, body: &mut dyn std::io::Read) -> Said {
     (Outcome::Failed, said)
 }
 
-fn refusal(error: &Error) -> Said {
+pub(in crate::run) fn refusal(error: &Error) -> Said {
     match error {
         Error::Timeout(_) => (Outcome::TimedOut, "no page".to_owned()),
         Error::Io(error) => {

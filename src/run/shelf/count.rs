@@ -5,7 +5,8 @@
 //! file system that fails, a root that is not there any more, or more than [`LOSS_PERCENT_MAX`] of
 //! the entries gone. What is restored stays the former pass, until somebody says that the loss is
 //! meant. What counts is what is left: a mail that moves, or a folder that gets another name, is no
-//! loss.
+//! loss. A first pass is set aside where a path that somebody wrote down is not there: a slip of
+//! the pen, or a disk that is not mounted, must not read as "captured".
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::run::engine::ToEngine;
 use crate::run::shelf::{Shelf, ShelfError, ToShelf};
 use crate::run::vouched;
 use crate::store::verify::{PassRef, missing};
-use crate::store::{Disk, PassName, PassSeal, SegmentFault, Step, seal_pass, set_aside};
+use crate::store::{Disk, Pass, PassName, PassSeal, SegmentFault, Step, seal_pass, set_aside};
 
 /// A pass that holds so much less than the one before is set aside.
 const LOSS_PERCENT_MAX: u64 = 30;
@@ -73,11 +74,28 @@ impl Shelf {
         let accepts = self.accepting.remove(name);
         let passes = self.ledger.passes(&name.workload)?;
         let former = passes.iter().rev().find(|pass| pass.sealed_at.is_some());
-        let doubt = former.filter(|_| !accepts).and_then(|former| counted.doubt(former, doubts));
+        let written_down = self.written_down.remove(name);
+        let doubt = match former {
+            _ if accepts => None,
+            Some(former) => counted.doubt(former, doubts),
+            None if written_down && doubts.missing_roots > 0 => Some(self.missing_roots(name)?),
+            None => None,
+        };
         match doubt {
             Some(why) => self.set_aside(session, name, why),
             None => self.seal(session, name, counted, &passes),
         }
+    }
+
+    /// Which of the paths that somebody wrote down are not there.
+    fn missing_roots(&self, name: &PassName) -> Result<String, ShelfError> {
+        let written = Pass::open(self.store.disk(), name)?.head().paths.clone();
+        let left_out = self.ledger.left_out(&name.workload, name.pass)?.listed;
+        let missing = left_out.into_iter().map(|left_out| left_out.path);
+        // One behind a link goes by another name there.
+        let first = missing.into_iter().find(|path| written.contains(path));
+        let path = first.map_or_else(|| "a path".to_owned(), |path| format!("`{path}`"));
+        Ok(format!("{path} of its `paths` is not there; what is there is stored and restorable"))
     }
 
     fn set_aside(

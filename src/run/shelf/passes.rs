@@ -43,9 +43,11 @@ impl Shelf {
 
     pub(super) fn open(&mut self, request: &PassRequest) -> Result<OpenedPass, ShelfError> {
         let opened = self.open_or_begin(request)?;
+        let name = PassName { workload: request.workload.id.clone(), pass: opened.pass };
         if request.accept_losses {
-            let workload = request.workload.id.clone();
-            self.accepting.insert(PassName { workload, pass: opened.pass });
+            self.accepting.insert(name);
+        } else if !request.workload.is_default {
+            self.written_down.insert(name);
         }
         Ok(opened)
     }
