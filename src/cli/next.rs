@@ -33,7 +33,8 @@ struct Document<'a> {
 /// What is blocked for one cause.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Blocked {
-    /// A reason's word, or `paused`, `uncovered`, `hold`, `at-risk`, `set-aside-entry`, `disk-away`.
+    /// A reason's word, or `paused`, `uncovered`, `hold`, `at-risk`, `set-aside-entry`,
+    /// `disk-away`.
     pub cause: String,
     /// What it keeps from being evacuated, in the plan's value.
     pub value: f64,

@@ -38,19 +38,19 @@ impl WalkJob {
                 LinkAnswer::Wanted => self.offer_entry(entry, offers),
                 LinkAnswer::SameAs(of) => {
                     let path = entry.path.clone();
-                    offers.push(Record::HardLink { entry, of })?;
+                    offers.push(Record::HardLink { entry, of });
                     offers.done_with(&path)
                 }
             },
             Slot::LeftOut(path, why) => {
                 let (path, why) = in_order(path, why, offers.furthest());
-                offers.push(Record::left_out(path.clone(), &why))?;
+                offers.push(Record::left_out(path.clone(), &why));
                 // A resume must not list it again behind later ones.
                 offers.done_with(&path)
             }
             Slot::Gone(path) => {
                 offers.tally.gone += 1;
-                offers.push(Record::Gone { path: path.clone() })?;
+                offers.push(Record::Gone { path: path.clone() });
                 offers.done_with(&path)
             }
             Slot::Rest(path, offset, fingerprint) => {
@@ -91,7 +91,7 @@ impl WalkJob {
         match result {
             Ok(small) => {
                 let path = entry.path.clone();
-                offers.push(Record::Node(entry))?;
+                offers.push(Record::Node(entry));
                 for (offset, piece) in small.pieces {
                     offers.push_piece(offset, piece)?;
                 }
@@ -107,11 +107,11 @@ impl WalkJob {
         match entry.kind {
             Kind::File { size: 0 } => {
                 // There is nothing to read; if it grows meanwhile, the sweep sees it.
-                offers.push(Record::Node(entry))?;
-                offers.push(Record::End { size: 0, content: Content::Steady })?;
+                offers.push(Record::Node(entry));
+                offers.push(Record::End { size: 0, content: Content::Steady });
             }
             Kind::File { .. } => return self.offer_file(&entry, 0, 0, offers),
-            _ => offers.push(Record::Node(entry))?,
+            _ => offers.push(Record::Node(entry)),
         }
         offers.done_with(&path)
     }
@@ -145,7 +145,7 @@ impl WalkJob {
             }
             Err(error) => {
                 if begun > 0 {
-                    offers.push(Record::End { size: begun, content: Content::Cut })?;
+                    offers.push(Record::End { size: begun, content: Content::Cut });
                 }
                 cannot_open(&entry.path, error, offers)
             }
@@ -169,7 +169,7 @@ impl WalkJob {
             }
             // It is gone or something else: close what was begun; the sweep sees to it.
             _ => {
-                offers.push(Record::End { size: offset, content: Content::Cut })?;
+                offers.push(Record::End { size: offset, content: Content::Cut });
                 offers.done_with(path)
             }
         }
@@ -193,16 +193,17 @@ fn begin_file(entry: &Entry, is_begun: &mut bool, offers: &mut Offers) -> Result
         return Ok(());
     }
     *is_begun = true;
-    offers.push(Record::Node(entry.clone()))
+    offers.push(Record::Node(entry.clone()));
+    Ok(())
 }
 
 fn end_file(path: &TreePath, finished: &Finished, offers: &mut Offers) -> Result<(), Disconnected> {
     offers.tally.opened_files += finished.counters.opened_files;
     offers.tally.read_bytes += finished.counters.read_bytes;
-    offers.push(Record::End { size: finished.size, content: finished.content })?;
+    offers.push(Record::End { size: finished.size, content: finished.content });
     if let Some(fault) = &finished.fault {
         let why = format!("read error: {fault}");
-        offers.push(Record::left_out(path.clone(), &why))?;
+        offers.push(Record::left_out(path.clone(), &why));
     }
     offers.done_with(path)
 }
@@ -214,7 +215,7 @@ fn cannot_open(path: &TreePath, error: OpenError, offers: &mut Offers) -> Result
         OpenError::Replaced { .. } => {}
         OpenError::Unreadable { source, .. } => {
             let why = format!("cannot be read: {source}");
-            offers.push(Record::left_out(path.clone(), &why))?;
+            offers.push(Record::left_out(path.clone(), &why));
         }
     }
     offers.done_with(path)
