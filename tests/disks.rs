@@ -168,7 +168,7 @@ fn a_run_that_is_asked_to_end_while_it_waits_for_space_has_work_left() {
     running.until(is("landing_full"));
     let sent = received(&running.kill());
     assert!(sent < 4 << 20, "what is stored is not sent again: {sent}");
-    assert_eq!(fleet.evac(&["--json", "run", "--stop-when-full"]).exits(3).json().len() > 1, true);
+    fleet.evac(&["run", "--stop-when-full"]).exits(3);
     a.resize(80);
     let events = fleet.evac(&["--json", "run"]).exits(0).json();
     assert!(received(&events) < 24 << 20, "{}", received(&events));

@@ -100,6 +100,21 @@ impl Site {
         let disks = self.disks.clone()?;
         Some(Landing { disks, state: self.state.clone() })
     }
+
+    fn steering(
+        &self,
+        hands: &Arc<Hands>,
+        capacities: &Arc<Capacities>,
+        engine: &std::sync::mpsc::Sender<ToEngine>,
+    ) -> Steering {
+        Steering {
+            hands: hands.clone(),
+            capacities: capacities.clone(),
+            engine: engine.clone(),
+            clock: self.clock.clone(),
+            landing: self.landing(),
+        }
+    }
 }
 
 /// What to do.
@@ -247,13 +262,7 @@ pub async fn run_at(
             .spawn(move || engine.work(&engine_orders))?,
     ];
     let hands = Arc::new(hands_on(site, &options, to_engine.clone()));
-    let steering = Steering {
-        hands: hands.clone(),
-        capacities: capacities.clone(),
-        engine: to_engine.clone(),
-        clock: site.clock.clone(),
-        landing: site.landing(),
-    };
+    let steering = site.steering(&hands, &capacities, &to_engine);
     let channels = (to_engine, to_shelf);
     let limits = (&pace, capacities);
     let shared = Shared::new(site, reach, &options, stop.clone(), limits, hands, channels)?;

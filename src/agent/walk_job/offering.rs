@@ -131,8 +131,9 @@ impl WalkJob {
         let (naming, file) = (&self.naming, (entry, from));
         let outcome = read_file(&self.tree, file, naming, &mut buffer, &mut |offset, piece| {
             let end = offset + piece.bytes.len() as u64;
-            broken = begin_file(entry, &mut is_begun, offers)
-                .and_then(|()| offers.push_piece(offset, piece))
+            begin_file(entry, &mut is_begun, offers);
+            broken = offers
+                .push_piece(offset, piece)
                 .and_then(|()| offers.inside(&entry.path, end, fingerprint));
             if broken.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
@@ -140,7 +141,7 @@ impl WalkJob {
         broken?;
         match outcome {
             Ok(finished) => {
-                begin_file(entry, &mut is_begun, offers)?;
+                begin_file(entry, &mut is_begun, offers);
                 end_file(&entry.path, &finished, offers)
             }
             Err(error) => {
@@ -188,13 +189,10 @@ fn in_order(path: TreePath, why: String, furthest: Option<&TreePath>) -> (TreePa
     }
 }
 
-fn begin_file(entry: &Entry, is_begun: &mut bool, offers: &mut Offers) -> Result<(), Disconnected> {
-    if *is_begun {
-        return Ok(());
+fn begin_file(entry: &Entry, is_begun: &mut bool, offers: &mut Offers) {
+    if !std::mem::replace(is_begun, true) {
+        offers.push(Record::Node(entry.clone()));
     }
-    *is_begun = true;
-    offers.push(Record::Node(entry.clone()));
-    Ok(())
 }
 
 fn end_file(path: &TreePath, finished: &Finished, offers: &mut Offers) -> Result<(), Disconnected> {
