@@ -136,7 +136,9 @@ fn a_run_waits_for_space_and_goes_on_by_itself_when_a_disk_is_added() {
     assert!(!events.iter().any(is("capture_stopped")), "no session had to end");
     let sent = received(&events);
     assert!((ALL_BYTES..ALL_BYTES + (2 << 20)).contains(&sent), "nothing was sent twice: {sent}");
-    assert!(a.packs() > 0 && b.packs() > 0 && a.free_bytes() >= 8 << 20);
+    assert!(a.packs() > 0 && b.packs() > 0);
+    // Only what describes content may have used some of the reserve.
+    assert!(a.free_bytes() >= 7 << 20, "{}", a.free_bytes());
     check_restored(&fleet, &[&a.path, &b.path]);
     // Who comes later finds it, whatever evac.toml says.
     assert_eq!(fleet.evac(&["--json", "run"]).exits(0).json().last().unwrap()["captured"], 1);
@@ -166,7 +168,7 @@ fn a_run_that_is_asked_to_end_while_it_waits_for_space_has_work_left() {
     running.until(is("landing_full"));
     let sent = received(&running.kill());
     assert!(sent < 4 << 20, "what is stored is not sent again: {sent}");
-    assert_eq!(fleet.evac(&["--json", "run", "--stop-when-full"]).exits(3).json().len() > 1, true);
+    fleet.evac(&["run", "--stop-when-full"]).exits(3);
     a.resize(80);
     let events = fleet.evac(&["--json", "run"]).exits(0).json();
     assert!(received(&events) < 24 << 20, "{}", received(&events));

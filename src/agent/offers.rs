@@ -50,11 +50,11 @@ impl Offers {
         }
     }
 
-    /// Adds a record that needs no piece.
-    pub fn push(&mut self, record: Record) -> Result<(), Disconnected> {
+    /// Adds a record that needs no piece. It leaves when the cursor has come as far: else a resume
+    /// would begin before it and say it twice.
+    pub fn push(&mut self, record: Record) {
         self.weight += weight(&record);
         self.records.push(record);
-        self.flush_if_full()
     }
 
     /// Adds a piece of the current file; waits while too much is held.

@@ -11,6 +11,7 @@ use crate::model::{Event, HostId, Reason, WorkloadId};
 use crate::run::coordinator::{Assignment, Frame, Input, SessionId};
 use crate::run::engine::{NewSession, SessionEnd, ToEngine};
 use crate::run::hands::Hand;
+use crate::run::landing::wait_for_space;
 use crate::run::lanes::ladder::Ladder;
 use crate::run::schedule::Outcome;
 use crate::run::shelf::{OpenedPass, PassRequest, ToShelf};
@@ -21,8 +22,6 @@ use crate::run::trunk::{self, Trunk};
 use crate::run::{Refusal, Shared, heal, links};
 use crate::wire::{CaptureOrder, Grant, ToAgent, ToLanding};
 
-/// Doublings of the pause before a store is tried again that was full.
-const PAUSES_FOR_SPACE: u32 = 3;
 /// What of one agent may wait for the engine.
 const QUEUED_BYTES_MAX: usize = 32 << 20;
 
@@ -139,11 +138,7 @@ async fn after_failure(
     };
     match error.reason {
         Reason::LandingFull if shared.waits_for_space && shared.phase() == Phase::Running => {
-            if shared.is_begun(workload) {
-                shared.emit(stopped(error.reason));
-            }
-            shared.give_back_failed(&host.id, workload.clone());
-            shared.sleep(shared.pause(PAUSES_FOR_SPACE), workload).await;
+            wait_for_space(shared, &host.id, workload, stopped(error.reason)).await;
             true
         }
         Reason::Stopped | Reason::LandingFull | Reason::LandingError => {

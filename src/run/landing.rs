@@ -11,7 +11,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::{Bytes, Event, Reason, Timestamp};
+use crate::model::{Bytes, Event, HostId, Reason, Timestamp, WorkloadId};
+use crate::run::Shared;
 use crate::run::control::Said;
 use crate::run::coordinator::{Input, SessionId};
 use crate::run::engine::Engine;
@@ -20,6 +21,9 @@ use crate::store::{DiskView, Disks};
 
 /// What `status` names as limiting a run whose store is full.
 pub const FULL: &str = "the landing disks, which are full: `evac store add PATH`";
+
+/// Doublings of the pause before a store is tried again that was full.
+const PAUSES_FOR_SPACE: u32 = 3;
 
 /// What the store has room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +93,20 @@ impl Said {
         let path = disk.path.display().to_string();
         Self::DiskAdded { path, free: disk.free.unwrap_or_default(), reserve: disk.reserve }
     }
+}
+
+/// The store is full: what is committed stays, and the rest is tried again in a while.
+pub(super) async fn wait_for_space(
+    shared: &Shared,
+    host: &HostId,
+    workload: &WorkloadId,
+    stopped: Event,
+) {
+    if shared.is_begun(workload) {
+        shared.emit(stopped);
+    }
+    shared.give_back_failed(host, workload.clone());
+    shared.sleep(shared.pause(PAUSES_FOR_SPACE), workload).await;
 }
 
 impl Engine {

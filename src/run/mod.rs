@@ -110,6 +110,22 @@ impl Site {
         let disks = self.disks.clone()?;
         Some(Landing { disks, state: self.state.clone() })
     }
+
+    fn steering(
+        &self,
+        (hands, lobby): (&Arc<Hands>, &Arc<Lobby>),
+        capacities: &Arc<Capacities>,
+        engine: &std::sync::mpsc::Sender<ToEngine>,
+    ) -> Steering {
+        Steering {
+            hands: hands.clone(),
+            lobby: lobby.clone(),
+            capacities: capacities.clone(),
+            engine: engine.clone(),
+            clock: self.clock.clone(),
+            landing: self.landing(),
+        }
+    }
 }
 
 /// What to do.
@@ -254,14 +270,7 @@ pub async fn run_at(
     let hands = Arc::new(hands_on(site, &options, to_engine.clone()));
     let (clock, by) = (site.clock.clone(), site.by.clone());
     let lobby = Lobby::new(site.state.clone(), hands.clone(), clock, by);
-    let steering = Steering {
-        hands: hands.clone(),
-        lobby: lobby.clone(),
-        capacities: capacities.clone(),
-        engine: to_engine.clone(),
-        clock: site.clock.clone(),
-        landing: site.landing(),
-    };
+    let steering = site.steering((&hands, &lobby), &capacities, &to_engine);
     let channels = (to_engine, to_shelf);
     let (limits, people) = ((&pace, capacities), (hands, lobby.clone()));
     let shared = Shared::new(site, reach, &options, stop.clone(), limits, people, channels)?;

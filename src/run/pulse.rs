@@ -39,9 +39,10 @@ impl Engine {
             rtt_ms: Some(session.rtt.as_secs_f64() * 1e3),
         };
         Pulse {
-            bottleneck: match self.is_full {
-                true => Some(FULL.to_owned()),
-                false => evidence.verdict(&self.capacities),
+            bottleneck: if self.is_full {
+                Some(FULL.to_owned())
+            } else {
+                evidence.verdict(&self.capacities)
             },
             hosts: self.sessions.iter().map(host).collect(),
         }

@@ -188,7 +188,7 @@ impl Shelf {
                 }
                 Ok(order) => self.take(order),
                 Err(RecvTimeoutError::Timeout) if self.is_due() || !self.space.is_waited_for() => {
-                    self.flush_or_fail()
+                    self.flush_or_fail();
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.flush_or_fail(),

@@ -60,8 +60,8 @@ pub(super) fn notice(event: &Event) -> Option<(Weight, String)> {
         Event::LandingFull { disks } => {
             let disks: Vec<_> = disks.iter().map(|disk| bounded(disk, MAX_DETAIL_CHARS)).collect();
             warning(format!(
-                "THE LANDING DISKS ARE FULL: nothing more is asked for, the run waits for space ({}). \
-                 `evac store add PATH` adds a disk; or free some.",
+                "THE LANDING DISKS ARE FULL: nothing more is asked for, the run waits for space \
+                 ({}). `evac store add PATH` adds a disk; or free some.",
                 disks.join("; ")
             ))
         }

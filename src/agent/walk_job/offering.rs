@@ -46,19 +46,19 @@ impl WalkJob {
                 LinkAnswer::Wanted => self.offer_entry(entry, offers),
                 LinkAnswer::SameAs(of) => {
                     let path = entry.path.clone();
-                    offers.push(Record::HardLink { entry, of })?;
+                    offers.push(Record::HardLink { entry, of });
                     offers.done_with(&path)
                 }
             },
             Slot::LeftOut(path, why) => {
                 let (path, why) = in_order(path, why, offers.furthest());
-                offers.push(Record::left_out(path.clone(), &why))?;
+                offers.push(Record::left_out(path.clone(), &why));
                 // A resume must not list it again behind later ones.
                 offers.done_with(&path)
             }
             Slot::Gone(path) => {
                 offers.tally.gone += 1;
-                offers.push(Record::Gone { path: path.clone() })?;
+                offers.push(Record::Gone { path: path.clone() });
                 offers.done_with(&path)
             }
             Slot::Kept => {
@@ -103,7 +103,7 @@ impl WalkJob {
         match result {
             Ok(small) => {
                 let path = entry.path.clone();
-                offers.push(Record::Node(entry))?;
+                offers.push(Record::Node(entry));
                 for (offset, piece) in small.pieces {
                     offers.push_piece(offset, piece)?;
                 }
@@ -119,11 +119,11 @@ impl WalkJob {
         match entry.kind {
             Kind::File { size: 0 } => {
                 // There is nothing to read; if it grows meanwhile, the sweep sees it.
-                offers.push(Record::Node(entry))?;
-                offers.push(Record::End { size: 0, content: Content::Steady })?;
+                offers.push(Record::Node(entry));
+                offers.push(Record::End { size: 0, content: Content::Steady });
             }
             Kind::File { .. } => return self.offer_file(&entry, 0, 0, offers),
-            _ => offers.push(Record::Node(entry))?,
+            _ => offers.push(Record::Node(entry)),
         }
         offers.done_with(&path)
     }
@@ -141,19 +141,19 @@ impl WalkJob {
         let mut large = self.large.lock().expect("no holder of this lock panics");
         let outcome = large.read(entry, from, &mut |offset, piece| {
             let end = offset + piece.bytes.len() as u64;
-            begin_file(entry, &mut is_begun, offers)?;
+            begin_file(entry, &mut is_begun, offers);
             offers.push_piece(offset, piece)?;
             offers.inside(&entry.path, end, fingerprint)
         })?;
         drop(large);
         match outcome {
             Ok(finished) => {
-                begin_file(entry, &mut is_begun, offers)?;
+                begin_file(entry, &mut is_begun, offers);
                 end_file(&entry.path, &finished, offers)
             }
             Err(error) => {
                 if begun > 0 {
-                    offers.push(Record::End { size: begun, content: Content::Cut })?;
+                    offers.push(Record::End { size: begun, content: Content::Cut });
                 }
                 cannot_open(&entry.path, error, offers)
             }
@@ -177,7 +177,7 @@ impl WalkJob {
             }
             // It is gone or something else: close what was begun; the sweep sees to it.
             _ => {
-                offers.push(Record::End { size: offset, content: Content::Cut })?;
+                offers.push(Record::End { size: offset, content: Content::Cut });
                 offers.done_with(path)
             }
         }
@@ -196,21 +196,19 @@ fn in_order(path: TreePath, why: String, furthest: Option<&TreePath>) -> (TreePa
     }
 }
 
-fn begin_file(entry: &Entry, is_begun: &mut bool, offers: &mut Offers) -> Result<(), Disconnected> {
-    if *is_begun {
-        return Ok(());
+fn begin_file(entry: &Entry, is_begun: &mut bool, offers: &mut Offers) {
+    if !std::mem::replace(is_begun, true) {
+        offers.push(Record::Node(entry.clone()));
     }
-    *is_begun = true;
-    offers.push(Record::Node(entry.clone()))
 }
 
 fn end_file(path: &TreePath, finished: &Finished, offers: &mut Offers) -> Result<(), Disconnected> {
     offers.tally.opened_files += finished.counters.opened_files;
     offers.tally.read_bytes += finished.counters.read_bytes;
-    offers.push(Record::End { size: finished.size, content: finished.content })?;
+    offers.push(Record::End { size: finished.size, content: finished.content });
     if let Some(fault) = &finished.fault {
         let why = format!("read error: {fault}");
-        offers.push(Record::left_out(path.clone(), &why))?;
+        offers.push(Record::left_out(path.clone(), &why));
     }
     offers.done_with(path)
 }
@@ -222,7 +220,7 @@ fn cannot_open(path: &TreePath, error: OpenError, offers: &mut Offers) -> Result
         OpenError::Replaced { .. } => {}
         OpenError::Unreadable { source, .. } => {
             let why = format!("cannot be read: {source}");
-            offers.push(Record::left_out(path.clone(), &why))?;
+            offers.push(Record::left_out(path.clone(), &why));
         }
     }
     offers.done_with(path)

@@ -70,9 +70,10 @@ impl Shelf {
         if is_full != self.space.is_full {
             self.space.is_full = is_full;
             let disks = || self.space.landing.as_ref().map(Landing::lines).unwrap_or_default();
-            let event = match is_full {
-                true => Event::LandingFull { disks: disks() },
-                false => Event::LandingHasRoom { room: crate::model::Bytes(bytes) },
+            let event = if is_full {
+                Event::LandingFull { disks: disks() }
+            } else {
+                Event::LandingHasRoom { room: crate::model::Bytes(bytes) }
             };
             let _ = self.engine.send(ToEngine::Emit(event));
         }

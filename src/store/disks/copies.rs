@@ -82,7 +82,7 @@ impl Copies {
         for file in &here {
             let at = there.binary_search_by(|copy| copy.name.cmp(&file.name));
             let copy = at.ok().map(|at| &there[at]);
-            if !copy.is_some_and(|copy| copy.length == file.length) || !self.ends_alike(file)? {
+            if copy.is_none_or(|copy| copy.length != file.length) || !self.ends_alike(file)? {
                 self.copy_whole(&**second, file, copy.is_some())?;
             }
         }

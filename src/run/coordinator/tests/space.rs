@@ -8,7 +8,9 @@ fn without_room_nothing_is_asked_for_and_with_room_everything_is() {
     let piece = u64::from(PIECE);
     world.input(Input::Room(3 * piece));
     let hosts = [world.host(1, &many(1)), world.host(2, &many(101))];
-    hosts.iter().for_each(|host| world.walk(*host));
+    for host in hosts {
+        world.walk(host);
+    }
     assert!(world.coordinator.wanted_bytes() <= 3 * piece, "what is wanted may all need room");
     world.input(Input::Room(0));
     world.deliver();
