@@ -252,12 +252,10 @@ impl RereadDesk {
                 desk.patience.came_back(0);
             }
         });
-        match piece.recv_timeout(self.patience.within()) {
-            Ok(piece) => piece,
-            Err(_) => {
-                self.patience.leave((0, 0));
-                None
-            }
+        if let Ok(piece) = piece.recv_timeout(self.patience.within()) {
+            return piece;
         }
+        self.patience.leave((0, 0));
+        None
     }
 }

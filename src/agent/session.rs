@@ -17,7 +17,8 @@ use crate::agent::{AgentError, Granted};
 use crate::model::Reason;
 use crate::wire::lane::LaneToken;
 use crate::wire::{
-    AgentFacts, Decoder, Grant, MAGIC, RescueOrder, ToAgent, ToLanding, VERSION, WireError,
+    AgentFacts, CaptureOrder, Decoder, Grant, MAGIC, RescueOrder, ToAgent, ToLanding, VERSION,
+    WireError,
 };
 
 /// How a session ended.
@@ -112,7 +113,7 @@ impl Budget {
 /// What the session works on.
 enum Job {
     None,
-    Capture(CaptureJob),
+    Capture(Box<CaptureJob>),
     Place(PlaceJob),
     Survey(#[expect(dead_code, reason = "held so that it ends with the session")] SurveyJob),
     Compare(#[expect(dead_code, reason = "held so that it ends with the session")] CompareJob),
@@ -217,22 +218,7 @@ impl Session {
             _ if self.grant.is_none() => {
                 Err(WireError::Unexpected("an order before the greeting").into())
             }
-            ToAgent::Capture(order) => {
-                self.granted(Grant::Read, "reading")?;
-                self.end_job();
-                let granted = self.home.granted.as_ref();
-                let bounds = granted.map(|it| it.check_capture(&order)).transpose();
-                let bounds = bounds.map_err(Stop::Failed)?.unwrap_or_default();
-                let job = CaptureJob::start(
-                    *order,
-                    &self.root()?,
-                    &self.home.skip,
-                    bounds,
-                    &self.outbox,
-                )?;
-                self.job = Job::Capture(job);
-                Ok(())
-            }
+            ToAgent::Capture(order) => self.capture(*order),
             ToAgent::Survey(order) => {
                 self.granted(Grant::Read, "reading")?;
                 self.unbounded("a survey")?;
@@ -339,6 +325,18 @@ impl Session {
     }
 
     /// For what no owner grants one by one.
+    fn capture(&mut self, order: CaptureOrder) -> Result<(), Stop> {
+        self.granted(Grant::Read, "reading")?;
+        self.end_job();
+        let granted = self.home.granted.as_ref();
+        let bounds = granted.map(|it| it.check_capture(&order)).transpose();
+        let bounds = bounds.map_err(Stop::Failed)?.unwrap_or_default();
+        let (root, skip) = (self.root()?, &self.home.skip);
+        let job = CaptureJob::start(order, &root, skip, bounds, &self.outbox)?;
+        self.job = Job::Capture(Box::new(job));
+        Ok(())
+    }
+
     fn unbounded(&self, what: &'static str) -> Result<(), Stop> {
         match &self.home.granted {
             None => Ok(()),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{Read, Write};
 use std::os::unix::{fs::MetadataExt, net::UnixStream};
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use super::*;
 use crate::capture::{Content, Cursor, Entry, Kind, Record};
@@ -87,7 +87,7 @@ impl Landing {
             disk: None,
             skip: Vec::new(),
             is_gentle: false,
-            patience: std::time::Duration::from_secs(60),
+            patience: Duration::from_secs(60),
         }
     }
 

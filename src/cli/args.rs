@@ -137,7 +137,7 @@ pub enum ImportKind {
 /// List every mistake in settings and inventory at once, offline
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Call somebody once by every way of [alert], and say what came back
+    /// Call somebody once by every way of `[alert]`, and say what came back
     #[arg(long)]
     pub ring: bool,
 }

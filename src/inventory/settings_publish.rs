@@ -13,6 +13,8 @@ use crate::inventory::settings_page::{self, PageSettings};
 use crate::inventory::{Origin, Problem};
 use crate::model::Span;
 
+/// Sooner than this nobody can promise an update.
+const NEXT_MIN: Span = Span(std::time::Duration::from_mins(1));
 /// What is promised unless `publish.next` or `--next` says otherwise.
 pub const DEFAULT_NEXT: Span = Span(std::time::Duration::from_secs(30 * 60));
 
@@ -148,6 +150,10 @@ pub(super) fn publish(fields: &mut Fields<'_>, site: &Site) -> Publish {
     let mut fields = Fields::new(table, at, "[publish]", fields.problems());
     publish.review = fields.boolean("review").unwrap_or(false);
     publish.next = fields.parse("next").unwrap_or(DEFAULT_NEXT);
+    if publish.next < NEXT_MIN {
+        fields.error(at, "`next` must be at least 1m", "Nobody writes updates faster than that.");
+        publish.next = DEFAULT_NEXT;
+    }
     publish.alarm = fields.texts("alarm");
     publish.page = settings_page::page(&mut fields, site);
     let mut ids = BTreeSet::new();

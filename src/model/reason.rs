@@ -184,6 +184,13 @@ impl Reason {
                 "`mount -o remount,exec /dev/shm` over there, or another folder with 40 MB free."
             }
             Self::AgentPlace => "Every writable folder is full or noexec; free one, e.g. /dev/shm.",
+            _ => self.hint_inside(),
+        }
+    }
+
+    /// The same for what happens once evac is in.
+    fn hint_inside(self) -> &'static str {
+        match self {
             Self::Rescue => {
                 "Set `access = \"rescue\"` for this host to take what is on its disks, or \
                  `access = \"diskless\"` if it always runs like this."
@@ -217,7 +224,8 @@ impl Reason {
             }
             Self::Stopped => "The same command resumes.",
             Self::Inventory => "Run `evac check` and mend the entry.",
-            Self::Internal => "Please report this with the log; the same command resumes.",
+            // A fault in evac itself; whoever is hindered on the way in has a hint of his own.
+            _ => "Please report this with the log; the same command resumes.",
         }
     }
 }

@@ -14,7 +14,6 @@ mod limit;
 mod watch;
 mod ways;
 
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -22,6 +21,7 @@ use std::time::Duration;
 
 use crate::ledger::Ledger;
 use crate::model::{Bell, Bytes, Clock, Event, EventSink};
+use crate::store::Disks;
 
 pub use limit::Ring;
 pub use watch::Usage;
@@ -42,8 +42,8 @@ pub struct Watched {
     pub waits: bool,
     /// Workloads that come too late, by the plan.
     pub too_late: u64,
-    /// The store's folder.
-    pub store: PathBuf,
+    /// The store's disks, which may become more; `None`: what it fills is not looked at.
+    pub disks: Option<Arc<Disks>>,
     /// Where rings are written down.
     pub ledger: Arc<Ledger>,
     /// Time.
@@ -84,7 +84,7 @@ impl Bells {
         watched: Watched,
         told: Arc<dyn EventSink>,
     ) -> std::io::Result<Arc<Self>> {
-        let Watched { waits, too_late, store, ledger, clock } = watched;
+        let Watched { waits, too_late, disks, ledger, clock } = watched;
         let watch = Watch::new(waits, too_late, clock.elapsed());
         let watch = Arc::new(Mutex::new(watch));
         let readers = Arc::new(Readers { told, is_over: Mutex::new(false) });
@@ -95,8 +95,9 @@ impl Bells {
         let (through, rung) = channel();
         let named = |name: &str| thread::Builder::new().name(name.into());
         let (watching, time) = (watch.clone(), clock.clone());
-        named("bells")
-            .spawn(move || keep_watch(&watching, &*time, &store, &queue, &watching_ends))?;
+        named("bells").spawn(move || {
+            keep_watch(&watching, &*time, disks.as_deref(), &queue, &watching_ends);
+        })?;
         let ringer = Ringer { ways: ways.clone(), ledger, clock: clock.clone() };
         let heard = readers.clone();
         named("ringer").spawn(move || {
@@ -132,13 +133,13 @@ fn lock(watch: &Mutex<Watch>) -> MutexGuard<'_, Watch> {
 fn keep_watch(
     watch: &Mutex<Watch>,
     clock: &dyn Clock,
-    store: &std::path::Path,
+    disks: Option<&Disks>,
     queue: &SyncSender<Ring>,
     ends: &Receiver<()>,
 ) {
     loop {
         let is_over = ends.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected);
-        let rings = lock(watch).tick(clock.elapsed(), usage(store));
+        let rings = lock(watch).tick(clock.elapsed(), disks.and_then(usage));
         for ring in rings {
             // Nobody can be called while so many wait.
             let _ = queue.try_send(ring);
@@ -149,12 +150,18 @@ fn keep_watch(
     }
 }
 
-fn usage(store: &std::path::Path) -> Option<Usage> {
-    let found = rustix::fs::statvfs(store).ok()?;
-    let bytes = |blocks: u64| Bytes(blocks.saturating_mul(found.f_frsize));
-    // What root keeps for itself is nobody's to fill.
-    let total = found.f_blocks.saturating_sub(found.f_bfree).saturating_add(found.f_bavail);
-    Some(Usage { free: bytes(found.f_bavail), total: bytes(total) })
+/// Of all disks together: packs go where there is room.
+fn usage(disks: &Disks) -> Option<Usage> {
+    let (mut free, mut total) = (0_u64, 0_u64);
+    for path in disks.paths() {
+        let found = rustix::fs::statvfs(&path).ok()?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        // What root keeps for itself is nobody's to fill.
+        let blocks = found.f_blocks.saturating_sub(found.f_bfree).saturating_add(found.f_bavail);
+        free = free.saturating_add(bytes(found.f_bavail));
+        total = total.saturating_add(bytes(blocks));
+    }
+    Some(Usage { free: Bytes(free), total: Bytes(total) })
 }
 
 struct Ringer {

@@ -23,6 +23,7 @@ pub mod copies;
 pub mod mark;
 mod opening;
 pub mod register;
+mod spread;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ use crate::store::pack::PackName;
 use copies::{Copied, Copies};
 pub use opening::{DiskWanted, How, default_reserve};
 pub use register::{REGISTER, Register};
+use spread::pick;
 
 /// With less room than for the longest piece of content nothing may be asked for: that is full.
 pub const FULL_BELOW_BYTES: u64 = 1 << 20;
@@ -291,21 +293,6 @@ fn is_away(verb: &'static str, name: &str, path: &Path) -> DiskError {
     let why = format!("it may be on the disk {}, which is not there", path.display());
     let error = DiskError::new(verb, name, std::io::Error::other(why));
     DiskError { kind: DiskErrorKind::Away, ..error }
-}
-
-/// In proportion to the room of each, evenly in time: multiples of the golden ratio spread over
-/// any range.
-fn pick(rooms: &[u64], turn: u64) -> Option<usize> {
-    const GOLDEN: f64 = 0.618_033_988_749_895;
-    let all: u64 = rooms.iter().sum();
-    let mut left = (turn as f64 * GOLDEN).fract() * all as f64;
-    for (at, room) in rooms.iter().enumerate() {
-        if left < *room as f64 {
-            return Some(at);
-        }
-        left -= *room as f64;
-    }
-    rooms.iter().rposition(|room| *room > 0)
 }
 
 impl Disk for Disks {

@@ -281,16 +281,7 @@ impl Message for ToAgent {
 
     fn check(&self) -> Result<(), &'static str> {
         match self {
-            Self::Capture(order) => {
-                let many = order.paths.len().max(order.exclude.len()).max(order.skip.len());
-                if many > crate::wire::order::PATHS_MAX {
-                    return Err("too many paths");
-                }
-                if order.patience.is_zero() {
-                    return Err("no patience");
-                }
-                order.levels.check()
-            }
+            Self::Capture(order) => order.check(),
             Self::Place(order) if order.captured.len() > crate::wire::order::PATHS_MAX => {
                 Err("too many paths")
             }

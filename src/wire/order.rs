@@ -35,6 +35,19 @@ pub struct CaptureOrder {
     pub patience: Duration,
 }
 
+impl CaptureOrder {
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        let many = self.paths.len().max(self.exclude.len()).max(self.skip.len());
+        if many > PATHS_MAX {
+            return Err("too many paths");
+        }
+        if self.patience.is_zero() {
+            return Err("no patience");
+        }
+        self.levels.check()
+    }
+}
+
 /// zstd levels to stay between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Levels {

@@ -106,7 +106,7 @@ impl<S: Service> Fake<S> {
 
     /// The next calls fail like this.
     pub fn fails(&self, faults: &[Fault]) {
-        faults.iter().for_each(|fault| self.look().faults.push_back(*fault));
+        self.look().faults.extend(faults.iter().copied());
     }
 
     /// The next call fails like this, unless it fails already.

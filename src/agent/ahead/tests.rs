@@ -95,6 +95,7 @@ fn a_reader_that_hangs_is_left_behind_and_another_takes_its_seat() {
     let readers = Readers::start(None, &tree, &naming, &patience);
     let hangs = |number| Some(Given { number, file: (9, number), since: Duration::ZERO });
     let waits = Seat { thread: 1, reads: None };
+    readers.shared.queue().next_thread = 1;
     readers.shared.queue().seats = vec![Seat { thread: 0, reads: hangs(5) }, waits];
     assert!(!readers.leave_what_hangs(6), "its turn has not come");
     assert!(readers.leave_what_hangs(5), "it was left meanwhile");

@@ -24,7 +24,7 @@ pub fn start(
     let watched = Watched {
         waits: options.waits,
         too_late,
-        store: global.store_path(),
+        disks: site.disks.clone(),
         ledger: site.ledger.clone(),
         clock: site.clock.clone(),
     };

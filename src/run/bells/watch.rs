@@ -79,8 +79,9 @@ impl Watch {
                 self.arrives(now);
             }
             Event::CaptureFailed { .. } => self.left = self.left.saturating_sub(1),
-            Event::CaptureStopped { reason: Reason::LandingFull, .. } => {
-                let text = format!("the store's disk is full; {} are left", workloads(self.left));
+            Event::LandingFull { .. }
+            | Event::CaptureStopped { reason: Reason::LandingFull, .. } => {
+                let text = format!("the store's disks are full; {} are left", workloads(self.left));
                 self.ring(Bell::StoreFull, text, now);
             }
             Event::Report(report) => self.ring(Bell::RunEnded, ended(report), now),
