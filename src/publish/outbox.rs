@@ -6,7 +6,7 @@
 //! - What may have been accepted already is looked up over there before it is said again, where
 //!   the destination can be asked.
 //! - At most so many calls in any 60 seconds, look-ups included.
-//! - What failed for now is tried again after a pause that doubles up to a minute, with jitter, or
+//! - What failed for now is tried again after a pause that doubles up to 20 s, with jitter, or
 //!   when the destination says; the whole destination is left alone meanwhile. What was refused is
 //!   told, and tried again now and then, since people mend tokens and pages.
 
@@ -18,7 +18,10 @@ use crate::model::Timestamp;
 /// The first pause after a failure.
 const PAUSE_MIN_MS: u64 = 2_000;
 /// The longest.
-const PAUSE_MAX_MS: u64 = 60_000;
+const PAUSE_MAX_MS: u64 = 20_000;
+/// A call of a process that died may still be on its way for so long: longer than anybody waits
+/// for an answer, so that whoever looks then sees what came of it.
+const UNDER_WAY: Duration = Duration::from_secs(10);
 /// No destination's `Retry-After` is obeyed for longer.
 const BUSY_MAX: Duration = Duration::from_secs(3_600);
 /// Between two tries of what was refused.
@@ -76,14 +79,19 @@ pub fn next(rows: &[OutboxRow], does: &Does, calls: &[Timestamp], now: Timestamp
     if open.is_empty() {
         return Step::Idle;
     }
-    let step = choose(rows, &open, does, now);
+    let step = choose(rows, &open, does, (calls, now));
     match (&step, free_at(calls, does.calls_a_minute, now)) {
         (Step::Send { .. }, Some(at)) => Step::WaitUntil(at),
         _ => step,
     }
 }
 
-fn choose(rows: &[OutboxRow], open: &[&OutboxRow], does: &Does, now: Timestamp) -> Step {
+fn choose(
+    rows: &[OutboxRow],
+    open: &[&OutboxRow],
+    does: &Does,
+    (calls, now): (&[Timestamp], Timestamp),
+) -> Step {
     let failing = open.iter().filter(|row| row.attempts > 0 && row.state != RowState::Refused);
     if let Some(quiet) = failing.map(|row| row.next_at).max().filter(|at| *at > now) {
         return Step::WaitUntil(quiet);
@@ -95,6 +103,11 @@ fn choose(rows: &[OutboxRow], open: &[&OutboxRow], does: &Does, now: Timestamp) 
     if let Some(post) = posts.into_iter().find(|row| !refused(row)) {
         if post.next_at > now {
             return Step::WaitUntil(post.next_at);
+        }
+        let was_cut_off = post.state == RowState::Calling && post.attempts == 0;
+        let settled = calls.iter().max().map(|last| at(*last, UNDER_WAY));
+        if let Some(settled) = settled.filter(|settled| was_cut_off && *settled > now) {
+            return Step::WaitUntil(settled);
         }
         let look_first = does.looks && (post.state != RowState::Waiting || !has_post);
         return Step::Send { rows: vec![(**post).clone()], look_first };
@@ -179,7 +192,7 @@ fn settle(row: OutboxRow, answer: &Answer, now: Timestamp, dice: u64) -> OutboxR
     }
 }
 
-/// Doubles up to a minute; the upper half of it is left to chance.
+/// Doubles up to [`PAUSE_MAX_MS`]; the upper half of it is left to chance.
 fn pause_ms(attempts: u32, dice: u64) -> u64 {
     let whole = (PAUSE_MIN_MS << attempts.saturating_sub(1).min(10)).min(PAUSE_MAX_MS);
     whole / 2 + dice % (whole / 2 + 1)

@@ -93,18 +93,27 @@ fn no_minute_has_more_calls_than_allowed() {
 }
 
 #[test]
-fn pauses_double_to_a_minute_and_the_destination_may_ask_for_more() {
+fn pauses_double_to_twenty_seconds_and_the_destination_may_ask_for_more() {
     let mut rows = begun(vec![row("a", RowKind::State, 9)]);
     let failed = Answer::NotSent { said: "refused".into() };
     for attempt in 1..20_u32 {
         rows = answered(rows, &failed, at(0), u64::from(attempt) * 7_919);
         let pause = rows[0].next_at.as_jiff().as_millisecond() - at(0).as_jiff().as_millisecond();
-        let most = (2_000_i64 << (attempt - 1).min(10)).min(60_000);
+        let most = (2_000_i64 << (attempt - 1).min(10)).min(20_000);
         assert!((most / 2..=most).contains(&pause), "{attempt}: {pause}");
     }
     let busy = Answer::Busy { after: Some(Duration::from_secs(300)), said: "429".into() };
     let rows = answered(rows, &busy, at(0), 1);
     assert_eq!(rows[0].next_at, at(300));
+}
+
+#[test]
+fn a_call_that_was_cut_off_by_a_kill_has_time_to_arrive_before_anybody_looks() {
+    let rows = begun(vec![row("a", RowKind::Post, 1), row("b", RowKind::Post, 2)]);
+    assert_eq!(next(&rows, &DOES, &[at(50)], at(51)), Step::WaitUntil(at(60)));
+    let step = next(&rows, &DOES, &[at(50)], at(60));
+    assert!(matches!(step, Step::Send { look_first: true, .. }), "{step:?}");
+    assert_eq!(subjects(&step), ["a"]);
 }
 
 fn now(customers: u64, online: u64) -> Now {
