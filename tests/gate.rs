@@ -99,7 +99,7 @@ fn a_service_that_dies_loses_its_public_word_within_two_beats() {
     assert!(said.contains("status 500"), "{said}");
     assert_eq!(word(), "needs_attention");
     let text = page();
-    assert!(text.contains("0 of 8 customers online"), "{text}");
+    assert!(text.contains("<title>7 of 8 customers copied"), "{text}");
     // What is on may not be written beneath, whatever is said of it; and only a pass helps.
     world.site.evac(&["activate", "good-web"]).exits(4);
     assert_eq!(word(), "needs_attention");

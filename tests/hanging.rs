@@ -17,10 +17,11 @@ struct DeadDisk {
 }
 
 impl DeadDisk {
-    fn mount(folder: &Path) -> Self {
+    /// `unanswered`: names that nobody gets an answer for who looks at them.
+    fn mount(folder: &Path, unanswered: &[&str]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/site/dead_disk.py");
         let mut command = Command::new("python3");
-        command.arg(script).arg(folder).stdout(Stdio::piped());
+        command.arg(script).arg(folder).args(unanswered).stdout(Stdio::piped());
         let mut server = command.spawn().unwrap();
         let mut said = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut said).unwrap();
@@ -38,20 +39,41 @@ impl Drop for DeadDisk {
     }
 }
 
-#[test]
-fn reads_that_hang_are_left_behind_and_all_else_is_captured() {
+/// A host with the dead disk as `a` and another one as `b`; nothing where nobody can mount it.
+fn dying(unanswered: &[&str]) -> Option<(Fleet, DeadDisk)> {
     if !geteuid().is_root() || !Path::new("/dev/fuse").exists() {
         eprintln!("NOT TESTED: reads that hang: only root mounts a file system, by /dev/fuse");
-        return;
+        return None;
     }
     let fleet = Fleet::new(vec![
         Source { host: "one", id: "a", class: "web" },
-        Source { host: "one", id: "b", class: "web" },
+        Source { host: "one", id: "b", class: "bulk" },
     ]);
     let settings = fs::read_to_string(fleet.site.path("evac.toml")).unwrap();
     fleet.site.write("evac.toml", &format!("{settings}\n[limits]\npatience = \"1s\"\n"));
     fs::write(fleet.tree("b").join("well"), "on another disk").unwrap();
-    let disk = DeadDisk::mount(&fleet.tree("a"));
+    let disk = DeadDisk::mount(&fleet.tree("a"), unanswered);
+    Some((fleet, disk))
+}
+
+#[test]
+fn a_walk_that_hangs_fails_its_workload_and_no_other() {
+    let Some((fleet, _disk)) = dying(&["aa-unanswered"]) else { return };
+    let events = fleet.evac(&["--json", "run"]).exits(1).json();
+    let report = events.last().unwrap();
+    assert_eq!((&report["captured"], &report["failed"]), (&1.into(), &1.into()), "{report}");
+    let failed = events.iter().find(|event| event["event"] == "capture_failed").unwrap();
+    assert_eq!((&failed["workload"], &failed["reason"]), (&"a".into(), &"source-error".into()));
+    let detail = failed["detail"].as_str().unwrap();
+    assert!(detail.contains("gave nothing for 1 s after"), "{detail}");
+    let place = fleet.site.path("restored");
+    fleet.restore(&place, &["b"]).exits(0);
+    assert_eq!(fs::read(fleet.restored(&place, "b").join("well")).unwrap(), b"on another disk");
+}
+
+#[test]
+fn reads_that_hang_are_left_behind_and_all_else_is_captured() {
+    let Some((fleet, disk)) = dying(&[]) else { return };
     let events = fleet.evac(&["--json", "run"]).exits(0).json();
 
     let report = events.last().unwrap();

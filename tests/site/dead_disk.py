@@ -1,8 +1,9 @@
 """A file system on which some reads never come back, as those of a dying disk or of a dead server do.
 
-usage: dead_disk.py FOLDER      Mounts it there (FUSE, spoken by hand: needs root, and nothing that is not Linux's own),
+usage: dead_disk.py FOLDER [NAME]      Mounts it there (FUSE, spoken by hand: needs root, and nothing that is not Linux's own),
 says "mounted" once it is, and serves until it is told to end.
 
+NAME is a further name in it that nobody who looks at it gets an answer for.
 Of each file, what is at or behind its second number is never answered; content: its name, over and over.
 """
 
@@ -22,6 +23,9 @@ FILES = {  # name: (size, bytes that can be read)
     b"f-large-hangs-at-once": (2 * MIB, 0),
     b"g-small": (2_000, 2_000),
 }
+UNANSWERED = os.fsencode(sys.argv[2]) if len(sys.argv) > 2 else None
+if UNANSWERED:
+    FILES[UNANSWERED] = (1, 1)
 NAMES = sorted(FILES)
 folder = os.fsencode(sys.argv[1])
 libc = ctypes.CDLL(None, use_errno=True)
@@ -55,6 +59,8 @@ def answer(opcode, node, body):
         name = body.rstrip(b"\0")
         if name not in FILES:
             return 2
+        if name == UNANSWERED:
+            return None
         node = NAMES.index(name) + 2
         return struct.pack("<4Q2I", node, 0, 60, 60, 0, 0) + attributes(node)
     if opcode == 3:  # GETATTR
