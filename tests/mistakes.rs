@@ -15,7 +15,8 @@
 //! over (`cli::plan`), one that shuts hard in mid-run and bad TOML in mid-run (`hands`,
 //! `run::tests`), a target that is not written down (`homeless`), an import that yields nothing
 //! (`cli::import`), a state on a network file system (`ledger::filesystem`), no room for the agent
-//! (`ssh::tests`), a store that rots (`damage`), packs without a ledger (`cli::state`, `rebuild`).
+//! (`ssh::tests`), a store that rots (`damage`), packs without a ledger (`cli::state`, `rebuild`),
+//! landing disks that are full (`disks`). `scripts/lab-clock` has a clock that jumps in mid-run.
 
 mod logins;
 mod midway;
