@@ -39,15 +39,16 @@ impl Drop for DeadDisk {
     }
 }
 
-/// A host with the dead disk as `a` and another one as `b`; nothing where nobody can mount it.
-fn dying(unanswered: &[&str]) -> Option<(Fleet, DeadDisk)> {
+/// A host with the dead disk as `a`, another disk as `b` on the host `other`; nothing where nobody
+/// can mount it.
+fn dying(other: &'static str, unanswered: &[&str]) -> Option<(Fleet, DeadDisk)> {
     if !geteuid().is_root() || !Path::new("/dev/fuse").exists() {
         eprintln!("NOT TESTED: reads that hang: only root mounts a file system, by /dev/fuse");
         return None;
     }
     let fleet = Fleet::new(vec![
         Source { host: "one", id: "a", class: "web" },
-        Source { host: "one", id: "b", class: "bulk" },
+        Source { host: other, id: "b", class: "bulk" },
     ]);
     let settings = fs::read_to_string(fleet.site.path("evac.toml")).unwrap();
     fleet.site.write("evac.toml", &format!("{settings}\n[limits]\npatience = \"1s\"\n"));
@@ -57,8 +58,8 @@ fn dying(unanswered: &[&str]) -> Option<(Fleet, DeadDisk)> {
 }
 
 #[test]
-fn a_walk_that_hangs_fails_its_workload_and_no_other() {
-    let Some((fleet, _disk)) = dying(&["aa-unanswered"]) else { return };
+fn a_walk_that_hangs_fails_its_workload_and_no_other_host() {
+    let Some((fleet, _disk)) = dying("two", &["aa-unanswered"]) else { return };
     let events = fleet.evac(&["--json", "run"]).exits(1).json();
     let report = events.last().unwrap();
     assert_eq!((&report["captured"], &report["failed"]), (&1.into(), &1.into()), "{report}");
@@ -73,7 +74,7 @@ fn a_walk_that_hangs_fails_its_workload_and_no_other() {
 
 #[test]
 fn reads_that_hang_are_left_behind_and_all_else_is_captured() {
-    let Some((fleet, disk)) = dying(&[]) else { return };
+    let Some((fleet, disk)) = dying("one", &[]) else { return };
     let events = fleet.evac(&["--json", "run"]).exits(0).json();
 
     let report = events.last().unwrap();
