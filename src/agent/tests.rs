@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{Read, Write};
 use std::os::unix::{fs::MetadataExt, net::UnixStream};
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use super::*;
 use crate::capture::{Content, Cursor, Entry, Kind, Record};
@@ -73,11 +73,9 @@ impl Landing {
 
     fn order(paths: &[&Path], cursor: Option<Cursor>) -> CaptureOrder {
         use std::os::unix::ffi::OsStrExt;
+        let tree_path = |path: &&Path| TreePath::new(path.as_os_str().as_bytes()).unwrap();
         CaptureOrder {
-            paths: paths
-                .iter()
-                .map(|path| TreePath::new(path.as_os_str().as_bytes()).unwrap())
-                .collect(),
+            paths: paths.iter().map(tree_path).collect(),
             exclude: Vec::new(),
             cutting: Cutting::TREE,
             key: key(),
@@ -87,7 +85,7 @@ impl Landing {
             disk: None,
             skip: Vec::new(),
             is_gentle: false,
-            patience: Duration::from_secs(60),
+            patience: std::time::Duration::MAX,
         }
     }
 

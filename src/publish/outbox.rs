@@ -19,9 +19,9 @@ use crate::model::Timestamp;
 const PAUSE_MIN_MS: u64 = 2_000;
 /// The longest.
 const PAUSE_MAX_MS: u64 = 20_000;
-/// A call of a process that died may still be on its way for so long: longer than anybody waits
-/// for an answer, so that whoever looks then sees what came of it.
-const UNDER_WAY: Duration = Duration::from_secs(10);
+/// A call of a process that died may still be on its way for so long: whoever looks then sees what
+/// came of it.
+const UNDER_WAY: Duration = Duration::from_secs(5);
 /// No destination's `Retry-After` is obeyed for longer.
 const BUSY_MAX: Duration = Duration::from_secs(3_600);
 /// Between two tries of what was refused.

@@ -110,8 +110,8 @@ fn pauses_double_to_twenty_seconds_and_the_destination_may_ask_for_more() {
 #[test]
 fn a_call_that_was_cut_off_by_a_kill_has_time_to_arrive_before_anybody_looks() {
     let rows = begun(vec![row("a", RowKind::Post, 1), row("b", RowKind::Post, 2)]);
-    assert_eq!(next(&rows, &DOES, &[at(50)], at(51)), Step::WaitUntil(at(60)));
-    let step = next(&rows, &DOES, &[at(50)], at(60));
+    assert_eq!(next(&rows, &DOES, &[at(50)], at(51)), Step::WaitUntil(at(55)));
+    let step = next(&rows, &DOES, &[at(50)], at(55));
     assert!(matches!(step, Step::Send { look_first: true, .. }), "{step:?}");
     assert_eq!(subjects(&step), ["a"]);
 }
