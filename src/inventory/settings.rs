@@ -105,7 +105,7 @@ pub struct Window {
 pub struct Ssh {
     /// Login; not root: `sudo -n` is used.
     pub user: String,
-    /// Private keys to try, as written; empty: ssh-agent and the usual files.
+    /// Private keys to try, as written; empty: those of ssh-agent.
     pub identity: Vec<PathBuf>,
     /// Pinned host keys, as written; relative to the site.
     pub known_hosts: PathBuf,
