@@ -9,6 +9,7 @@ mod outbox;
 mod leak;
 mod own;
 mod pages;
+mod pseudo;
 mod texts;
 
 use std::collections::BTreeMap;

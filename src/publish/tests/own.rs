@@ -9,7 +9,7 @@ use crate::publish::own::{Answers, Standing, Step, own_page, questions};
 use crate::publish::token::{Token, TokenFile};
 
 /// An inventory for the customers of [`snapshot`].
-fn inventory(customers: usize) -> Inventory {
+pub(super) fn inventory(customers: usize) -> Inventory {
     let mut text = String::new();
     for number in 0..customers {
         let (high, low) = (number / 200, number % 200);
@@ -28,7 +28,7 @@ fn inventory(customers: usize) -> Inventory {
     read_files(&settings, &[SourceFile::new("inventory.toml", &text)]).inventory
 }
 
-fn tokens(count: usize) -> Vec<Token> {
+pub(super) fn tokens(count: usize) -> Vec<Token> {
     let top = tempfile::tempdir().unwrap();
     let ids: Vec<_> = (0..count).map(|n| format!("zz-customer-{n}").parse().unwrap()).collect();
     let issued = TokenFile::of(top.path()).issue(&ids, "jo", time("2030-03-04T02:50:00Z")).unwrap();

@@ -215,7 +215,8 @@ fn every_page_is_well_formed_small_and_fetches_nothing() {
     }
 }
 
-/// Every element that opens closes, in order; ids are unique; every `#id` that is used exists.
+/// Every element that opens closes, in order; headings leave no level out; ids are unique; every
+/// `#id` that is used exists.
 fn check_tags(html: &str) {
     const VOID: [&str; 5] = ["meta", "link", "br", "img", "!doctype"];
     let without_style = match html.split_once("<style>") {
@@ -227,6 +228,7 @@ fn check_tags(html: &str) {
     let html = without_style.replacen("<style>", "", 1);
     let mut open: Vec<&str> = Vec::new();
     let (mut ids, mut uses) = (Vec::new(), Vec::new());
+    let mut level = 0;
     for piece in html.split('<').skip(1) {
         let (tag, text) = piece.split_once('>').expect("every < has its >");
         assert!(!text.contains('>'), "a bare > near {tag}");
@@ -237,6 +239,10 @@ fn check_tags(html: &str) {
         let name = tag.split([' ', '/']).next().unwrap();
         if !VOID.contains(&name) && !tag.ends_with('/') {
             open.push(name);
+        }
+        if let Some(Ok(below)) = name.strip_prefix('h').map(str::parse::<u8>) {
+            assert!(below <= level + 1, "a heading {below} after one of {level}: {text}");
+            level = below;
         }
         assert_eq!(tag.matches('"').count() % 2, 0, "quotes in {tag}");
         let values = tag.split(' ').filter_map(|part| part.split_once('='));
