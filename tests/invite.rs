@@ -192,6 +192,23 @@ fn a_line_works_once_and_in_its_time_and_who_guesses_gets_silence() {
     soon_gone(&folders);
 }
 
+#[test]
+fn who_is_dialled_in_vain_and_calls_meanwhile_is_taken_at_once() {
+    let fleet = shut_fleet(&["lost"]);
+    let port = free_port();
+    let mut running = Running::start(&fleet);
+    running.until(|event| event["event"] == "host_failed");
+    let line = invite(&fleet, "lost", port, &[]);
+    is_let_in(type_into("sh", text(&line, "line"), only(&["curl"]).path()));
+    let (exit, events) = running.end();
+    assert_eq!(exit, Some(0), "{events:?}");
+    // Where nobody calls the dial goes on for a minute, and every try of it fails.
+    let called = events.iter().position(noted("its agent called")).unwrap();
+    let failed = |event: &Value| event["event"] == "host_failed";
+    assert_eq!(events[called..].iter().filter(|event| failed(event)).count(), 0, "{events:?}");
+    assert_eq!(events.last().unwrap()["captured"], json!(1));
+}
+
 /// All files of the state that are no packs, together.
 fn everything(state: &Path) -> Vec<u8> {
     let files = crate::site::fleet::files_beneath(state);

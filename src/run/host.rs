@@ -97,9 +97,15 @@ async fn ready<'a>(
     ladder: &mut Option<Ladder>,
 ) -> Result<&'a mut Trunk, TalkError> {
     if talk.is_none() {
-        let line = match shared.lobby.line(host, shared).await {
-            Some(called) => called?,
-            None => shared.reach.agent(host, Grant::Read, shared).await?,
+        let line = loop {
+            if let Some(called) = shared.lobby.line(host, shared).await {
+                break called?;
+            }
+            match shared.reach.agent(host, Grant::Read, shared).await {
+                // Somebody invited it while it was dialled in vain.
+                Err(_) if shared.lobby.is_here(&host.id) => {}
+                reached => break reached?,
+            }
         };
         let ladder = ladder.take().unwrap_or_else(|| shared.ladder());
         *talk = Some(Trunk::new(shared, host, line, ladder));

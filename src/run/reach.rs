@@ -177,9 +177,18 @@ impl Reach {
             self.dialler.reset(&endpoint);
         }
         // Where somebody waits, who does not answer is knocked at, and takes nobody's place.
-        let connection = match shared.waits {
-            None => self.dial(&endpoint, &waiting).await?,
-            Some(_) => self.dial_once(&endpoint).await?,
+        let dial = async {
+            match shared.waits {
+                None => self.dial(&endpoint, &waiting).await,
+                Some(_) => self.dial_once(&endpoint).await,
+            }
+        };
+        let connection = tokio::select! {
+            dialled = dial => dialled?,
+            () = shared.lobby.called(&host.id) => return Err(TalkError::new(
+                Reason::Unreachable,
+                "it called meanwhile",
+            )),
         };
         let known = shared.known_machine(&host.id)?;
         let started = self.meet(&connection, host, known.as_ref(), generation, grant).await;

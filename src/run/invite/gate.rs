@@ -77,6 +77,7 @@ impl Gate for Lobby {
         // A connection that it has besides is dead, whether that was seen here or not.
         self.hang_up(&host);
         self.here().insert(host.clone(), visit);
+        self.calls.notify_waiters();
         self.comes(&host);
     }
 

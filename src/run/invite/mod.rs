@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::model::{Clock, Event, HostId, Steer};
@@ -47,6 +48,8 @@ pub struct Lobby {
     /// The file cannot be read: nothing is written over it.
     unreadable: Option<String>,
     here: Mutex<BTreeMap<HostId, Visit>>,
+    /// Rung whenever an agent calls.
+    calls: Notify,
     working: Mutex<Working>,
     listeners: Mutex<BTreeMap<SocketAddr, JoinHandle<()>>>,
     front: Mutex<Option<Arc<Front>>>,
@@ -73,6 +76,7 @@ impl Lobby {
             book: Mutex::new(book),
             unreadable,
             here: Mutex::default(),
+            calls: Notify::new(),
             working: Mutex::default(),
             listeners: Mutex::default(),
             front: Mutex::default(),
@@ -123,8 +127,24 @@ impl Lobby {
     /// It is away until its agent is here.
     pub(super) fn wait_for(&self, host: &HostId) {
         self.hands.schedule().send_away(host);
-        if self.here().get(host).is_some_and(|visit| !visit.is_gone()) {
+        if self.is_here(host) {
             self.comes(host);
+        }
+    }
+
+    /// Is its agent on the line by an invitation that stands, and not at work yet?
+    pub(super) fn is_here(&self, host: &HostId) -> bool {
+        self.expects(host).is_some() && self.here().get(host).is_some_and(|visit| !visit.is_gone())
+    }
+
+    /// Until its agent is on the line.
+    pub(super) async fn called(&self, host: &HostId) {
+        loop {
+            let call = self.calls.notified();
+            if self.is_here(host) {
+                return;
+            }
+            call.await;
         }
     }
 
