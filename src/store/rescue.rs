@@ -2,8 +2,8 @@
 //!
 //! **Promises.** What moves is opened and hashed, and durable in its new place before the old
 //! one is removed; and nothing is removed in which something still lies that a pass names.
-//! While a pass names what is lost, the damaged pack is kept below [`EVIDENCE`] as it was:
-//! somebody may get more out of it than evac can. Killed in between, both are there, and the
+//! While a pass names what is lost, or cannot be read and may name it, the damaged pack is kept
+//! below [`EVIDENCE`] as it was: somebody may get more out of it than evac can. Killed in between, both are there, and the
 //! next try goes on.
 
 use std::collections::HashSet;
@@ -82,24 +82,29 @@ fn move_out(store: &Store, writer: &mut Writer, name: &PackName) -> Result<bool,
     Ok(true)
 }
 
-/// Numbers of packs in which something lies that a pass names; and does one name what is lost?
+/// Numbers of packs in which something lies that a pass names; and may one name what is lost?
 fn needed(store: &Store, passes: &[PassRef]) -> Result<(HashSet<u32>, bool), MirrorError> {
     let (mut needed, mut is_lossy) = (HashSet::new(), false);
     for pass in passes {
         let mut opened = match Pass::open(store.disk(), &pass.name) {
             Ok(opened) => opened,
-            Err(error) if error.is_damage() => continue,
+            // Nobody knows what it names: it may be what is lost.
+            Err(error) if error.is_damage() => {
+                is_lossy = true;
+                continue;
+            }
             Err(error) => return Err(error.into()),
         };
         if !pass.ends.is_empty() {
             opened.limit(&furthest(&pass.ends, opened.seal()));
         }
-        walk(&opened, |step| {
-            if let Named::Chunk { id, .. } = step {
+        walk(&opened, |step| match step {
+            Named::Chunk { id, .. } => {
                 let place = store.locate(id);
                 is_lossy |= place.is_none();
                 needed.extend(place.map(Place::pack));
             }
+            Named::Fault(_) => is_lossy = true,
         });
     }
     Ok((needed, is_lossy))

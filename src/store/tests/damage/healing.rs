@@ -122,3 +122,25 @@ fn a_healed_pack_is_cleared_and_what_is_needed_of_it_moves() {
     assert_eq!(store.unwell_packs().unwrap(), []);
     assert_eq!(clear(), 0);
 }
+
+#[test]
+fn while_somebody_cannot_be_asked_what_he_needs_a_damaged_pack_stays_as_evidence() {
+    for is_open in [true, false] {
+        let captured = capture();
+        let pack = flip(&captured, "acme", 0);
+        list(&captured);
+        let (_, mut writer, _) = captured.bench.open().unwrap();
+        append(&captured.bench, &mut writer, "gamma", &[noise(1, 2_000)]);
+        writer.close().unwrap();
+        // The others miss nothing. Acme needs the rest of that pack, and its list of pieces rotted.
+        let files = captured.bench.files(&captured.passes[0].name.file(""));
+        let rots = |file: &&String| is_open != file.ends_with("/head");
+        for file in files.iter().filter(rots) {
+            captured.bench.disk.damage(file, |bytes| *bytes.last_mut().unwrap() ^= 1);
+        }
+        let (store, writer, _) = captured.bench.open().unwrap();
+        assert_eq!(rescue(&store, writer, &captured.passes).unwrap(), 1);
+        let kept = pack.replacen("packs/", "evidence/", 1);
+        assert!(captured.bench.files("").contains(&kept), "{files:?}");
+    }
+}
