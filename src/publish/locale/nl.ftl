@@ -21,7 +21,7 @@ date-and-time = { $day } { $month ->
 
 as-of = Stand van { $local } ({ $utc })
 as-of-utc = Stand van { $utc }
-next-update = Volgende bericht uiterlijk { $time }. Is het later, dan zijn wij te laat.
+next-update = Volgend bericht uiterlijk { $time }. Is het later, dan zijn wij te laat.
 
 ## Kop
 page-title = { $headline } – { $name }

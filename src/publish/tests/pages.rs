@@ -165,7 +165,7 @@ fn the_page_says_how_far_it_is_and_when_it_speaks_again() {
     for expected in [
         "1.311 van 1.312 klanten gekopieerd",
         "Stand van 4 maart 2030, 03:50 CET (02:50 UTC).",
-        "Volgende bericht uiterlijk 04:20 CET. Is het later, dan zijn wij te laat.",
+        "Volgend bericht uiterlijk 04:20 CET. Is het later, dan zijn wij te laat.",
     ] {
         assert!(text.contains(expected), "`{expected}` is not in: {text}");
     }
