@@ -49,7 +49,7 @@ mod wire;
 use std::path::PathBuf;
 
 pub use channel::{Exec, ExecReader, ExecWriter, Exit};
-pub use client_config::{ConfigQuestion, Configured, Hop, configured};
+pub use client_config::{ConfigQuestion, Configured, Explained, Hop, configured, explained};
 pub use connect::Purpose;
 pub use connection::{Connection, Output};
 pub use dial::{DialLimits, Dialler};
