@@ -38,6 +38,8 @@ pub struct AgentFacts {
     pub boot_id: String,
     /// Seconds since 1970 on its clock.
     pub clock_s: i64,
+    /// The process of a former agent that hangs in the kernel and was left behind.
+    pub left_behind: Option<u32>,
 }
 
 /// A file with several names, before its content is read.
