@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::geteuid;
+use serde_json::Value;
 
-use crate::site::fleet::{Fleet, Source, files_beneath};
+use crate::site::fleet::{Fleet, Running, Source, files_beneath};
 
 /// The file system of `dead_disk.py`, mounted.
 struct DeadDisk {
@@ -58,11 +59,21 @@ fn dying(other: &'static str, unanswered: &[&str]) -> Option<(Fleet, DeadDisk)> 
 }
 
 #[test]
-fn a_walk_that_hangs_fails_its_workload_and_no_other_host() {
-    let Some((fleet, _disk)) = dying("two", &["aa-unanswered"]) else { return };
+fn a_walk_that_hangs_fails_its_workload_and_no_other_of_its_host() {
+    let Some((fleet, _disk)) = dying("one", &["aa-unanswered"]) else { return };
+    // The landing site dies while the walk hangs: nobody can end that agent any more.
+    let mut running = Running::start(&fleet);
+    running.until(|event| event["event"] == "capture_started");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    running.kill();
     let events = fleet.evac(&["--json", "run"]).exits(1).json();
     let report = events.last().unwrap();
     assert_eq!((&report["captured"], &report["failed"]), (&1.into(), &1.into()), "{report}");
+    let is_told = |event: &Value| {
+        let text = event["text"].as_str().unwrap_or_default();
+        event["what"] == "host/one" && text.contains("was killed and left behind")
+    };
+    assert_eq!(events.iter().filter(|event| is_told(event)).count(), 1, "{events:?}");
     let failed = events.iter().find(|event| event["event"] == "capture_failed").unwrap();
     assert_eq!((&failed["workload"], &failed["reason"]), (&"a".into(), &"source-error".into()));
     let detail = failed["detail"].as_str().unwrap();

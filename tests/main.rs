@@ -51,6 +51,8 @@ mod steer;
 #[cfg(test)]
 mod survey;
 #[cfg(test)]
+mod target;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod wait;

@@ -2,7 +2,9 @@
 //!
 //! **Invariants.**
 //! - One agent at a time holds the folder's lock. A session of a higher generation ends the holder;
-//!   one of a lower generation is refused.
+//!   one of a lower generation is refused. A holder that was killed and hangs in the kernel, in a
+//!   read that never comes back, does nothing any more: it keeps its lock, and the session takes a
+//!   new one in its place.
 //! - Only files that evac put there are removed, and the folder only if nothing else is in it.
 
 use std::fs::{File, OpenOptions};
@@ -26,12 +28,15 @@ pub(super) const DISKS: &str = "disks";
 pub(super) const READ_ONLY: &str = "read-only";
 /// How often, and how long apart, a holder is given the chance to go by itself.
 const PATIENCE: (u32, Duration) = (50, Duration::from_millis(100));
+/// From then on it is killed, and from then on one that hangs is left behind.
+const KILLS: (u32, u32) = (20, 30);
 
 /// The folder, held.
 #[derive(Debug)]
 pub struct Lair {
     folder: PathBuf,
     lock: File,
+    left_behind: Option<Pid>,
 }
 
 /// Why the folder cannot be held.
@@ -57,21 +62,28 @@ impl Lair {
     /// Takes the folder over; ends an older agent that still holds it.
     pub fn enter(folder: &Path, generation: Generation) -> Result<Self, LairError> {
         let failed = |source| LairError::Io { folder: folder.to_owned(), source };
-        let mut lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(folder.join(LOCK))
-            .map_err(failed)?;
+        let mut lock = open(folder).map_err(failed)?;
+        let mut left_behind = None;
         for attempt in 0..PATIENCE.0 {
+            if attempt >= KILLS.1
+                && let Some((pid, holder)) = read_holder(&mut lock)
+                && holder < generation
+                && hangs(pid)
+            {
+                replace(&folder.join(LOCK), &lock).map_err(failed)?;
+                left_behind = Some(pid);
+                lock = open(folder).map_err(failed)?;
+            }
             if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                // A lock that somebody took the name from is worth nothing.
+                if !is_at(&folder.join(LOCK), &lock).map_err(failed)? {
+                    lock = open(folder).map_err(failed)?;
+                    continue;
+                }
                 lock.set_len(0).map_err(failed)?;
                 lock.rewind().map_err(failed)?;
                 writeln!(lock, "{} {}", std::process::id(), generation.0).map_err(failed)?;
-                return Ok(Self { folder: folder.to_owned(), lock });
+                return Ok(Self { folder: folder.to_owned(), lock, left_behind });
             }
             let Some((pid, holder)) = read_holder(&mut lock) else {
                 std::thread::sleep(PATIENCE.1);
@@ -80,7 +92,7 @@ impl Lair {
             if holder >= generation {
                 return Err(LairError::Newer(holder.0));
             }
-            let signal = if attempt < 20 { Signal::TERM } else { Signal::KILL };
+            let signal = if attempt < KILLS.0 { Signal::TERM } else { Signal::KILL };
             // It may have ended meanwhile; the next look tells.
             let _ = kill_process(pid, signal);
             std::thread::sleep(PATIENCE.1);
@@ -92,6 +104,11 @@ impl Lair {
     /// Device and inode, so that the folder is never captured.
     pub fn inode(&self) -> Option<(u64, u64)> {
         std::fs::metadata(&self.folder).ok().map(|meta| (meta.dev(), meta.ino()))
+    }
+
+    /// The former agent, if it hangs in the kernel and stays behind.
+    pub fn left_behind(&self) -> Option<u32> {
+        self.left_behind.map(|pid| pid.as_raw_nonzero().get().unsigned_abs())
     }
 
     /// Removes what evac put there. Names that evac does not know stay, and so does the folder
@@ -117,6 +134,47 @@ impl Lair {
         drop(self.lock);
         std::fs::remove_dir(&self.folder)
     }
+}
+
+fn open(folder: &Path) -> std::io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(folder.join(LOCK))
+}
+
+/// Takes the name of a lock away from whoever holds it, unless somebody did so before.
+fn replace(path: &Path, held: &File) -> std::io::Result<()> {
+    if is_at(path, held)? { std::fs::remove_file(path) } else { Ok(()) }
+}
+
+/// Is `path` the name of the file that is open?
+fn is_at(path: &Path, open: &File) -> std::io::Result<bool> {
+    let open = open.metadata()?;
+    match std::fs::symlink_metadata(path) {
+        Ok(there) => Ok((open.dev(), open.ino()) == (there.dev(), there.ino())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Is nothing left of a process but what waits in the kernel and cannot be ended?
+fn hangs(pid: Pid) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()));
+    let states: Option<Vec<char>> =
+        threads.ok().map(|all| all.flatten().filter_map(|it| state(&it.path())).collect());
+    states
+        .is_some_and(|all| all.contains(&'D') && all.iter().all(|it| ['D', 'Z', 'X'].contains(it)))
+}
+
+/// The state of a thread, as proc(5) has it.
+fn state(thread: &Path) -> Option<char> {
+    let text = std::fs::read_to_string(thread.join("stat")).ok()?;
+    text.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
 /// Process and generation of whoever holds the lock.

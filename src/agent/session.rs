@@ -136,6 +136,8 @@ struct Session {
 pub struct Home {
     /// Its folder, where lanes may join; `None`: they cannot.
     pub folder: Option<PathBuf>,
+    /// The process of a former agent that hangs in the kernel and was left behind.
+    pub left_behind: Option<u32>,
     /// Folders of ours that no capture may contain, by device and inode.
     pub skip: Vec<(u64, u64)>,
     /// In a rescue system: where the machine's file systems are opened, before all else.
@@ -165,6 +167,9 @@ pub fn serve(
         let _ = session.outbox.send(&ToLanding::Failed { reason, detail });
     }
     session.end_job();
+    if !matches!(outcome, Ok(Ending::Disconnected)) {
+        session.outbox.close();
+    }
     drop(session);
     finish_writing(writer, &outcome)?;
     outcome
@@ -282,7 +287,7 @@ impl Session {
             granted.check_grant(grant).map_err(Stop::Failed)?;
         }
         self.grant = Some(grant);
-        Ok(self.outbox.send(&ToLanding::Hello(facts()))?)
+        Ok(self.outbox.send(&ToLanding::Hello(facts(self.home.left_behind)))?)
     }
 
     fn root(&self) -> Result<PathBuf, Stop> {
@@ -373,7 +378,7 @@ impl From<WireError> for Stop {
     }
 }
 
-fn facts() -> AgentFacts {
+fn facts(left_behind: Option<u32>) -> AgentFacts {
     let uname = rustix::system::uname();
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     AgentFacts {
@@ -383,5 +388,6 @@ fn facts() -> AgentFacts {
         hostname: crate::model::text::bounded(&uname.nodename().to_string_lossy(), 255),
         boot_id: boot_id.trim().chars().take(64).collect(),
         clock_s: crate::agent::walk_job::clock_s(),
+        left_behind,
     }
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::agent::outbox::{Disconnected, Outbox};
 use crate::agent::place::{ChunkFault, Chunks, OwnerMap, PlaceError, PlaceOptions, Placer};
 use crate::agent::session::Stop;
-use crate::capture::{Beneath, Owners};
+use crate::capture::{Beneath, Owners, Record};
 use crate::chunk::DomainKey;
 use crate::chunk::frame::{FrameError, OpenFrame, open};
 use crate::model::{ChunkId, Reason};
@@ -48,7 +48,11 @@ impl PlaceJob {
     pub fn take(&mut self, message: ToAgent) -> Result<(), Stop> {
         let is_ours = matches!(
             message,
-            ToAgent::Key(_) | ToAgent::Frame(_) | ToAgent::Batch { .. } | ToAgent::PlaceEnd
+            ToAgent::Key(_)
+                | ToAgent::Look { .. }
+                | ToAgent::Frame(_)
+                | ToAgent::Batch { .. }
+                | ToAgent::PlaceEnd
         );
         if !is_ours {
             let what = "an order that does not belong to a restore";
@@ -146,14 +150,19 @@ fn place(order: &PlaceOrder, queue: &Receiver<ToAgent>, outbox: &Outbox) -> Resu
         create_root: true,
         ..PlaceOptions::default()
     };
+    let is_free = is_free(order.root.as_path());
     let mut placer = Placer::open(order.root.as_path(), options)?;
-    outbox.send(&ToLanding::PlaceReady)?;
+    outbox.send(&ToLanding::PlaceReady { is_free })?;
     let mut key: Option<DomainKey> = None;
     let mut larder = Larder::default();
     let mut unsynced_bytes = 0;
     while let Ok(message) = queue.recv() {
         match message {
             ToAgent::Key(new) => key = Some(*new),
+            ToAgent::Look { number, records } => {
+                look(&placer, &records)?;
+                outbox.send(&ToLanding::Looked { number })?;
+            }
             ToAgent::Frame(bytes) => {
                 let what = "a frame without a key".to_owned();
                 let key = key.as_ref().ok_or(Failure::Failed(Reason::Protocol, what))?;
@@ -179,6 +188,23 @@ fn place(order: &PlaceOrder, queue: &Receiver<ToAgent>, outbox: &Outbox) -> Resu
         }
     }
     Ok(())
+}
+
+/// Does nothing stand beneath `root`?
+fn is_free(root: &Path) -> bool {
+    match std::fs::read_dir(root) {
+        Ok(mut names) => names.next().is_none(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+/// Refuses what stands in the way, before anything is written.
+fn look(placer: &Placer, records: &[Record]) -> Result<(), PlaceError> {
+    let entries = records.iter().filter_map(|record| match record {
+        Record::Node(entry) => Some(entry),
+        _ => None,
+    });
+    entries.into_iter().find_map(|entry| placer.refusal(entry)).map_or(Ok(()), Err)
 }
 
 fn finish(placer: Placer, outbox: &Outbox) -> Result<(), Failure> {

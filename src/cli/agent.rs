@@ -51,6 +51,7 @@ pub fn run(args: &AgentArgs) -> Exit {
     let hideout = args.disks.then(|| Arc::new(Hideout::enter(&args.folder)));
     let home = Home {
         folder: Some(args.folder.clone()),
+        left_behind: lair.left_behind(),
         skip: lair.inode().into_iter().collect(),
         hideout: hideout.clone(),
         granted: None,
@@ -62,7 +63,12 @@ pub fn run(args: &AgentArgs) -> Exit {
     let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE_BYTES);
     let heard = || watch.heard();
     match serve(std::io::stdin().lock(), Raw(stdout), home, &heard) {
-        Ok(Ending::Bye) => watch.leave(),
+        Ok(Ending::Bye) => {
+            let left = watch.leave();
+            // A read that hangs in the kernel keeps the process, and must not keep the streams.
+            let _ = close_stdio();
+            left
+        }
         Ok(Ending::Disconnected) => {
             let _ = close_stdio();
             watch.wait_for_silence();

@@ -132,6 +132,8 @@ pub struct ImportArgs {
 pub enum ImportKind {
     /// A table with one customer, host or workload a line
     Csv,
+    /// Names of ~/.ssh/config or a file like it, as `ssh -G` explains them
+    SshConfig,
 }
 
 /// List every mistake in settings and inventory at once, offline

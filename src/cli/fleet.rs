@@ -9,9 +9,9 @@ use crate::cli::failure::Failure;
 use crate::cli::site::{Loaded, Reading};
 use crate::cli::window;
 use crate::inventory::what::{self, Selection, Standing};
-use crate::inventory::{Customer, Host, Inventory, Settings, Workload};
+use crate::inventory::{Customer, Host, Inventory, Settings, Window, Workload};
 use crate::ledger::Ledger;
-use crate::ledger::snapshot::{CaptureState, RestoreState, Snapshot, Window};
+use crate::ledger::snapshot::{CaptureState, RestoreState, Snapshot};
 use crate::ledger::view::{CustomerView, FleetView, HostView, WorkloadView};
 use crate::model::{Bytes, HostId, PublicWord, Reason, Timestamp, WorkloadId};
 use crate::run::survey::HostFacts;
@@ -30,9 +30,7 @@ pub fn fleet_view(
         hosts: (inventory.hosts.iter().filter(|host| host.capture))
             .map(|host| self::host(host, surveyed.get(&host.id)))
             .collect(),
-        windows: windows
-            .map(|window| Window { opens: window.opens, closes: window.closes, hard: window.hard })
-            .collect(),
+        windows: windows.map(Window::span).collect(),
         running,
         timezone: Some(settings.site.timezone.clone()),
     }

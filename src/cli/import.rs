@@ -3,6 +3,8 @@
 //! Importing a file again replaces what its import wrote before, and nothing else: what people
 //! write stands in other files, which overlay it.
 
+mod ssh_config;
+
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
@@ -39,18 +41,19 @@ struct Note<'a> {
     what: &'a str,
 }
 
+const CSV_HINT: &str = "The first line names the columns, such as: customer, host, address, paths.";
+const SSH_HINT: &str = "Hosts are the names after `Host`, without `*`, `?` and `!`.";
+
 /// Imports one file.
 pub fn run(global: &Global, args: &ImportArgs) -> Result<Exit, Failure> {
     let settings = global.read_files()?.settings;
-    let bytes = read(&args.file)?;
     let name = shown(Path::new(args.file.file_name().unwrap_or_default()));
-    let (imported, kind) = match args.kind {
-        ImportKind::Csv => (import::csv(&bytes, &name), "csv"),
+    let (imported, kind, hint) = match args.kind {
+        ImportKind::Csv => (import::csv(&read(&args.file)?, &name), "csv", CSV_HINT),
+        ImportKind::SshConfig => (ssh_config::read(&args.file, &name)?, "ssh-config", SSH_HINT),
     };
     let imported = imported.map_err(|error| {
-        Failure::usage(format!("cannot import {}", shown(&args.file)))
-            .because(&error)
-            .hint("The first line names the columns, such as: customer, host, address, paths.")
+        Failure::usage(format!("cannot import {}", shown(&args.file))).because(&error).hint(hint)
     })?;
     let folder = global.site.join(INVENTORY_FOLDER);
     files::make_folder(&folder)?;

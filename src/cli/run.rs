@@ -7,6 +7,7 @@
 pub mod bells;
 mod decisions;
 mod guard;
+mod planner;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -22,7 +23,7 @@ use crate::inventory::document::SourceFile;
 use crate::ledger::Ledger;
 use crate::ledger::snapshot::{CaptureState, CaptureStatus, Snapshot};
 use crate::model::{EventSink, HostId, RunReport, Span, WorkloadId};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, PlanFile};
 use crate::run::heal::Ward;
 use crate::run::stop::Stop;
 use crate::run::{Options, Pace, RunEnd};
@@ -34,12 +35,14 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     window::heed(&mut loaded.settings, &writing.ledger)?;
     let (_, snapshot) = fleet::look(&writing.ledger, &loaded, true, global.now())?;
     let (file, chosen) = chosen(args, &loaded, &snapshot)?;
-    let plan = make_plan(global, &loaded, (&writing.ledger, &snapshot), file)?;
+    let (plan, file) = make_plan(global, &loaded, (&writing.ledger, &snapshot), file)?;
+    let planner = Arc::new(planner::Again::new(&loaded.settings, &writing.ledger, file));
     let mut options = work(&loaded, &snapshot, &plan, chosen.as_ref());
     options.accept_losses = args.accept_losses;
     options.waits = args.wait;
     options.waits_for_space = !args.stop_when_full;
-    options.closes = window::hard_end(&loaded.settings, global.now());
+    // A further pass keeps its own order.
+    options.planner = (!args.again).then_some(planner);
     decisions::heed(&mut options, &loaded, &writing.ledger, &snapshot)?;
     options.ward = Arc::new(content(ward, chosen.as_ref()));
     options.refuse(guard::refusals(global, &loaded, &writing)?);
@@ -120,11 +123,12 @@ fn make_plan(
     loaded: &Loaded,
     (ledger, snapshot): (&Ledger, &Snapshot),
     file: Option<&Path>,
-) -> Result<Plan, Failure> {
+) -> Result<(Plan, Option<PlanFile>), Failure> {
     let facts = plan_facts(ledger, &loaded.inventory, snapshot)?;
     let options = plan::Options::at(global.now());
     let Some(path) = file else {
-        return Ok(plan::plan(&loaded.inventory, &loaded.settings, &facts, &options));
+        let plan = plan::plan(&loaded.inventory, &loaded.settings, &facts, &options);
+        return Ok((plan, None));
     };
     let path = &global.named(path);
     let text = std::fs::read_to_string(path).map_err(|error| {
@@ -146,7 +150,8 @@ fn make_plan(
         Failure::usage(format!("{} cannot be followed: {}", path.display(), lines.join("; ")))
             .hint("`evac plan` writes a new one.")
     })?;
-    Ok(plan::follow(&loaded.inventory, &loaded.settings, &facts, &options, &file))
+    let plan = plan::follow(&loaded.inventory, &loaded.settings, &facts, &options, &file);
+    Ok((plan, Some(file)))
 }
 
 /// Workloads that the plan does not see done in time.

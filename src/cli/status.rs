@@ -103,9 +103,10 @@ fn show(global: &Global, args: &StatusArgs) -> Result<Shown, Failure> {
     let is_told = !args.brief && !global.json;
     let promise = crate::publish::update::public(&reading.ledger.posts()?);
     let promise = crate::cli::publish::reminder(&promise, snapshot.as_of).filter(|_| is_told);
+    let does = if term::is_between_windows(&snapshot) { "Waiting for access" } else { "At work" };
     let at_work = reading.running.filter(|_| is_told).map(|holder| {
         format!(
-            "At work: process {} on {} ({}) since {}.\n",
+            "{does}: process {} on {} ({}) since {}.\n",
             holder.pid, holder.host, holder.operator, holder.since
         )
     });

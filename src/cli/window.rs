@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cli::args::WindowArgs;
 use crate::cli::{Exit, Failure, Global, hands, print};
-use crate::inventory::{Origin, Settings, Window};
+use crate::inventory::{Settings, tell_end};
 use crate::ledger::{Ledger, ToldWindow};
 use crate::model::{Event, Timestamp};
 use crate::run::control::{Ask, Said};
@@ -44,7 +44,7 @@ pub fn run(global: &Global, args: &WindowArgs) -> Result<Exit, Failure> {
 fn sentence(closes: Timestamp, hard: bool, running: bool, now: Timestamp) -> String {
     let then = match (hard, running) {
         (true, true) if closes <= now => "the run ends now",
-        (true, true) => "the run ends then",
+        (true, true) => "the run stops then",
         (true, false) => "a run ends then",
         (false, _) => "plans and estimates go by it, runs copy on as long as hosts answer",
     };
@@ -54,31 +54,15 @@ fn sentence(closes: Timestamp, hard: bool, running: bool, now: Timestamp) -> Str
 /// Makes `settings` say what was told last: of the window that had opened by then.
 pub fn heed(settings: &mut Settings, ledger: &Ledger) -> Result<(), Failure> {
     if let Some(ToldWindow { closes, hard }) = ledger.told_window()? {
-        tell(&mut settings.windows, closes, hard);
+        tell_end(&mut settings.windows, closes, hard);
     }
     Ok(())
-}
-
-fn tell(windows: &mut Vec<Window>, closes: Timestamp, hard: bool) {
-    let had_opened = |window: &&mut Window| window.opens.is_none_or(|opens| opens < closes);
-    if let Some(window) = windows.iter_mut().rfind(had_opened) {
-        (window.closes, window.hard) = (Some(closes), hard);
-    } else {
-        let origin = Origin { file: "the ledger".into(), line: 0 };
-        windows.insert(0, Window { opens: None, closes: Some(closes), hard, origin });
-    }
-}
-
-/// When a run has to end: where a window is hard, at its end.
-pub fn hard_end(settings: &Settings, now: Timestamp) -> Option<Timestamp> {
-    let is_over = |window: &&Window| window.closes.is_some_and(|closes| closes <= now);
-    let current = settings.windows.iter().find(|window| !is_over(window))?;
-    current.closes.filter(|_| current.hard)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::{Origin, Window};
 
     fn at(hour: i64) -> Timestamp {
         Timestamp::from_second(1_900_000_000 + hour * 3_600)
@@ -92,7 +76,7 @@ mod tests {
     #[test]
     fn what_is_told_is_of_the_window_that_had_opened() {
         let check = |mut windows: Vec<Window>, expected: &[(Option<i64>, i64)]| {
-            tell(&mut windows, at(5), true);
+            tell_end(&mut windows, at(5), true);
             let ends: Vec<_> = windows.iter().map(|it| (it.opens, it.closes)).collect();
             let expected: Vec<_> =
                 expected.iter().map(|(opens, closes)| (opens.map(at), Some(at(*closes)))).collect();
@@ -106,15 +90,9 @@ mod tests {
             &[(Some(0), 5), (Some(24), 30)],
         );
         check(vec![window(Some(24), Some(30))], &[(None, 5), (Some(24), 30)]);
-    }
-
-    #[test]
-    fn only_a_hard_window_ends_runs() {
-        let mut settings = Settings::named("x");
-        settings.windows = vec![window(Some(0), Some(3))];
-        assert_eq!(hard_end(&settings, at(1)), None);
-        settings.windows[0].hard = true;
-        assert_eq!(hard_end(&settings, at(1)), Some(at(3)));
-        assert_eq!(hard_end(&settings, at(4)), None, "it is over, and hosts answer all the same");
+        check(
+            vec![window(Some(24), Some(30)), window(Some(0), Some(3))],
+            &[(Some(24), 30), (Some(0), 5)],
+        );
     }
 }

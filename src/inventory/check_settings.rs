@@ -72,11 +72,13 @@ fn windows(settings: &Settings, problems: &mut Vec<Problem>) {
             problems.push(Problem::error(&window.origin, what));
         }
     }
-    for pair in settings.windows.windows(2) {
+    let mut in_order: Vec<_> = settings.windows.iter().collect();
+    in_order.sort_by_key(|window| window.opens);
+    for pair in in_order.windows(2) {
         let (Some(closes), Some(opens)) = (pair[0].closes, pair[1].opens) else { continue };
         if opens < closes {
             let what = format!("this window opens ({opens}) before the former closes ({closes})");
-            let hint = "Write windows in order of time, none within another.";
+            let hint = "Write them as one window, or correct their times.";
             problems.push(Problem::error(&pair[1].origin, what).hint(hint));
         }
     }

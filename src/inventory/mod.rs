@@ -59,7 +59,7 @@ pub use reading::{
     store_disks,
 };
 pub use rescue::{Access, Rescue};
-pub use settings::{Resource, ResourceKind, Settings, StoreDisk, Window};
+pub use settings::{Resource, ResourceKind, Settings, StoreDisk, Window, tell_end};
 pub use settings_page::Wording;
 pub use ways::{ClientConfig, Ways};
 

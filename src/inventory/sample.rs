@@ -50,7 +50,7 @@ mod tests {
         let reading = reading(&settings, &inventory);
         assert_eq!(reading.problems, []);
         let keys = "name timezone languages opens closes hard user identity known_hosts \
-             password_command sudo_password_command config legacy landing \
+             password_command sudo_password_command passphrase_command config legacy landing \
              hosts id rate kind readers dedup address port capacity beat review next alarm page \
              secret notify calls language components path url region body contact advice logo \
              colour smallest_group templates";
@@ -58,9 +58,9 @@ mod tests {
             assert!(settings.contains(&format!("\n{key} = ")), "{key}");
         }
         let keys = "id name tier language contacts domains group labels hold suspended address \
-             port user identity host_key password_command sudo_password_command config \
-             legacy jump uplink uses rate disk customer capture impact target \
-             access rescue_root rescue_disks rescue_without rescue_host_key \
+             port user identity host_key password_command sudo_password_command \
+             passphrase_command config legacy jump uplink uses rate disk customer capture impact \
+             target access rescue_root rescue_disks rescue_without rescue_host_key \
              label kind paths exclude class bytes addresses restore accept recheck \
              checks";
         for key in keys.split(' ') {

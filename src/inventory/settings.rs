@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::inventory::settings_publish::Publish;
 use crate::inventory::{Alert, Class, Dedup, Origin, Target, Ways};
-use crate::model::{Bytes, Rate, ResourceId, Span, TierName, Timestamp};
+use crate::model::{self, Bytes, Rate, ResourceId, Span, TierName, Timestamp, Windows};
 
 /// Weight of a customer without a tier.
 pub const DEFAULT_WEIGHT: f64 = 1.0;
@@ -98,6 +98,25 @@ pub struct Window {
     pub hard: bool,
     /// Where it was written.
     pub origin: Origin,
+}
+
+impl Window {
+    /// When it is.
+    pub fn span(&self) -> model::Window {
+        model::Window { opens: self.opens, closes: self.closes, hard: self.hard }
+    }
+}
+
+/// Makes `windows` say what somebody was told: of the last that has opened by then.
+pub fn tell_end(windows: &mut Vec<Window>, closes: Timestamp, hard: bool) {
+    let had_opened = |window: &&mut Window| window.opens.is_none_or(|opens| opens < closes);
+    let opened = windows.iter_mut().filter(had_opened);
+    if let Some(window) = opened.max_by_key(|window| window.opens) {
+        (window.closes, window.hard) = (Some(closes), hard);
+    } else {
+        let origin = Origin { file: "the ledger".into(), line: 0 };
+        windows.insert(0, Window { opens: None, closes: Some(closes), hard, origin });
+    }
 }
 
 /// How hosts are reached unless they say otherwise.
@@ -227,12 +246,9 @@ impl Settings {
         tier.and_then(|tier| self.tiers.get(tier)).copied().unwrap_or(DEFAULT_WEIGHT)
     }
 
-    /// The window that is open at `now`, else the next one; an unknown end never passes.
-    pub fn window_at(&self, now: Timestamp) -> Option<&Window> {
-        self.windows
-            .iter()
-            .filter(|window| window.closes.is_none_or(|closes| closes > now))
-            .min_by_key(|window| window.opens.map_or(i64::MIN, Timestamp::as_second))
+    /// The access windows in order of time.
+    pub fn access(&self) -> Windows {
+        Windows::new(self.windows.iter().map(Window::span))
     }
 }
 

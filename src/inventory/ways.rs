@@ -12,12 +12,16 @@ use crate::model::text::bounded;
 
 /// What stands for a host in the arguments of a program, in braces.
 pub const PLACEHOLDERS: [&str; 4] = ["id", "address", "port", "user"];
+/// What stands for the file of a key, where one has a passphrase.
+const KEY_PLACEHOLDER: &str = "key";
 /// Longest piece of a user's text repeated in a message.
 const SHOWN_MAX: usize = 80;
 const COMMAND_HINT: &str =
     "Write a program and its arguments: password_command = [\"pass\", \"show\", \"ssh/{id}\"].";
 const PASSWORD_HINT: &str = "evac keeps no passwords in files. Write \
      password_command = [\"PROGRAM\", …]; the first line it prints is the password.";
+const PASSPHRASE_HINT: &str = "evac keeps no passphrases in files. Write \
+     passphrase_command = [\"PROGRAM\", …]; the first line it prints opens the key.";
 
 /// What is written of it; `None`: nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,6 +30,8 @@ pub struct Ways {
     pub password_command: Option<Vec<String>>,
     /// The same for sudo; without one, the password is that of the login.
     pub sudo_password_command: Option<Vec<String>>,
+    /// The same for keys that have a passphrase; `{key}` stands for the key's file.
+    pub passphrase_command: Option<Vec<String>>,
     /// May algorithms be used that only old sshds need?
     pub legacy: Option<bool>,
     /// Whose word counts where the inventory says nothing.
@@ -55,6 +61,7 @@ impl Ways {
         Self {
             password_command: mine.password_command.or(theirs.password_command),
             sudo_password_command: mine.sudo_password_command.or(theirs.sudo_password_command),
+            passphrase_command: mine.passphrase_command.or(theirs.passphrase_command),
             legacy: mine.legacy.or(theirs.legacy),
             config: mine.config.or(theirs.config),
             is_user_written: mine.is_user_written || theirs.is_user_written,
@@ -65,13 +72,19 @@ impl Ways {
 
 /// The keys of a host or of `[ssh]`.
 pub(super) fn ways(fields: &mut Fields<'_>) -> Ways {
-    if let Some(field) = fields.raw("password") {
-        // The value is not repeated: it may be one.
-        fields.error(&field.origin.clone(), "there is no key `password`", PASSWORD_HINT);
+    for (key, what, hint) in [
+        ("password", "there is no key `password`", PASSWORD_HINT),
+        ("passphrase", "there is no key `passphrase`", PASSPHRASE_HINT),
+    ] {
+        if let Some(field) = fields.raw(key) {
+            // The value is not repeated: it may be one.
+            fields.error(&field.origin.clone(), what, hint);
+        }
     }
     Ways {
-        password_command: command(fields, "password_command"),
-        sudo_password_command: command(fields, "sudo_password_command"),
+        password_command: command(fields, "password_command", &[]),
+        sudo_password_command: command(fields, "sudo_password_command", &[]),
+        passphrase_command: command(fields, "passphrase_command", &[KEY_PLACEHOLDER]),
         legacy: fields.boolean("legacy"),
         config: client_config(fields),
         is_user_written: fields.raw("user").is_some(),
@@ -79,7 +92,11 @@ pub(super) fn ways(fields: &mut Fields<'_>) -> Ways {
     }
 }
 
-fn command(fields: &mut Fields<'_>, key: &'static str) -> Option<Vec<String>> {
+fn command(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    own: &[&'static str],
+) -> Option<Vec<String>> {
     let field = fields.raw(key)?;
     if let Value::Text(_) = field.node.value {
         let what = format!("`{key}` must be a list of texts, not a text");
@@ -88,7 +105,8 @@ fn command(fields: &mut Fields<'_>, key: &'static str) -> Option<Vec<String>> {
     }
     let words = fields.placed_texts(key);
     for (word, at) in &words {
-        for unknown in placeholders(word).filter(|name| !PLACEHOLDERS.contains(name)) {
+        let known = |name: &&str| PLACEHOLDERS.contains(name) || own.contains(name);
+        for unknown in placeholders(word).filter(|name| !known(name)) {
             let what = format!("`{key}`: nothing is known as {{{}}}", bounded(unknown, SHOWN_MAX));
             let hint = match suggestion(unknown, &PLACEHOLDERS) {
                 hint if hint.is_empty() => "There are {id}, {address}, {port}, {user}.".to_owned(),

@@ -10,12 +10,12 @@ use crate::ledger::look::{HostLook, Look, WorkloadLook};
 use crate::ledger::pace::{self, Left};
 use crate::ledger::snapshot::{
     CaptureState, CaptureStatus, CustomerStatus, Decision, Health, Hold, HostError, HostState,
-    HostStatus, ReasonGroup, RestoreState, RestoreStatus, SCHEMA, Snapshot, Totals, Window,
-    WorkloadStatus, public_word,
+    HostStatus, ReasonGroup, RestoreState, RestoreStatus, SCHEMA, Snapshot, Totals, WorkloadStatus,
+    public_word,
 };
 use crate::ledger::state::{WorkloadState, health_of};
 use crate::ledger::view::{CustomerView, FleetView, HostView, WorkloadView};
-use crate::model::{Bytes, CustomerId, HostId, PublicWord, Reason, Timestamp, WorkloadId};
+use crate::model::{Bytes, CustomerId, HostId, PublicWord, Reason, Timestamp, Windows, WorkloadId};
 
 /// A workload's status, and what an estimate needs to know besides.
 struct Folded {
@@ -34,9 +34,13 @@ pub(super) fn snapshot(view: &FleetView, look: &Look, now: Timestamp) -> Snapsho
             of_customer.entry(&workload.customer).or_default().push(folded);
         }
     }
-    let window = current_window(&view.windows, now);
+    let window = Windows::new(view.windows.iter().copied()).at(now);
     let closes = window.as_ref().and_then(|window| window.closes);
-    let estimate = Estimate { fleet_left: &fleet_left, look, running: view.running, closes, now };
+    let is_at_work = look.hosts.values().any(|host| host.state == HostState::Active);
+    let opens = window.as_ref().and_then(|window| window.opens).filter(|_| !is_at_work);
+    let begins = opens.map_or(now, |opens| opens.max(now));
+    let estimate =
+        Estimate { fleet_left: &fleet_left, look, running: view.running, closes, begins };
     let customers: Vec<_> = view
         .customers
         .iter()
@@ -56,11 +60,6 @@ pub(super) fn snapshot(view: &FleetView, look: &Look, now: Timestamp) -> Snapsho
         hosts,
         customers,
     }
-}
-
-/// The window that is open, or else the next one.
-fn current_window(windows: &[Window], now: Timestamp) -> Option<Window> {
-    windows.iter().find(|window| window.closes.is_none_or(|closes| closes > now)).cloned()
 }
 
 fn fold_host(view: &HostView, look: &Look, running: bool) -> HostStatus {
@@ -244,7 +243,8 @@ struct Estimate<'a> {
     look: &'a Look,
     running: bool,
     closes: Option<Timestamp>,
-    now: Timestamp,
+    /// Nothing moves before.
+    begins: Timestamp,
 }
 
 impl Estimate<'_> {
@@ -258,7 +258,7 @@ impl Estimate<'_> {
         if !self.running || left.is_empty() {
             return None;
         }
-        pace::range(&left, self.fleet_left, &self.look.paces, self.now)
+        pace::range(&left, self.fleet_left, &self.look.paces, self.begins)
     }
 }
 

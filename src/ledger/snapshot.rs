@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::inventory::Hold;
+pub use crate::model::Window;
 use crate::model::{
     Bytes, CustomerId, GroupId, HostId, PassNumber, PublicWord, Rate, Reason, TargetId, TierName,
     Timestamp, WorkloadId,
@@ -35,17 +36,6 @@ pub struct Snapshot {
     pub hosts: Vec<HostStatus>,
     /// Customers in inventory order.
     pub customers: Vec<CustomerStatus>,
-}
-
-/// An access window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Window {
-    /// Start, if known.
-    pub opens: Option<Timestamp>,
-    /// End, if known.
-    pub closes: Option<Timestamp>,
-    /// Does evac stop at its end?
-    pub hard: bool,
 }
 
 /// Counts over the whole fleet.

@@ -166,6 +166,12 @@ pub enum Event {
     Steered { steer: Steer, what: String, workloads: Vec<WorkloadId>, text: String, by: String },
     /// As far as anybody knows now, the window closes then; where it is `hard`, the run ends.
     WindowSet { was: Option<Timestamp>, closes: Timestamp, hard: bool, by: String },
+    /// A hard window is over: work stopped, and the run waits for the next. `opens`: when that
+    /// begins, where that is known.
+    WindowOver { closed: Timestamp, opens: Option<Timestamp> },
+    /// The run waits no longer for a window: hosts are knocked at. `late`: workloads that a new
+    /// plan does not see done by its end.
+    WindowBegins { opens: Option<Timestamp>, closes: Option<Timestamp>, hard: bool, late: u64 },
     /// A run read the inventory again; `kept` are entries that stay as they were.
     Reloaded { added: u64, changed: u64, removed: u64, kept: Vec<String>, by: String },
     /// The landing disks, each as a line, have no room beyond their reserve: nothing more is asked

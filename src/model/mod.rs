@@ -14,6 +14,7 @@ pub mod size;
 pub mod steer;
 pub mod text;
 pub mod time;
+pub mod window;
 
 pub use bell::Bell;
 pub use clock::{Clock, FixedClock, SystemClock};
@@ -28,3 +29,4 @@ pub use reason::Reason;
 pub use size::{Bytes, ParseSizeError, Rate};
 pub use steer::Steer;
 pub use time::{Span, Timestamp};
+pub use window::{Window, Windows};

@@ -291,7 +291,7 @@ fn document(
 
 /// When work begins and how long it may take.
 fn window(settings: &Settings, options: &Options) -> (Timestamp, Option<u64>) {
-    let known = settings.window_at(options.now);
+    let known = settings.access().at(options.now);
     let opens = known.and_then(|window| window.opens).unwrap_or(options.now);
     let starts_at = opens.max(options.now);
     let length = |closes: Timestamp| closes.since(starts_at).as_secs();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes as Buffer;
 
 use crate::agent::place::{ChunkFault, Chunks, PlaceOptions, Placed, Placer};
-use crate::capture::Record;
+use crate::capture::{Entry, Record};
 use crate::model::{Bytes, ChunkId, TreePath};
 use crate::restore::RestoreError;
 use crate::restore::feed::{Batch, Feed, Selection};
@@ -65,13 +65,19 @@ pub fn refuse_in_the_way(
         return Ok(());
     }
     let placer = Placer::open(root, options.clone())?;
-    for step in pass.merged() {
-        let Step::Record(Record::Node(entry)) = step else { continue };
-        if let Some(refusal) = placer.refusal(&entry).filter(|_| selection.takes(&entry.path)) {
-            return Err(refusal.into());
-        }
-    }
-    Ok(())
+    let refusal = entries(pass.merged(), selection).find_map(|entry| placer.refusal(&entry));
+    refusal.map_or(Ok(()), |refusal| Err(refusal.into()))
+}
+
+/// What a restore of `selection` would place, without content.
+pub fn entries(
+    steps: impl Iterator<Item = Step>,
+    selection: &Selection,
+) -> impl Iterator<Item = Entry> {
+    steps.filter_map(|step| match step {
+        Step::Record(Record::Node(entry)) if selection.takes(&entry.path) => Some(entry),
+        _ => None,
+    })
 }
 
 /// Writes what `feed` yields beneath `root`. `durable` is told, every so often, that everything

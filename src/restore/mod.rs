@@ -23,7 +23,7 @@ mod tar;
 
 pub use feed::{Batch, Feed, Selection};
 pub use frames::FrameCache;
-pub use local::{LocalReport, refuse_in_the_way, restore_to_folder};
+pub use local::{LocalReport, entries, refuse_in_the_way, restore_to_folder};
 pub use tar::{TarReport, TarWriter};
 
 use std::sync::Arc;

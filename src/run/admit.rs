@@ -4,6 +4,7 @@
 //! **Promise.** A run ends by itself only when nothing is left but what was paused before it began;
 //! what is paused while it goes on is waited for.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinSet};
@@ -11,10 +12,16 @@ use tokio::task::{JoinError, JoinSet};
 use crate::model::Event;
 use crate::run::engine::ToEngine;
 use crate::run::stop::{Phase, Stop};
-use crate::run::{Shared, Site, hands, host};
+use crate::run::{Options, Shared, Site, door, hands, host};
 
 /// Admits hosts until there is no work left, or the run is stopped; says whether it was.
-pub(super) async fn drive(shared: &Arc<Shared>, site: &Site, stop: &Stop) -> bool {
+pub(super) async fn drive(
+    shared: &Arc<Shared>,
+    site: &Site,
+    options: &Options,
+    stop: &Stop,
+) -> bool {
+    let mut windows = pin!(door::keep(shared, site, options));
     let (mut hosts, mut words) = (JoinSet::new(), shared.hands.listen());
     let (mut is_told, mut is_draining) = (false, false);
     loop {
@@ -27,7 +34,7 @@ pub(super) async fn drive(shared: &Arc<Shared>, site: &Site, stop: &Stop) -> boo
         }
         if hosts.is_empty() {
             let count = shared.hands.schedule().paused_count();
-            let waits_for_hosts = !shared.hands.schedule().away().is_empty();
+            let waits_for_hosts = shared.hands.schedule().waits_for_hosts();
             let waits = waits_for_hosts || shared.hands.schedule().waits_for_somebody();
             if phase != Phase::Running || !waits {
                 return false;
@@ -42,8 +49,8 @@ pub(super) async fn drive(shared: &Arc<Shared>, site: &Site, stop: &Stop) -> boo
         tokio::select! {
             Some(joined) = hosts.join_next() => tell_panic(shared, site, joined),
             _ = words.changed() => {}
-            () = shared.hands.closed(&*site.clock), if phase == Phase::Running => {
-                note(shared, site, "the window closes: the run ends".to_owned());
+            why = &mut windows, if phase == Phase::Running => {
+                note(shared, site, why);
                 stop.press();
             }
             () = stop.reached(further) => if further == Phase::Stopping {

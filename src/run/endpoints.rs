@@ -256,8 +256,9 @@ impl Endpoints {
             None => password.clone(),
             of_its_own => question(of_its_own.as_ref()),
         };
+        let passphrase = question(written.ways.passphrase_command.as_ref());
         let legacy = written.ways.legacy.unwrap_or(false);
-        Means { password, sudo_password, legacy }
+        Means { password, sudo_password, passphrase, legacy }
     }
 
     /// A path of the settings, made absolute.

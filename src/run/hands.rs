@@ -21,6 +21,7 @@ use crate::model::{Event, HostId, Reason, Steer, Timestamp, WorkloadId};
 use crate::run::Shared;
 use crate::run::control::{Said, Turned};
 use crate::run::coordinator::{Input, SessionId};
+use crate::run::door::Door;
 use crate::run::engine::ToEngine;
 use crate::run::schedule::{Effect, Schedule, absent};
 use crate::run::talk::TalkError;
@@ -34,8 +35,8 @@ pub(super) struct Hands {
     forgiven: Mutex<BTreeSet<HostId>>,
     /// Counts words.
     words: watch::Sender<u64>,
-    /// When the run has to end.
-    closes: watch::Sender<Option<Timestamp>>,
+    /// When work has to stop, and goes on.
+    pub(super) door: Door,
     inventory: Mutex<Arc<Inventory>>,
     /// Where it lies.
     pub(super) folder: PathBuf,
@@ -60,7 +61,7 @@ impl Hands {
     pub(super) fn new(
         schedule: Schedule,
         (folder, inventory): (PathBuf, Arc<Inventory>),
-        closes: Option<Timestamp>,
+        door: Door,
         ledger: Arc<Ledger>,
         engine: Sender<ToEngine>,
     ) -> Self {
@@ -69,7 +70,7 @@ impl Hands {
             rested: Mutex::default(),
             forgiven: Mutex::default(),
             words: watch::Sender::new(0),
-            closes: watch::Sender::new(closes),
+            door,
             inventory: Mutex::new(inventory),
             folder,
             engine,
@@ -221,36 +222,20 @@ impl Hands {
     }
 
     /// The window closes then, as far as anybody knows now.
-    pub(super) async fn window(&self, closes: Timestamp, hard: bool, by: String) -> Said {
+    pub(super) async fn window(
+        &self,
+        (closes, hard): (Timestamp, bool),
+        (by, now): (String, Timestamp),
+    ) -> Said {
         let was = match self.ledger.told_window() {
             Ok(told) => told.map(|told| told.closes),
             Err(error) => return Said::Refused { why: crate::run::explain(&error) },
         };
         let durable = self.record(Event::WindowSet { was, closes, hard, by });
-        self.closes.send_replace(hard.then_some(closes));
+        self.door.told(closes, hard, now);
         match durable.await {
             Ok(()) => Said::Window { was, closes, hard },
             Err(_) => at_its_end(),
-        }
-    }
-
-    /// Waits until the run has to end.
-    pub(super) async fn closed(&self, clock: &dyn crate::model::Clock) {
-        /// Clocks are set, and machines sleep: it is looked at again and again.
-        const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
-        let mut closes = self.closes.subscribe();
-        loop {
-            let at = *closes.borrow_and_update();
-            let now = clock.now();
-            match at {
-                Some(at) if at <= now => return,
-                Some(at) => tokio::select! {
-                    () = tokio::time::sleep(at.since(now).min(LOOK)) => {}
-                    _ = closes.changed() => {}
-                },
-                // The sender lives as long as `self`.
-                None => drop(closes.changed().await),
-            }
         }
     }
 }

@@ -116,6 +116,8 @@ async fn ready<'a>(
 /// Somebody does not want it now: what is committed of it stays.
 fn put_off(shared: &Shared, host: &HostId, workload: &WorkloadId, detail: String) {
     if shared.is_begun(workload) {
+        let is_shut = shared.hands.door.is_shut();
+        let detail = if is_shut { "the window is over".to_owned() } else { detail };
         let (workload, reason) = (workload.clone(), Reason::Stopped);
         shared.emit(Event::CaptureStopped { workload, reason, detail });
     }

@@ -19,6 +19,7 @@ pub mod capacities;
 pub mod compare;
 pub mod control;
 pub mod coordinator;
+pub mod door;
 pub mod endpoints;
 mod engine;
 pub mod gate;
@@ -61,14 +62,13 @@ use std::time::Duration;
 
 use crate::inventory::{Inventory, Settings};
 use crate::ledger::Ledger;
-use crate::model::{
-    Bytes, Clock, Event, EventSink, HostId, RunReport, SiteId, Timestamp, WorkloadId,
-};
+use crate::model::{Bytes, Clock, Event, EventSink, HostId, RunReport, SiteId, WorkloadId};
 use crate::store::{Disks, Store, Writer};
 
 use capacities::Capacities;
 use control::{Control, Steering};
 use coordinator::Limits;
+use door::{Door, Planner};
 use engine::{Engine, ToEngine};
 use hands::Hands;
 use heal::Ward;
@@ -149,8 +149,8 @@ pub struct Options {
     pub decided: Decided,
     /// A store that is full is waited for; else it ends the run.
     pub waits_for_space: bool,
-    /// When the run has to end.
-    pub closes: Option<Timestamp>,
+    /// Makes the order of work anew for a further window; `None`: it stays as it is.
+    pub planner: Option<Arc<dyn Planner>>,
     /// Hosts that a guard rail keeps out, with what would have been taken from them.
     pub refused: Vec<(Refusal, Vec<WorkloadId>)>,
     /// What of the store is lost, and who may still have it.
@@ -290,7 +290,7 @@ pub async fn run_at(
     }
     lobby.begin().await;
     let was_stopped = tokio::select! {
-        was_stopped = admit::drive(&shared, site, stop) => was_stopped,
+        was_stopped = admit::drive(&shared, site, &options, stop) => was_stopped,
         never = waiting::knock_on(&shared, &site.settings.outside, (&site.by, pace.knocks)),
             if options.waits => match never {},
         never = lobby.watch() => match never {},
@@ -328,7 +328,10 @@ fn hands_on(site: &Site, options: &Options, engine: std::sync::mpsc::Sender<ToEn
         .with_levels(options.levels.clone());
     let schedule = if options.waits { schedule.with_all_away() } else { schedule };
     let known = (site.folder.clone(), Arc::new(site.inventory.clone()));
-    Hands::new(schedule, known, options.closes, site.ledger.clone(), engine)
+    let told = site.ledger.told_window().ok().flatten().map(|told| (told.closes, told.hard));
+    let door = Door::new(&site.settings.windows, told, options.waits, site.clock.now());
+    let schedule = if door.is_shut() { schedule.shut_at_first() } else { schedule };
+    Hands::new(schedule, known, door, site.ledger.clone(), engine)
 }
 
 /// Everything that arrived becomes durable, then the threads end.

@@ -198,6 +198,9 @@ impl Reach {
             rtt_ms: line.rtt.as_secs_f64() * 1e3,
             agent_bytes,
         });
+        if let Some(process) = line.talk.facts.left_behind {
+            shared.emit(left_behind(&host.id, process));
+        }
         Ok(line)
     }
 
@@ -316,6 +319,15 @@ impl Reach {
     pub async fn close(&self) {
         self.dialler.close().await;
     }
+}
+
+/// A former agent hangs on that host.
+fn left_behind(host: &HostId, process: u32) -> Event {
+    let text = format!(
+        "the agent before this one (process {process}) hangs in a read that never comes back, and \
+         was killed and left behind: it ends when its disk answers, or with the machine"
+    );
+    Event::Noted { what: format!("host/{host}"), text, by: "evac".to_owned() }
 }
 
 /// An agent, where it lies, and how long a round trip takes.

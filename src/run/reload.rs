@@ -7,7 +7,8 @@
 //!   or is not taken up, by name.
 //! - Nothing of a host whose workloads nobody wrote is taken before somebody looked at it.
 //!
-//! Settings count from the next run on, and with them rates: a new host with a rate of its own, and
+//! Of the settings, access windows count at once, all others from the next run on, and with them
+//! rates: a new host with a rate of its own, and
 //! one behind a bastion that this run does not know, wait for that.
 
 use std::collections::BTreeSet;
@@ -218,6 +219,7 @@ impl Hands {
                 schedule.add(host, id.clone(), level.map_or(0, |planned| planned.level));
             }
         }
+        self.door.written(&reading.settings.windows, now);
         self.set_inventory(std::mem::take(&mut merged.inventory));
         merged.kept.truncate(NAMED_MAX);
         let count = |all: usize| all as u64;

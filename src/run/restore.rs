@@ -3,8 +3,8 @@
 //! One connection a target; its workloads follow one another. At most [`BATCHES_AHEAD`] batches are
 //! under way, so that the target's memory stays bounded while the line is never idle.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, channel};
 
@@ -12,12 +12,17 @@ use crate::chunk::DomainKey;
 use crate::inventory::{Impact, Target};
 use crate::ledger::{Ledger, Place};
 use crate::model::{Bytes, Event, EventSink, HostId, PassNumber, Reason, TreePath, WorkloadId};
-use crate::restore::{Batch, Feed, FrameCache, Selection, former_at};
+use crate::restore::{Feed, FrameCache, Selection, former_at};
 use crate::run::line::Line;
 use crate::run::reach::Reach;
 use crate::run::talk::TalkError;
 use crate::store::{Pass, PassName, Store};
-use crate::wire::{Former, Grant, PlaceOrder, Problem, ToAgent, ToLanding};
+use crate::wire::{Grant, PlaceOrder, Problem, ToAgent, ToLanding};
+
+use sending::{Encoded, Sent};
+
+mod look;
+mod sending;
 
 /// Problems kept one by one: what an honest target tells. The rest is a count.
 const PROBLEMS_MAX: usize = 2_000;
@@ -175,10 +180,24 @@ impl Restorer {
             incremental: former.is_some(),
             owners: owners.map(Into::into),
         };
+        let is_begun = resume.is_some();
         let selection = Selection { include: job.include.clone(), resume };
+        let refuses = !order.overwrite && !order.incremental;
+        line.talk.send(&ToAgent::Place(Box::new(order)));
+        let is_free = look::ready(line).await?;
+        if !is_begun {
+            if refuses && !is_free {
+                look::ahead(&pass, &selection, line).await?;
+            }
+            // From here on, what stands there and differs is half-written by us: a restore that
+            // ends before it says how far it got is gone on with all the same.
+            let start = TreePath::root();
+            self.ledger
+                .restore_progress(&job.workload, job.pass, place, start.as_bytes(), 0, Bytes(0))
+                .map_err(|error| landing(&error))?;
+        }
         let former = former.as_ref().map(|former| (former, job.overwrite));
         let (key, batches) = self.feed(&pass, selection, former)?;
-        line.talk.send(&ToAgent::Place(Box::new(order)));
         line.talk.send(&ToAgent::Key(Box::new(key)));
         let restored = self.converse(job, place, line, batches).await?;
         self.ledger
@@ -242,7 +261,7 @@ impl Restorer {
         loop {
             // While it waits for us, the target owes nothing.
             let progress = tokio::time::sleep(patience);
-            let may_feed = sent.is_ready && !sent.is_fed && sent.batches.len() < BATCHES_AHEAD;
+            let may_feed = !sent.is_fed && sent.batches.len() < BATCHES_AHEAD;
             tokio::select! {
                 batch = batches.recv(), if may_feed => {
                     if let Some(batch) = batch {
@@ -255,7 +274,6 @@ impl Restorer {
                     }
                 },
                 message = line.talk.next() => match message? {
-                    ToLanding::PlaceReady if !sent.is_ready => sent.is_ready = true,
                     ToLanding::Placed { batch, durable, entries, bytes } => {
                         let last = sent.written(batch)?;
                         let durable = last.filter(|_| durable);
@@ -269,16 +287,11 @@ impl Restorer {
                         restored.problem_count = restored.problem_count.max(problems);
                         return Ok(restored);
                     }
-                    ToLanding::Failed { reason, detail } => {
-                        let its_own = [Reason::Refused, Reason::TargetError];
-                        return Err(crate::run::talk::failed(reason, &detail, &its_own));
-                    }
+                    ToLanding::Failed { reason, detail } => return Err(failed(reason, &detail)),
                     _ => return Err(lie("the target said what does not belong to a restore")),
                 },
                 () = progress, if !may_feed || !sent.batches.is_empty() => {
-                    let seconds = patience.as_secs_f64();
-                    let detail = format!("the target lives but got nowhere for {seconds} s");
-                    return Err(TalkError::new(Reason::Timeout, detail));
+                    return Err(got_nowhere(patience));
                 }
             }
         }
@@ -313,29 +326,6 @@ impl Restorer {
     }
 }
 
-/// What a target was sent and has not answered.
-#[derive(Default)]
-struct Sent {
-    /// Number and last path.
-    batches: VecDeque<(u64, Option<TreePath>)>,
-    is_ready: bool,
-    is_fed: bool,
-}
-
-impl Sent {
-    /// The target says that a batch is written; gives its last path.
-    fn written(&mut self, batch: u64) -> Result<Option<TreePath>, TalkError> {
-        let done = self.batches.pop_front().filter(|(number, _)| *number == batch);
-        done.map(|(_, last)| last).ok_or_else(|| lie("the target wrote what was not sent"))
-    }
-
-    /// The target says that all is written.
-    fn is_over(&self) -> Result<(), TalkError> {
-        let is_over = self.is_fed && self.batches.is_empty();
-        if is_over { Ok(()) } else { Err(lie("the target was done before everything was sent")) }
-    }
-}
-
 fn lie(detail: &str) -> TalkError {
     TalkError::new(Reason::Protocol, detail)
 }
@@ -361,37 +351,15 @@ impl Restored {
     }
 }
 
-/// A batch as it is sent.
-struct Encoded {
-    number: u64,
-    frames: Vec<Vec<u8>>,
-    records: Vec<crate::capture::Record>,
-    formers: Vec<Former>,
-    kept: Vec<u32>,
-    last: Option<TreePath>,
-    damaged: Vec<(TreePath, String)>,
+/// The target cannot go on.
+fn failed(reason: Reason, detail: &str) -> TalkError {
+    crate::run::talk::failed(reason, detail, &[Reason::Refused, Reason::TargetError])
 }
 
-impl Encoded {
-    fn new(batch: Batch, key: &DomainKey) -> Self {
-        Self {
-            number: batch.number,
-            frames: batch.encode_frames(key),
-            records: batch.records,
-            formers: batch.formers,
-            kept: batch.kept,
-            last: batch.last,
-            damaged: batch.damaged,
-        }
-    }
-
-    fn send(self, line: &Line) {
-        for frame in self.frames {
-            line.talk.send(&ToAgent::Frame(serde_bytes::ByteBuf::from(frame)));
-        }
-        let Self { number, records, formers, kept, .. } = self;
-        line.talk.send(&ToAgent::Batch { number, records, formers, kept });
-    }
+fn got_nowhere(patience: Duration) -> TalkError {
+    let seconds = patience.as_secs_f64();
+    let detail = format!("the target lives but got nowhere for {seconds} s");
+    TalkError::new(Reason::Timeout, detail)
 }
 
 fn landing(error: &dyn std::error::Error) -> TalkError {

@@ -10,6 +10,7 @@
 //!   it lets go of it and gives it back.
 //! - Every workload is in one place: it waits, runs, is left out, or has ended.
 //! - A host that is away has no work and takes no place until it is back.
+//! - While it is shut nothing is handed out, and what runs is unwanted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,6 +74,8 @@ pub struct Schedule {
     failing: BTreeSet<WorkloadId>,
     lowest: i64,
     levels: BTreeMap<WorkloadId, u32>,
+    /// Nothing is begun, and what runs is unwanted.
+    is_shut: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +110,7 @@ impl Schedule {
             failing: BTreeSet::new(),
             lowest: 0,
             levels: BTreeMap::new(),
+            is_shut: false,
         }
     }
 
@@ -165,6 +169,9 @@ impl Schedule {
 
     /// The rank of the best work that may be begun, and where it stands.
     fn best(&self, work: &[(i64, WorkloadId)]) -> Option<(i64, usize)> {
+        if self.is_shut {
+            return None;
+        }
         let at = work.iter().rposition(|(_, id)| !self.paused.contains_key(id))?;
         Some((work[at].0, at))
     }
@@ -285,7 +292,8 @@ impl Schedule {
 
     /// Should whoever works on it let go of it?
     pub fn is_unwanted(&self, workload: &WorkloadId) -> bool {
-        self.paused.contains_key(workload) || self.skipped.contains_key(workload)
+        let is_put_off = self.paused.contains_key(workload) || self.skipped.contains_key(workload);
+        self.is_shut || is_put_off
     }
 
     /// Is it to go before everything else?
@@ -335,61 +343,12 @@ impl Schedule {
 }
 
 pub mod absent;
+mod doors;
+#[cfg(test)]
+mod doors_tests;
 mod left;
 mod steer;
 #[cfg(test)]
 mod steer_tests;
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn host(name: &str) -> HostId {
-        HostId::new(name).unwrap()
-    }
-
-    fn schedule(order: &[(&str, &str)], hosts_max: usize) -> Schedule {
-        let order = order.iter().map(|(h, w)| (host(h), WorkloadId::new(*w).unwrap()));
-        Schedule::new(order, hosts_max)
-    }
-
-    #[test]
-    fn the_plan_decides_who_works() {
-        let mut schedule = schedule(&[("a", "a1"), ("b", "b1"), ("a", "a2"), ("c", "c1")], 2);
-        assert_eq!(schedule.admit(), Some(host("a")));
-        assert_eq!(schedule.admit(), Some(host("b")));
-        assert_eq!(schedule.admit(), None);
-        let next = |s: &mut Schedule, h: &str| s.next(&host(h)).map(|w| w.to_string());
-        assert_eq!(next(&mut schedule, "a"), Some("a1".into()));
-        assert_eq!(next(&mut schedule, "b"), Some("b1".into()));
-        assert_eq!(next(&mut schedule, "b"), None);
-        schedule.release(&host("b"));
-        assert_eq!(schedule.admit(), Some(host("c")));
-        assert_eq!(next(&mut schedule, "a"), Some("a2".into()));
-        assert_eq!(next(&mut schedule, "c"), Some("c1".into()));
-        schedule.release(&host("a"));
-        schedule.release(&host("c"));
-        assert!(schedule.is_over());
-    }
-
-    #[test]
-    fn a_host_makes_room_for_work_that_stands_before_its_own() {
-        let mut schedule = schedule(&[("a", "a1"), ("b", "b1"), ("a", "a2")], 1);
-        assert_eq!(schedule.admit(), Some(host("a")));
-        assert!(schedule.next(&host("a")).is_some());
-        assert_eq!(schedule.next(&host("a")), None);
-        assert!(!schedule.is_over());
-        schedule.release(&host("a"));
-        assert_eq!(schedule.admit(), Some(host("b")));
-    }
-
-    #[test]
-    fn what_is_given_back_comes_first_again() {
-        let mut schedule = schedule(&[("a", "a1"), ("a", "a2")], 1);
-        schedule.admit();
-        let first = schedule.next(&host("a")).unwrap();
-        schedule.give_back(&host("a"), first.clone());
-        assert_eq!(schedule.next(&host("a")), Some(first));
-        assert_eq!(schedule.abandon(&host("a")).len(), 1);
-    }
-}
+mod tests;

@@ -235,6 +235,9 @@ impl Shared {
     /// A host does not work any more.
     pub fn release(&self, host: &HostId) {
         self.schedule().release(host);
+        if self.hands.door.is_shut() {
+            self.hands.spread();
+        }
     }
 
     /// Notes how a workload ended.
@@ -291,7 +294,7 @@ impl Shared {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = self.stop.reached(Phase::Draining) => {}
-            () = self.hands.until(|schedule| !schedule.is_failing(workload)) => {}
+            () = self.hands.until(|it| !it.is_failing(workload) || it.is_shut()) => {}
         }
     }
 

@@ -97,6 +97,7 @@ impl Talk {
             hostname: String::new(),
             boot_id: String::new(),
             clock_s: 0,
+            left_behind: None,
         };
         let mut talk =
             Self { reader, decoder, outbox, writer, patience, arrived: Arrived::default(), facts };

@@ -126,6 +126,11 @@ impl Waiting<'_> {
     /// Tells what the silence means, once it has meant so for a while.
     fn tell(&mut self, away: &Away) {
         let now = self.shared.clock.elapsed();
+        if self.shared.hands.door.is_shut() {
+            // Nobody is asked, so nobody is silent.
+            (self.silence, self.told) = ((None, now), None);
+            return;
+        }
         let awaited = away.keys().cloned().collect();
         let at_work = self.shared.hands.schedule().at_work();
         let silence = Silence::of(self.knocks.tally(&awaited), at_work, self.outside_answers);

@@ -4,11 +4,15 @@
 //! **Promise.** What evac does not do of it is an error (nobody would get in, or on another way) or
 //! a warning, never passed over in silence.
 
+mod many;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::program;
 use crate::model::text::{bounded, printable};
+
+pub use many::{Explained, explained};
 
 /// A `Match exec` may take its time.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -51,7 +55,7 @@ pub struct Configured {
 }
 
 /// One machine of `ProxyJump`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hop {
     /// The name as one would give it to `ssh`.
     pub name: String,

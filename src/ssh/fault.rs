@@ -144,10 +144,12 @@ pub enum SshError {
         why: String,
     },
     /// No passphrase that was given opens the key.
-    #[error("no passphrase given opens {}", path.display())]
+    #[error("no passphrase given opens {}: {why}", path.display())]
     Passphrase {
         /// The file.
         path: PathBuf,
+        /// What was tried.
+        why: String,
     },
     /// There is nothing to log in with.
     #[error("there is no key to log in to {host} as {user} with")]

@@ -2,7 +2,8 @@
 //!
 //! **Promises.** Everything that needs a person or a disk happens before the dial, so that no
 //! connection waits unauthenticated for a passphrase. A passphrase is asked for once in a process,
-//! however many hosts need the key; what came of it, good or bad, is kept.
+//! of a program if one is named, else of a person, however many hosts need the key; what came of
+//! it, good or bad, is kept until somebody acts.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,8 +16,8 @@ use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Certificate, PrivateKey};
 use tokio::time::timeout;
 
-use super::secret::Secrets;
-use super::{Endpoint, Refusal, SshError};
+use super::secret::{Secret, Secrets};
+use super::{Endpoint, Question, Refusal, SshError};
 use crate::model::text::bounded;
 
 /// Keys offered on one connection. sshd counts each as a failure; hardened ones hang up after four.
@@ -77,7 +78,8 @@ enum Loaded {
     Key(Arc<PrivateKey>),
     /// Only the public half is here.
     PublicOnly,
-    Locked,
+    /// With what was tried to open it.
+    Locked(String),
     Unusable(String),
 }
 
@@ -183,13 +185,15 @@ impl Keyring {
                 return Ok(found);
             }
         }
-        let key = match self.open(path) {
+        let key = match self.open(path, endpoint.means.passphrase.as_ref()) {
             Loaded::Key(key) => key,
             Loaded::PublicOnly => {
                 let why = "its private half is neither here nor in the ssh-agent".to_owned();
                 return Err(SshError::Identity { path: path.to_owned(), why });
             }
-            Loaded::Locked => return Err(SshError::Passphrase { path: path.to_owned() }),
+            Loaded::Locked(why) => {
+                return Err(SshError::Passphrase { path: path.to_owned(), why });
+            }
             Loaded::Unusable(why) => {
                 return Err(SshError::Identity { path: path.to_owned(), why });
             }
@@ -205,18 +209,68 @@ impl Keyring {
     }
 
     /// Opens a key, asking for its passphrase if it has one; whatever comes of it is kept.
-    fn open(&self, path: &Path) -> Loaded {
+    fn open(&self, path: &Path, question: Option<&Question>) -> Loaded {
         let slot = {
             let mut loaded = self.loaded.lock().expect("no holder of this lock panics");
             Arc::clone(loaded.entry(path.to_owned()).or_default())
         };
         // Other hosts that need this key wait here for the one person who is asked.
         let mut slot = slot.lock().expect("no holder of this lock panics");
-        slot.get_or_insert_with(|| read_key(path, &*self.ask)).clone()
+        slot.get_or_insert_with(|| read_key(path, |text| self.unlock(text, path, question))).clone()
+    }
+
+    /// Opens the key in `text`, which has a passphrase.
+    fn unlock(&self, text: &str, path: &Path, question: Option<&Question>) -> Loaded {
+        let opened = |passphrase: &str| {
+            let key = russh::keys::decode_secret_key(text, Some(passphrase)).ok();
+            key.map(|key| Loaded::Key(Arc::new(key)))
+        };
+        let mut why = "nobody is here to be asked, and no `passphrase_command` is written";
+        let said = question.map(|question| self.said(path, question));
+        let failed = match &said {
+            Some(Ok(secret)) => match opened(secret.expose()) {
+                Some(key) => return key,
+                None => Some("what `passphrase_command` says does not".to_owned()),
+            },
+            Some(Err(error)) => Some(format!("`passphrase_command` says none: {error}")),
+            None => None,
+        };
+        for attempt in 1..=MAX_ASKED {
+            let Some(passphrase) = self.ask.passphrase(path, attempt) else { break };
+            if let Some(key) = opened(&passphrase) {
+                return key;
+            }
+            why = "what was typed does not";
+        }
+        Loaded::Locked(failed.unwrap_or_else(|| why.to_owned()))
+    }
+
+    /// What the program says for the key in `path`. Only on threads that may wait.
+    fn said(&self, path: &Path, question: &Question) -> Result<Secret, String> {
+        let path = path.to_string_lossy();
+        let argv = question.argv.iter().map(|word| word.replace("{key}", &path)).collect();
+        let question = Question { argv, folder: question.folder.clone() };
+        tokio::runtime::Handle::current().block_on(self.secrets.ask(&question))
+    }
+
+    /// Somebody acted: keys that could not be opened are looked at again, and passwords asked for
+    /// anew.
+    pub(super) fn forget(&self, endpoint: &Endpoint) {
+        self.secrets.forget(endpoint);
+        let mut loaded = self.loaded.lock().expect("no holder of this lock panics");
+        for path in &endpoint.identities {
+            let is_open = loaded.get(path).is_some_and(|slot| {
+                let slot = slot.try_lock();
+                slot.is_ok_and(|slot| matches!(*slot, Some(Loaded::Key(_))))
+            });
+            if !is_open {
+                loaded.remove(path);
+            }
+        }
     }
 }
 
-fn read_key(path: &Path, ask: &dyn Ask) -> Loaded {
+fn read_key(path: &Path, unlock: impl FnOnce(&str) -> Loaded) -> Loaded {
     let text = match std::fs::metadata(path) {
         Ok(meta) if meta.len() > MAX_KEY_BYTES => {
             return Loaded::Unusable("it is too long for a key".to_owned());
@@ -241,13 +295,7 @@ fn read_key(path: &Path, ask: &dyn Ask) -> Loaded {
         }
         Err(_) => {}
     }
-    for attempt in 1..=MAX_ASKED {
-        let Some(passphrase) = ask.passphrase(path, attempt) else { break };
-        if let Ok(key) = russh::keys::decode_secret_key(&text, Some(&passphrase)) {
-            return Loaded::Key(Arc::new(key));
-        }
-    }
-    Loaded::Locked
+    unlock(&text)
 }
 
 /// `path` with `suffix` behind its whole name.

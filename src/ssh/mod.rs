@@ -49,7 +49,7 @@ mod wire;
 use std::path::PathBuf;
 
 pub use channel::{Exec, ExecReader, ExecWriter, Exit};
-pub use client_config::{ConfigQuestion, Configured, Hop, configured};
+pub use client_config::{ConfigQuestion, Configured, Explained, Hop, configured, explained};
 pub use connect::Purpose;
 pub use connection::{Connection, Output};
 pub use dial::{DialLimits, Dialler};
@@ -94,6 +94,8 @@ pub struct Means {
     pub password: Option<Question>,
     /// Says what sudo wants, where it wants a password.
     pub sudo_password: Option<Question>,
+    /// Says the passphrase of a key; `{key}` in it is the key's file.
+    pub passphrase: Option<Question>,
     /// May SHA-1 and CBC be used, for sshds that have nothing better?
     pub legacy: bool,
 }

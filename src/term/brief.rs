@@ -1,6 +1,6 @@
 //! Five sentences about everything that may be repeated to anybody: no names, no promises.
 
-use crate::ledger::snapshot::{CaptureState, Health, Snapshot};
+use crate::ledger::snapshot::{CaptureState, Health, HostState, Snapshot};
 use crate::model::{PublicWord, Span, Timestamp};
 use crate::term::notice::counted;
 
@@ -71,6 +71,9 @@ fn when(snapshot: &Snapshot, running: bool) -> String {
     if !running {
         return "At this moment nothing is being copied.".into();
     }
+    if is_between_windows(snapshot) {
+        return "Nothing is copied until access opens; it goes on by itself then.".into();
+    }
     let low = left.iter().map(|customer| customer.eta_low).collect::<Option<Vec<_>>>();
     let high = left.iter().map(|customer| customer.eta_high).collect::<Option<Vec<_>>>();
     match (low.iter().flatten().max(), high.iter().flatten().max()) {
@@ -79,6 +82,14 @@ fn when(snapshot: &Snapshot, running: bool) -> String {
         }
         _ => "We are copying, and cannot say yet when the rest will be done.".into(),
     }
+}
+
+/// Is it before a window, and nobody at work?
+pub fn is_between_windows(snapshot: &Snapshot) -> bool {
+    let at_work = [HostState::Active, HostState::Dialling];
+    let opens = snapshot.window.and_then(|window| window.opens);
+    opens.is_some_and(|opens| opens > snapshot.as_of)
+        && !snapshot.hosts.iter().any(|host| at_work.contains(&host.state))
 }
 
 fn wrong(snapshot: &Snapshot) -> String {

@@ -24,7 +24,7 @@ mod style;
 mod table;
 
 pub use bars::bars;
-pub use brief::brief;
+pub use brief::{brief, is_between_windows};
 pub use fleet::Roster;
 pub use json::json;
 pub use notice::{restore_hint, told};

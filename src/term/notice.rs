@@ -57,6 +57,7 @@ pub(super) fn notice(event: &Event) -> Option<(Weight, String)> {
         | Event::WindowSet { .. }
         | Event::Reloaded { .. }
         | Event::DiskAdded { .. } => normal(steered(event)),
+        Event::WindowOver { .. } | Event::WindowBegins { .. } => warning(window(event)),
         Event::LandingFull { disks } => {
             let disks: Vec<_> = disks.iter().map(|disk| bounded(disk, MAX_DETAIL_CHARS)).collect();
             warning(format!(
@@ -87,6 +88,32 @@ pub fn told(event: &Event) -> Option<String> {
     notice(event).map(|(_, line)| line)
 }
 
+/// Work stops at the end of a window, and goes on in the next.
+fn window(event: &Event) -> String {
+    match event {
+        Event::WindowOver { closed, opens } => {
+            let opens = opens.map_or_else(
+                || "waits for access; when, nobody has said".to_owned(),
+                |opens| format!("waits for the next, which opens {opens}"),
+            );
+            format!("the window closed {closed}: work has stopped, and the run {opens}")
+        }
+        Event::WindowBegins { closes, hard, late, .. } => {
+            let end = match closes {
+                Some(closes) if *hard => format!(", and evac stops {closes}"),
+                Some(closes) => format!(", and the window closes {closes}"),
+                None => String::new(),
+            };
+            let late = match late {
+                0 => String::new(),
+                late => format!("; by the plan, {} will not make it", counted(*late, "workload")),
+            };
+            format!("the next window: hosts are knocked at{end}{late}")
+        }
+        _ => String::new(),
+    }
+}
+
 /// What an operator did.
 fn steered(event: &Event) -> String {
     let short = |text: &str| bounded(text, MAX_DETAIL_CHARS);
@@ -97,7 +124,7 @@ fn steered(event: &Event) -> String {
             format!("{} by {}: {} ({count}){why}", steer.done(), short(by), short(what))
         }
         Event::WindowSet { closes, hard, by, .. } => {
-            let then = if *hard { ", and runs end then" } else { "" };
+            let then = if *hard { ", and runs stop then" } else { "" };
             format!("the window closes {closes}{then}, says {}", short(by))
         }
         Event::Reloaded { added, changed, removed, kept, by } => {

@@ -9,7 +9,7 @@ use crate::wire::former::{self, Former};
 use crate::wire::lane::LaneToken;
 use crate::wire::order::{CaptureOrder, PlaceOrder};
 use crate::wire::pace::Pace;
-use crate::wire::records::{RECORD_BYTES, check_records, held_bytes};
+use crate::wire::records::check_records;
 use crate::wire::rescue::{RescueAnswer, RescueOrder};
 use crate::wire::survey::{SurveyAnswer, SurveyOrder};
 use crate::wire::tally::WalkTally;
@@ -38,6 +38,8 @@ pub struct AgentFacts {
     pub boot_id: String,
     /// Seconds since 1970 on its clock.
     pub clock_s: i64,
+    /// The process of a former agent that hangs in the kernel and was left behind.
+    pub left_behind: Option<u32>,
 }
 
 /// A file with several names, before its content is read.
@@ -112,6 +114,8 @@ pub enum ToAgent {
     /// Records to write, with the domain key's id in the order's frames; what an earlier restore
     /// wrote in place of some; and the numbers of pieces that stand there already.
     Batch { number: u64, records: Vec<Record>, formers: Vec<Former>, kept: Vec<u32> },
+    /// What is to be written: does anything stand in its way? Answered by [`ToLanding::Looked`].
+    Look { number: u64, records: Vec<Record> },
     /// The tree is complete: finish directories, sync, report.
     PlaceEnd,
     /// The key that names the pieces of the following frames.
@@ -164,8 +168,10 @@ pub enum ToLanding {
     Survey(Box<SurveyAnswer>),
     /// The answer to `Rescue`.
     Rescue(Box<RescueAnswer>),
-    /// `Place` was accepted.
-    PlaceReady,
+    /// `Place` was accepted; `is_free`: nothing stands beneath the root.
+    PlaceReady { is_free: bool },
+    /// Nothing stands in the way of what was to be looked at.
+    Looked { number: u64 },
     /// A batch is written; `durable`: it and all before it survive a power cut.
     Placed { batch: u64, durable: bool, entries: u64, bytes: u64 },
     /// All is written and synced.
@@ -256,6 +262,7 @@ impl Message for ToAgent {
             Self::Count { .. } => 21,
             Self::Compare(_) => 22,
             Self::Rescue(_) => 23,
+            Self::Look { .. } => 24,
         }
     }
 
@@ -265,7 +272,7 @@ impl Message for ToAgent {
             3 | 10 | 11 | 23 => plain(16 * MIB),
             4 => plain(8 * KIB),
             5 | 6 => plain(256 * KIB),
-            8 | 13 | 22 => LIST,
+            8 | 13 | 22 | 24 => LIST,
             12 => FRAME,
             _ => return None,
         })
@@ -298,6 +305,7 @@ impl Message for ToAgent {
                 former::check(records, formers, kept)?;
                 check_records(records, kept)
             }
+            Self::Look { records, .. } => check_records(records, &[]),
             Self::Survey(order) => order.check(),
             Self::Compare(order) => order.check(),
             Self::Rescue(order) => order.check(),
@@ -321,7 +329,7 @@ impl Message for ToLanding {
             Self::BaseMore => 8,
             Self::WalkDone { .. } => 9,
             Self::Survey(_) => 10,
-            Self::PlaceReady => 11,
+            Self::PlaceReady { .. } => 11,
             Self::Placed { .. } => 12,
             Self::PlaceDone { .. } => 13,
             Self::Problems(_) => 14,
@@ -332,13 +340,14 @@ impl Message for ToLanding {
             Self::Owners(_) => 19,
             Self::Compared(_) => 20,
             Self::Rescue(_) => 21,
+            Self::Looked { .. } => 22,
         }
     }
 
     fn bound(kind: u8) -> Option<Bound> {
         Some(match kind {
             1 | 15 | 20 => plain(8 * KIB),
-            2 | 7 | 8 | 9 | 11 | 12 | 13 | 17 | 18 => plain(KIB),
+            2 | 7 | 8 | 9 | 11 | 12 | 13 | 17 | 18 | 22 => plain(KIB),
             3 => LIST,
             4 => FRAME,
             5 | 6 => plain(MIB),
@@ -371,24 +380,6 @@ impl Message for ToLanding {
             Self::Owners(owners) => owners.check(),
             Self::Compared(verdicts) if verdicts.len() > FILES_MAX => Err("too many verdicts"),
             _ => Ok(()),
-        }
-    }
-}
-
-impl ToLanding {
-    /// About what it takes in memory while it waits; never less than it takes encoded.
-    pub fn held_bytes(&self) -> usize {
-        match self {
-            Self::Frame(bytes) => bytes.len(),
-            Self::Offer { records, .. } => records.iter().map(held_bytes).sum(),
-            Self::LinkAsks(asks) => {
-                asks.iter().map(|ask| RECORD_BYTES + ask.path.as_bytes().len()).sum()
-            }
-            Self::Owners(owners) => owners.held_bytes(),
-            Self::WalkBegan { roots, .. } => {
-                roots.iter().map(|root| RECORD_BYTES + root.as_bytes().len()).sum()
-            }
-            _ => RECORD_BYTES,
         }
     }
 }

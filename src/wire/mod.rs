@@ -35,8 +35,10 @@
 //! Healing is a `Capture` of a later run, which by itself begins nothing, then `Reread`s and
 //! `Finish`. `Compare` has files hashed again and is answered by `Compared`.
 //!
-//! A restore is the mirror image: `Place` names a root, then frames and `Batch`es of records that
-//! use only pieces of frames sent since the batch before; `Placed` tells what is durable.
+//! A restore is the mirror image: `Place` names a root. Where something stands beneath it, entries
+//! are sent to be looked at (`Look`, `Looked`) before the first is written. Then follow frames and
+//! `Batch`es of records that use only pieces of frames sent since the batch before; `Placed` tells
+//! what is durable.
 //!
 //! # Lanes
 //!

@@ -2,7 +2,7 @@
 
 use crate::capture::Record;
 use crate::capture::entry::{Entry, Kind, Xattr};
-use crate::wire::message::{OFFER_RAW_BYTES_MAX, RECORDS_MAX};
+use crate::wire::message::{OFFER_RAW_BYTES_MAX, RECORDS_MAX, ToLanding};
 
 /// Fixed fields of a record: 110 bytes encoded at most, and about twice that in memory.
 pub(super) const RECORD_BYTES: usize = 224;
@@ -22,6 +22,24 @@ pub fn held_bytes(record: &Record) -> usize {
         _ => 0,
     };
     RECORD_BYTES + path + more
+}
+
+impl ToLanding {
+    /// About what it takes in memory while it waits; never less than it takes encoded.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Self::Frame(bytes) => bytes.len(),
+            Self::Offer { records, .. } => records.iter().map(held_bytes).sum(),
+            Self::LinkAsks(asks) => {
+                asks.iter().map(|ask| RECORD_BYTES + ask.path.as_bytes().len()).sum()
+            }
+            Self::Owners(owners) => owners.held_bytes(),
+            Self::WalkBegan { roots, .. } => {
+                roots.iter().map(|root| RECORD_BYTES + root.as_bytes().len()).sum()
+            }
+            _ => RECORD_BYTES,
+        }
+    }
 }
 
 /// Bounds and form of a list of records that a peer states; of the pieces named by `kept`, numbers

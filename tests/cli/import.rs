@@ -59,3 +59,34 @@ fn a_tier_without_a_weight_is_told() {
     let stderr = site.evac(&["import", "csv", "fleet.csv"]).exits(0).stderr();
     assert!(stderr.contains("Give weights in [tiers] of evac.toml: silver\n"), "{stderr}");
 }
+
+#[test]
+fn names_of_a_client_configuration_become_hosts() {
+    if !std::path::Path::new("/usr/bin/ssh").exists() {
+        eprintln!("left out: no ssh");
+        return;
+    }
+    let site = fleet();
+    site.write("more", "Host db-*\n User dba\nHost db-1\n HostName 203.0.113.31\n");
+    let more = site.path("more").display().to_string();
+    let config = format!(
+        "Include {more}\nHost web www\n HostName 203.0.113.30\n ProxyJump ops@gate:2222\n\
+         Match originalhost web,www\n User deploy\nHost *\n Port 22\n"
+    );
+    site.write("config", &config);
+    let outcome = site.evac(&["import", "ssh-config", "config"]).exits(0);
+    let wrote = "Wrote inventory.d/ssh-config-config.toml: 2 customers, 3 hosts, 0 workloads of 3";
+    assert!(outcome.stderr().starts_with(wrote), "{}", outcome.stderr());
+    let written = fs::read_to_string(site.path("inventory.d/ssh-config-config.toml")).unwrap();
+    for part in [
+        "id = \"web\"\naddress = \"203.0.113.30\"\nuser = \"deploy\"\njump = \"gate\"\n",
+        "id = \"db-1\"\naddress = \"203.0.113.31\"\nuser = \"dba\"\n",
+        "id = \"gate\"\naddress = \"gate\"\nport = 2222\nuser = \"ops\"\ncapture = false\n",
+    ] {
+        assert!(written.contains(part), "{part}\n{written}");
+    }
+    site.evac(&["check"]).exits(0);
+    site.write("none", "Host *\n User x\n");
+    let stderr = site.evac(&["import", "ssh-config", "none"]).exits(2).stderr();
+    assert!(stderr.contains("no usable row"), "{stderr}");
+}

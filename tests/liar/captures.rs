@@ -163,7 +163,7 @@ fn message_lie(lie: &str, far: &mut Far, tree: &Tree<'_>) -> Option<()> {
         "an unknown kind" => far.say_raw(99, 0, &[]),
         "noise" => far.raw(&[0xa5; 4_096]),
         "a second greeting" => far.greet(1),
-        "a word of targets" => far.say(&ToLanding::PlaceReady),
+        "a word of targets" => far.say(&ToLanding::PlaceReady { is_free: true }),
         "a full landing disk" => {
             let detail = "your disk is full".to_owned();
             far.say(&ToLanding::Failed { reason: Reason::LandingFull, detail })

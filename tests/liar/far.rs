@@ -55,6 +55,7 @@ impl Far {
             hostname: "liar".to_owned(),
             boot_id: String::new(),
             clock_s: 0,
+            left_behind: None,
         }))
     }
 

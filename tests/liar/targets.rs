@@ -16,7 +16,8 @@ pub fn lie(lie: &str, far: &mut Far) -> Option<()> {
         let detail = "your disk is full".to_owned();
         return far.say(&ToLanding::Failed { reason: Reason::LandingFull, detail });
     }
-    far.say(&ToLanding::PlaceReady)?;
+    let ready = ToLanding::PlaceReady { is_free: lie != "looked at what was never sent" };
+    far.say(&ready)?;
     let placed = |batch| ToLanding::Placed { batch, durable: true, entries: 1, bytes: 1 };
     let batch =
         |message| if let ToAgent::Batch { number, .. } = message { Some(number) } else { None };
@@ -34,7 +35,8 @@ pub fn lie(lie: &str, far: &mut Far) -> Option<()> {
             far.hear_until(|message| matches!(message, ToAgent::PlaceEnd).then_some(()))?;
             far.say(&ToLanding::PlaceDone { entries: 9, bytes: 9, problems: 0 })
         }
-        "ready twice" => far.say(&ToLanding::PlaceReady),
+        "ready twice" => far.say(&ready),
+        "looked at what was never sent" => far.say(&ToLanding::Looked { number: 7 }),
         "an offer from a target" => far.say(&ToLanding::BaseMore),
         "a target that hangs up" => far.end(),
         other => panic!("no such lie: {other}"),

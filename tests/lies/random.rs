@@ -92,7 +92,7 @@ fn message() -> impl Strategy<Value = ToLanding> {
         1 => prop::collection::vec(path(), 0..4)
             .prop_map(|roots| ToLanding::WalkBegan { roots, clock_s: 0 }),
         1 => (0_u64..4).prop_map(|ticket| ToLanding::RereadGone { ticket }),
-        1 => Just(ToLanding::PlaceReady),
+        1 => Just(ToLanding::PlaceReady { is_free: true }),
     ]
 }
 

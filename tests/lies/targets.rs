@@ -11,12 +11,13 @@ use evac::run::restore::{Job, Restorer};
 use super::ground::{Ground, honest};
 use super::{PATIENCE, pace};
 
-const LIES: [(&str, Reason, &str); 11] = [
+const LIES: [(&str, Reason, &str); 12] = [
     ("a batch that was never sent", Reason::Protocol, "wrote what was not sent"),
     ("a batch written twice", Reason::Protocol, "wrote what was not sent"),
     ("done before it began", Reason::Protocol, "done before everything was sent"),
     ("done without writing", Reason::Protocol, "done before everything was sent"),
     ("ready twice", Reason::Protocol, "does not belong to a restore"),
+    ("looked at what was never sent", Reason::Protocol, "looked at what was not sent"),
     ("an offer from a target", Reason::Protocol, "does not belong to a restore"),
     ("a full landing disk over there", Reason::Protocol, "your disk is full"),
     ("a target that only beats", Reason::Timeout, "got nowhere"),

@@ -33,7 +33,8 @@ fn a_run_that_nobody_lets_in_says_why_and_the_right_key_goes_on() {
     with(&key(&fleet, "other", ""));
     run("somebody else's key", &["lets none of these in as", "/other", "install the key"]);
     with(&key(&fleet, "locked", "secret"));
-    run("a passphrase, and no terminal to ask on", &["no passphrase given opens", "locked"]);
+    let told = ["no passphrase given opens", "locked", "no `passphrase_command` is written"];
+    run("a passphrase, and no terminal to ask on", &told);
     with(&format!("{own}.pub"));
     run("the public half of the key", &["id.pub: Could not read key"]);
     with("~/no-such-key");

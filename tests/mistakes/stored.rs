@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::Mistake;
 use crate::site::fleet::{Fleet, Source, noise};
+use crate::site::mount::Mount;
 use crate::site::tree::differences;
 use crate::site::{Outcome, copy, folder};
 
@@ -121,27 +122,6 @@ fn schema() -> u32 {
     drop(Ledger::open(&path).unwrap());
     let ledger = Connection::open(&path).unwrap();
     ledger.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
-}
-
-/// A mount that is gone when dropped.
-struct Mount<'a>(&'a Path);
-
-impl<'a> Mount<'a> {
-    fn new(at: &'a Path, arguments: &[&str]) -> Self {
-        Outcome::of(Command::new("mount").args(arguments).arg(at)).exits(0);
-        Self(at)
-    }
-
-    fn again(&self, options: &str) {
-        Outcome::of(Command::new("mount").args(["-o", options]).arg(self.0)).exits(0);
-    }
-}
-
-impl Drop for Mount<'_> {
-    fn drop(&mut self) {
-        // A test that failed has said so already.
-        let _ = Command::new("umount").arg("-l").arg(self.0).status();
-    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! killed and waited for, when it is dropped.
 
 pub mod fleet;
+pub mod mount;
 pub mod rescue;
 pub mod sshd;
 pub mod tree;

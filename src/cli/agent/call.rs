@@ -155,6 +155,7 @@ impl Errand {
         let home = Home {
             hideout: None,
             folder: None,
+            left_behind: self.lair.left_behind(),
             skip: self.lair.inode().into_iter().collect(),
             granted: Some(Granted::new(self.granted.clone())),
         };

@@ -2,6 +2,7 @@
 //! says so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use crate::inventory::Class;
 use crate::inventory::exclude::{leaves_out, matcher};
@@ -37,10 +38,34 @@ pub(super) struct Host {
     pub(super) address: String,
     pub(super) port: Option<u16>,
     pub(super) user: Option<String>,
+    /// Private keys of its own.
+    pub(super) identity: Vec<PathBuf>,
+    /// The host it is reached through.
+    pub(super) jump: Option<String>,
+    /// `false`: it only leads to others.
+    pub(super) capture: bool,
     pub(super) customer: String,
     /// Said of the host as a whole; only a comment, since a survey measures it.
     pub(super) bytes: Option<u64>,
     pub(super) workloads: Vec<Workload>,
+}
+
+impl Host {
+    /// Nothing but where it is.
+    pub(super) fn new(id: String, address: String) -> Self {
+        Self {
+            id,
+            address,
+            port: None,
+            user: None,
+            identity: Vec::new(),
+            jump: None,
+            capture: true,
+            customer: String::new(),
+            bytes: None,
+            workloads: Vec::new(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -57,13 +82,13 @@ pub(super) struct Workload {
 /// Makes ids of names: the same name, whatever its case and spaces, is the same thing; another
 /// name that would get the same id gets one with a number.
 #[derive(Debug, Default)]
-struct Ids {
+pub(super) struct Ids {
     by_name: BTreeMap<String, String>,
     taken: BTreeSet<String>,
 }
 
 impl Ids {
-    fn of(&mut self, name: &str, line: u64, notes: &mut Vec<Note>) -> Option<String> {
+    pub(super) fn of(&mut self, name: &str, line: u64, notes: &mut Vec<Note>) -> Option<String> {
         let key = name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         if let Some(id) = self.by_name.get(&key) {
             return Some(id.clone());
@@ -120,7 +145,7 @@ pub(super) fn join(table: &Table) -> Joined {
     for row in &table.rows {
         joiner.row(row);
     }
-    joiner.same_address();
+    same_address(&mut joiner.joined, table.rows.first().map_or(0, |row| row.line));
     joiner.joined.notes.sort();
     joiner.joined
 }
@@ -167,15 +192,7 @@ impl Joiner<'_> {
             return None;
         };
         let address = bare.to_owned();
-        self.joined.hosts.push(Host {
-            id: id.to_owned(),
-            address,
-            port: None,
-            user: None,
-            customer: String::new(),
-            bytes: None,
-            workloads: Vec::new(),
-        });
+        self.joined.hosts.push(Host::new(id.to_owned(), address));
         Some(self.joined.hosts.len() - 1)
     }
 
@@ -348,16 +365,16 @@ impl Joiner<'_> {
         let workload = Workload { id, customer, label, class: known, bytes, paths, exclude };
         self.joined.hosts[index].workloads.push(workload);
     }
+}
 
-    fn same_address(&mut self) {
-        let mut seen: BTreeMap<(String, Option<u16>), &str> = BTreeMap::new();
-        let line = self.table.rows.first().map_or(0, |row| row.line);
-        for host in &self.joined.hosts {
-            if let Some(first) = seen.insert((host.address.to_lowercase(), host.port), &host.id) {
-                let what =
-                    format!("hosts `{first}` and `{}` have one address: {}", host.id, host.address);
-                self.joined.notes.push(Note { line, what });
-            }
+/// Tells of hosts that have one address.
+pub(super) fn same_address(joined: &mut Joined, line: u64) {
+    let mut seen: BTreeMap<(String, Option<u16>), &str> = BTreeMap::new();
+    for host in &joined.hosts {
+        if let Some(first) = seen.insert((host.address.to_lowercase(), host.port), &host.id) {
+            let what =
+                format!("hosts `{first}` and `{}` have one address: {}", host.id, host.address);
+            joined.notes.push(Note { line, what });
         }
     }
 }

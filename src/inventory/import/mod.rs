@@ -4,12 +4,15 @@
 //! headers ([`table`] lists the names). Rows of the same host or customer are joined; where they
 //! disagree the first counts and the disagreement is listed.
 //!
+//! **`~/.ssh/config`.** See [`ssh_config`].
+//!
 //! **Invariants.** A column that may hold a secret is dropped before anything else looks at it.
 //! What is written parses without an error; what only `check` can see stays for it: tiers missing
 //! in `[tiers]`, paths of two customers that overlap. Nothing is guessed silently: every value not
 //! taken is a [`Note`]. Zero rows is an error.
 
 mod join;
+pub mod ssh_config;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -19,6 +22,7 @@ mod write;
 use std::fmt;
 use std::path::Path;
 
+use join::same_address;
 pub use table::FILE_BYTES_MAX;
 
 /// What an import yields.
@@ -62,6 +66,12 @@ impl fmt::Display for Note {
 /// Why nothing can be imported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
+    /// The system would not let it be read.
+    #[error("it cannot be read: {why}")]
+    Read {
+        /// What it said.
+        why: String,
+    },
     /// Larger than anything that was ever an inventory.
     #[error("the file is larger than {max} bytes")]
     TooLarge {
@@ -101,7 +111,7 @@ pub fn csv(bytes: &[u8], name: &str) -> Result<Imported, ImportError> {
     tiers.sort();
     tiers.dedup();
     Ok(Imported {
-        toml: write::inventory(&joined, &table, name),
+        toml: write::inventory(&joined, ("csv", name), (&table.dropped, &table.ignored)),
         customers: joined.customers.len(),
         hosts: joined.hosts.len(),
         workloads: joined.hosts.iter().map(|host| host.workloads.len()).sum(),

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use crate::inventory::import::join::{Customer, Host, Joined, Workload};
-use crate::inventory::import::table::Table;
 use crate::model::Bytes;
 use crate::model::text::bounded;
 
@@ -25,21 +24,25 @@ fn comment(text: &str, out: &mut String) {
 }
 
 /// The whole file.
-pub(super) fn inventory(joined: &Joined, table: &Table, name: &str) -> String {
+pub(super) fn inventory(
+    joined: &Joined,
+    (kind, name): (&str, &str),
+    (dropped, ignored): (&[String], &[String]),
+) -> String {
     let mut out = String::new();
     comment(
-        &format!("Imported by `evac import csv {name}`: importing it again replaces this file."),
+        &format!("Imported by `evac import {kind} {name}`: importing it again replaces this file."),
         &mut out,
     );
     comment(
         "Write what shall be different into a file that is read later; it overlays single keys.",
         &mut out,
     );
-    if !table.dropped.is_empty() {
-        comment(&format!("Dropped, may hold secrets: {}", table.dropped.join(", ")), &mut out);
+    if !dropped.is_empty() {
+        comment(&format!("Dropped, may hold secrets: {}", dropped.join(", ")), &mut out);
     }
-    if !table.ignored.is_empty() {
-        comment(&format!("Not understood: {}", table.ignored.join(", ")), &mut out);
+    if !ignored.is_empty() {
+        comment(&format!("Not understood: {}", ignored.join(", ")), &mut out);
     }
     for note in joined.notes.iter().take(NOTES_MAX) {
         comment(&format!("Look at {note}"), &mut out);
@@ -82,7 +85,18 @@ fn host(host: &Host, out: &mut String) {
     if let Some(user) = &host.user {
         let _ = writeln!(out, "user = {}", quoted(user));
     }
-    let _ = writeln!(out, "customer = {}", quoted(&host.customer));
+    if !host.identity.is_empty() {
+        let identity = host.identity.iter().map(|path| path.to_string_lossy());
+        let _ = writeln!(out, "identity = {}", list(identity));
+    }
+    if let Some(jump) = &host.jump {
+        let _ = writeln!(out, "jump = {}", quoted(jump));
+    }
+    if host.capture {
+        let _ = writeln!(out, "customer = {}", quoted(&host.customer));
+    } else {
+        out.push_str("capture = false\n");
+    }
     if let Some(bytes) = host.bytes {
         comment(&format!("said to hold {}; a survey measures it", Bytes(bytes)), out);
     }

@@ -60,8 +60,7 @@ impl Watch {
             failing: BTreeMap::new(),
         };
         if too_late > 0 {
-            let text = format!("by the plan, {} will not make it", workloads(too_late));
-            watch.ring(Bell::AtRisk, text, now);
+            watch.is_late(too_late, now);
         }
         watch
     }
@@ -84,6 +83,8 @@ impl Watch {
                 let text = format!("the store's disks are full; {} are left", workloads(self.left));
                 self.ring(Bell::StoreFull, text, now);
             }
+            Event::WindowOver { .. } => self.is_over(event, now),
+            Event::WindowBegins { late, .. } if *late > 0 => self.is_late(*late, now),
             Event::Report(report) => self.ring(Bell::RunEnded, ended(report), now),
             _ => {}
         }
@@ -116,6 +117,20 @@ impl Watch {
         let due = self.limiter.due(now);
         self.rings.extend(due);
         std::mem::take(&mut self.rings)
+    }
+
+    /// Work stopped at the end of a window: until the next begins, nobody is missed.
+    fn is_over(&mut self, event: &Event, now: Duration) {
+        let Event::WindowOver { closed, opens } = event else { return };
+        (self.awaits, self.silent_since) = (true, None);
+        let then = opens.map_or_else(String::new, |opens| format!(", which opens {opens}"));
+        let left = workloads(self.left);
+        let text = format!("the window closed {closed}; {left} are left for the next{then}");
+        self.ring(Bell::WindowShut, text, now);
+    }
+
+    fn is_late(&mut self, late: u64, now: Duration) {
+        self.ring(Bell::AtRisk, format!("by the plan, {} will not make it", workloads(late)), now);
     }
 
     fn answers(&mut self, host: &HostId, now: Duration) {

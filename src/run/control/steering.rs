@@ -50,7 +50,9 @@ impl Steering {
             Ask::Invite { invitation } => self.lobby.invite(*invitation, by).await,
             Ask::Revoke { host } => self.lobby.revoke(host, by).await,
             Ask::Reload => self.hands.clone().reload(self.clock.now(), by).await,
-            Ask::Window { closes, hard } => self.hands.window(closes, hard, by).await,
+            Ask::Window { closes, hard } => {
+                self.hands.window((closes, hard), (by, self.clock.now())).await
+            }
             Ask::StoreAdd { path, reserve, same_device } => match self.landing.clone() {
                 Some(landing) => {
                     let who = (by, self.clock.now());

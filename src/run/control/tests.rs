@@ -38,7 +38,8 @@ fn steering(engine: Sender<ToEngine>) -> Steering {
     let order = ["w1", "w2"].map(|work| ("a".parse().unwrap(), work.parse().unwrap()));
     let schedule = crate::run::schedule::Schedule::new(order, 1);
     let known = (PathBuf::new(), inventory);
-    let hands = Arc::new(Hands::new(schedule, known, None, ledger, engine.clone()));
+    let door = crate::run::door::Door::new(&[], None, false, Timestamp::from_second(0));
+    let hands = Arc::new(Hands::new(schedule, known, door, ledger, engine.clone()));
     let clock: Arc<dyn Clock> = Arc::new(crate::model::SystemClock::default());
     let lobby = Lobby::new(PathBuf::new(), hands.clone(), clock.clone(), "jo".into());
     Steering { hands, lobby, capacities, engine, clock, landing: None }

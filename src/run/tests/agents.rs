@@ -142,6 +142,7 @@ impl Agents {
         };
         let home = Home {
             folder: Some(self.folder(host)),
+            left_behind: None,
             skip: Vec::new(),
             hideout: None,
             granted: None,

@@ -271,7 +271,7 @@ impl Dialler {
     /// Somebody acted: logins that were refused may be tried again, with passwords asked for anew.
     pub fn reset(&self, endpoint: &Endpoint) {
         self.pace().reset(&endpoint.sshd(), &endpoint.user);
-        self.keyring.secrets().forget(endpoint);
+        self.keyring.forget(endpoint);
         if let Some(jump) = &endpoint.jump {
             self.reset(jump);
         }

@@ -1,13 +1,20 @@
 //! How often we knock: pure, times are passed in.
 //!
 //! sshd drops connections at random from the tenth unauthenticated one (MaxStartups 10:30:100),
-//! punishes clients that only look (PerSourcePenalties, up to ten minutes), and fail2ban shuts out
-//! after five failures, of whichever users. So: few at once, a little apart, long silence when
-//! turned away, none at all after two refused logins or one refused password, and never a fifth
-//! failure at one sshd within ten minutes.
+//! and fail2ban shuts out after five failures, of whichever users. From OpenSSH 9.8 on sshd also
+//! shuts out by itself (PerSourcePenalties): 5 s for each connection that ends without a login, 1 s
+//! for one that tries none, and whoever owes more than 15 s is not let in until he owes nothing. So:
+//! few at once, a little apart, never more than [`DialLimits::owed_max`] owed, long silence when turned away,
+//! none at all after two refused logins or one refused password, and never a fifth failure at one
+//! sshd within ten minutes.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
+
+/// What sshd counts for a connection whose logins all failed.
+const OWED_FOR_REFUSAL: Duration = Duration::from_secs(5);
+/// What it counts for one that tries none.
+const OWED_FOR_LEAVING: Duration = Duration::from_secs(1);
 
 /// The figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +39,8 @@ pub struct DialLimits {
     pub failures: usize,
     /// … within this long, before it is left alone until the first of them is as old.
     pub failures_within: Duration,
+    /// What an sshd may count against us at most: it shuts out beyond 15 s, and knocks come on top.
+    pub owed_max: Duration,
 }
 
 impl Default for DialLimits {
@@ -47,6 +56,7 @@ impl Default for DialLimits {
             refusals: 2,
             failures: 4,
             failures_within: Duration::from_secs(600),
+            owed_max: Duration::from_secs(12),
         }
     }
 }
@@ -104,6 +114,10 @@ struct Sshd {
     turned_away: usize,
     /// When each failure here is forgotten, the first to go first.
     forgotten_at: VecDeque<Duration>,
+    /// Until when we owe it something.
+    owed_until: Duration,
+    /// Connections under way that may end without a login.
+    doubtful: u32,
     /// Has anybody been greeted here, and gone as far as a login?
     greeted: bool,
 }
@@ -112,6 +126,8 @@ struct Sshd {
 #[derive(Debug, Default)]
 struct Login {
     under_way: u32,
+    /// Of those, how many were not proven when they began.
+    doubtful: u32,
     refused: u32,
     password_refused: bool,
     /// It was let in before, and not refused since.
@@ -167,6 +183,17 @@ impl Pace {
         {
             return Turn::Full;
         }
+        if !login.proven {
+            let owed = state.owed_until.saturating_sub(now);
+            let at_worst = owed + OWED_FOR_REFUSAL * (state.doubtful + 1);
+            match at_worst.saturating_sub(self.limits.owed_max) {
+                Duration::ZERO => {}
+                _ if state.doubtful > 0 => return Turn::Full,
+                over => return Turn::Wait(over),
+            }
+            state.doubtful += 1;
+            login.doubtful += 1;
+        }
         login.under_way += 1;
         state.under_way += 1;
         self.under_way += 1;
@@ -178,6 +205,9 @@ impl Pace {
     pub fn remember(&mut self, sshd: &str, age: Duration, now: Duration) {
         let state = self.sshds.entry(sshd.to_owned()).or_default();
         state.forgotten_at.push_back((now + self.limits.failures_within).saturating_sub(age));
+        if age < OWED_FOR_REFUSAL {
+            state.owe(OWED_FOR_REFUSAL, now);
+        }
     }
 
     /// A dial that was let go has ended. So many failures is that in the eyes of the far side.
@@ -188,6 +218,10 @@ impl Pace {
         self.under_way = self.under_way.saturating_sub(1);
         let login = self.logins.entry((sshd.to_owned(), user.to_owned())).or_default();
         login.under_way = login.under_way.saturating_sub(1);
+        if login.doubtful > 0 {
+            login.doubtful -= 1;
+            state.doubtful = state.doubtful.saturating_sub(1);
+        }
         match outcome {
             Outcome::LoggedIn => {
                 (state.cuts, state.turned_away) = (0, 0);
@@ -201,12 +235,16 @@ impl Pace {
                 let by_password = outcome == Outcome::PasswordRefused;
                 login.password_refused |= by_password;
                 state.greeted = true;
+                state.owe(OWED_FOR_REFUSAL, now);
                 let failures = 1 + usize::from(by_password);
                 state.forgotten_at.extend([forgotten_at].repeat(failures));
                 return failures;
             }
             // Only strict filters count it, and it is no word of the far side's: not kept.
-            Outcome::LeftEarly => state.forgotten_at.push_back(forgotten_at),
+            Outcome::LeftEarly => {
+                state.owe(OWED_FOR_LEAVING, now);
+                state.forgotten_at.push_back(forgotten_at);
+            }
             Outcome::NotAllowed => state.hold(&self.limits, now),
             Outcome::CutBeforeBanner => {
                 state.cuts += 1;
@@ -243,6 +281,10 @@ impl Pace {
 }
 
 impl Sshd {
+    fn owe(&mut self, owed: Duration, now: Duration) {
+        self.owed_until = self.owed_until.max(now) + owed;
+    }
+
     fn hold(&mut self, limits: &DialLimits, now: Duration) {
         // Dials that were under way together are turned away together: that is one time.
         if now < self.held_until {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{Sshd, dial, dialler, keygen, keyring, keyring_asking, run_tool, skip_without_sshd};
 use crate::model::Reason;
-use crate::ssh::{Ask, Connection, Endpoint, Means, Purpose, SshError};
+use crate::ssh::{Ask, Connection, Endpoint, Means, NobodyThere, Purpose, Question, SshError};
 
 async fn whoami(connection: &Connection) -> String {
     let output = connection.run("id -un", Bytes::new(), 1000).await.unwrap();
@@ -43,6 +43,50 @@ async fn ed25519_ecdsa_and_rsa_keys_log_in() {
         let sshd = Sshd::start_in(folder, "");
         check_login(&sshd.known_endpoint()).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passphrase_is_asked_of_a_program_once_and_by_the_name_of_its_key() {
+    if skip_without_sshd() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    keygen(folder.path(), "host", "ed25519", "");
+    keygen(folder.path(), "id", "ed25519", "open sesame");
+    let sshd = Sshd::start_in(folder, "");
+    std::fs::remove_file(sshd.file("id.pub")).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let asking = |script: &str| {
+        let argv = ["sh", "-c", script, "sh", "{key}"].map(str::to_owned).to_vec();
+        let question = Some(Question { argv, folder: place.path().to_owned() });
+        let mut endpoint = sshd.known_endpoint();
+        endpoint.means.passphrase = question;
+        endpoint
+    };
+    let endpoint = asking("echo \"$1\" >>asked; echo open sesame");
+    let dialler = dialler(keyring_asking(Arc::new(NobodyThere)));
+    for _ in 0..3 {
+        dialler.dial_once(&endpoint, Purpose::Control).await.unwrap();
+    }
+    let asked = || std::fs::read_to_string(place.path().join("asked")).unwrap();
+    assert_eq!(asked(), format!("{}\n", sshd.file("id").display()));
+
+    let dialler = super::dialler(keyring_asking(Arc::new(NobodyThere)));
+    for (script, why) in [
+        ("echo hidden", "what `passphrase_command` says does not"),
+        ("echo x >>asked; echo hidden >&2; exit 3", "says none"),
+    ] {
+        let endpoint = asking(script);
+        for _ in 0..2 {
+            let error = dialler.dial_once(&endpoint, Purpose::Control).await.unwrap_err();
+            let said = format!("{error}");
+            assert!(said.contains("/id: ") && said.contains(why), "{said}");
+            assert_eq!(error.reason(), Reason::Auth);
+        }
+        // Somebody mended it.
+        dialler.reset(&endpoint);
+    }
+    assert!(asked().ends_with("/id\nx\n"), "{}", asked());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! What rings, and what does not, as a run goes on second by second.
 
 use super::*;
-use crate::model::{PassNumber, Tally};
+use crate::model::{PassNumber, Tally, Timestamp};
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -138,4 +138,16 @@ fn the_end_rings_with_its_figures() {
     watch.hear(&Event::Report(report), s(9));
     let text = &watch.tick(s(9), None)[0].text;
     assert!(text.starts_with("the run ended: 4 captured, 1 failed, 0 partial"), "{text}");
+}
+
+#[test]
+fn the_end_of_a_window_rings_and_so_does_the_first_host_of_the_next() {
+    let mut run = Run::new(true, 3);
+    let closed = Timestamp::from_second(1_900_000_000);
+    run.hear(&ready("a")).hear(&Event::WindowOver { closed, opens: None });
+    run.hear(&Event::HostDone { host: host("a") }).pass(4_000);
+    let next = Event::WindowBegins { opens: None, closes: None, hard: false, late: 2 };
+    run.hear(&next).hear(&ready("b"));
+    let rung: Vec<_> = run.rung.iter().map(|(_, bell)| *bell).collect();
+    assert_eq!(rung, [Bell::WindowOpened, Bell::WindowShut, Bell::AtRisk, Bell::WindowOpened]);
 }

@@ -5,7 +5,8 @@ use super::*;
 const S: Duration = Duration::from_secs(1);
 
 fn pace() -> Pace {
-    Pace::new(DialLimits { gap: Duration::ZERO, ..DialLimits::default() })
+    let (gap, owed_max) = (Duration::ZERO, 1_000 * S);
+    Pace::new(DialLimits { gap, owed_max, ..DialLimits::default() })
 }
 
 #[test]
@@ -147,4 +148,71 @@ fn pauses_double_are_random_and_end() {
     let expected = [Some(1), Some(2), Some(4), Some(8), Some(16), Some(32), Some(60), None];
     assert_eq!(all, expected);
     assert_eq!(pace.pause("a", 7, S, 0.0), Some(Duration::ZERO));
+}
+
+/// What OpenSSH from 9.8 on keeps of an address, with its usual figures in seconds.
+#[derive(Default)]
+struct Penalties {
+    expiry: f64,
+    is_active: bool,
+}
+
+impl Penalties {
+    const MIN: f64 = 15.0;
+
+    fn add(&mut self, penalty: f64, now: f64) {
+        if self.expiry < now {
+            (self.expiry, self.is_active) = (now, false);
+        }
+        self.expiry += penalty;
+        self.is_active |= self.expiry - now > Self::MIN;
+    }
+}
+
+/// Ten users whom one sshd refuses, who are tried again and again, while it is knocked at.
+#[test]
+fn sshd_never_shuts_us_out_by_itself() {
+    let mut pace = Pace::new(DialLimits::default());
+    let mut sshd = Penalties::default();
+    let users: Vec<String> = (0..10).map(|user| format!("u{user}")).collect();
+    let (mut under_way, mut refused) = (Vec::new(), 0);
+    for tick in 0..24_000_u32 {
+        let now = Duration::from_millis(100) * tick;
+        let seconds = now.as_secs_f64();
+        // A knock that is greeted, and what follows, as often as knocks come.
+        if tick % 100 == 0 {
+            sshd.add(1.0, seconds);
+        }
+        for user in &users {
+            // Somebody says `evac retry` all the time.
+            pace.reset("a:22", user);
+            if pace.ask("a:22", user, now, 0.0) == Turn::Go {
+                under_way.push((user, now + Duration::from_millis(400)));
+            }
+        }
+        let (over, still): (Vec<_>, Vec<_>) = under_way.into_iter().partition(|it| it.1 <= now);
+        under_way = still;
+        for (user, _) in over {
+            refused += 1;
+            sshd.add(5.0, seconds);
+            pace.done("a:22", user, Outcome::LoginRefused, now);
+        }
+        assert!(!sshd.is_active, "shut out after {seconds} s and {refused} refusals");
+    }
+    assert_eq!(refused, 4 * 4, "four in ten minutes");
+}
+
+#[test]
+fn a_user_who_was_let_in_waits_for_nobody_who_is_not() {
+    let mut pace = Pace::new(DialLimits::default());
+    let at = Duration::from_secs;
+    assert_eq!(pace.ask("a:22", "kim", at(0), 0.0), Turn::Go);
+    pace.done("a:22", "kim", Outcome::LoggedIn, at(1));
+    for second in 1..3 {
+        assert_eq!(pace.ask("a:22", "jo", at(second), 0.0), Turn::Go);
+        pace.done("a:22", "jo", Outcome::LoginRefused, at(second));
+        pace.reset("a:22", "jo");
+    }
+    assert_eq!(pace.ask("a:22", "jo", at(3), 0.0), Turn::Wait(at(2)));
+    assert_eq!(pace.ask("a:22", "kim", at(3), 0.0), Turn::Go);
 }
