@@ -34,7 +34,7 @@ pub struct ServeArgs {
     /// Listen where others than this machine reach it
     #[arg(long)]
     pub expose: bool,
-    /// The address in people's browsers, where it is another; https:// says that TLS is in front
+    /// The address in people's browsers, where it has a name; https:// says that TLS is in front
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
     /// Whom callers are put through to who need more than support can say
