@@ -17,7 +17,8 @@
 //! arrives, against the name it was offered under. The ledger alone decides what is done. One bad
 //! file fails its file, one bad host its host, never the run.
 //!
-//! Pure stages are synchronous and tested without a runtime; `async` is only in `ssh` and `run`.
+//! Pure stages are synchronous and tested without a runtime; `async` is only in `ssh`, `run`
+//! and `web`.
 
 pub mod model;
 pub mod inventory;
@@ -33,5 +34,6 @@ pub mod gate;
 pub mod ssh;
 pub mod run;
 pub mod publish;
+pub mod web;
 pub mod term;
 pub mod cli;

@@ -45,6 +45,8 @@ mod rescue;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
+mod serve;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 mod steer;

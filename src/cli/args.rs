@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub use gate::{ActivateArgs, GateArgs, HoldArgs, HoldKind, ReleaseArgs};
 pub use publish::{Kind as PostKind, PublishArgs, PublishCommand, SayArgs, Template};
+pub use serve::{ServeArgs, ServeCommand, TokenArgs};
 pub use store::{MirrorArgs, StoreAddArgs, StoreArgs, StoreCommand};
 pub use verify::VerifyArgs;
 
@@ -16,6 +17,7 @@ mod gate;
 pub mod hands;
 mod invite;
 mod publish;
+mod serve;
 mod store;
 mod verify;
 pub use hands::{
@@ -95,6 +97,7 @@ pub enum Command {
     Hold(HoldArgs),
     Release(ReleaseArgs),
     Publish(PublishArgs),
+    Serve(ServeArgs),
     Ledger(LedgerArgs),
     Store(StoreArgs),
     Agent(AgentArgs),

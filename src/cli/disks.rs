@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::cli::{Failure, Global, print};
 use crate::inventory::{self, StoreDisk};
 use crate::model::Bytes;
-use crate::store::disks::{How, Register};
+use crate::store::disks::{DiskView, How, Register};
 use crate::store::{Disk as _, DiskWanted, Disks, LocalDisk, default_reserve};
 
 /// Where the store is when nobody says otherwise, in the state folder.
@@ -20,6 +20,8 @@ pub struct Look {
     pub room: Bytes,
     /// Disks that are not there.
     pub away: Vec<String>,
+    /// Each of them.
+    pub disks: Vec<DiskView>,
 }
 
 impl Global {
@@ -53,7 +55,8 @@ impl Global {
         let how =
             How { state: &state, wanted: &wanted, writes: false, by: &self.by, at: self.now() };
         let (disks, _) = Disks::open(&how)?;
-        Ok(Some(Look { room: disks.free_bytes()?, away: disks.away() }))
+        let (room, away) = (disks.free_bytes()?, disks.away());
+        Ok(Some(Look { room, away, disks: disks.views() }))
     }
 
     /// What there will be room for when a run begins.

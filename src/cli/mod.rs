@@ -40,6 +40,7 @@ pub mod rebuild;
 pub mod reload;
 pub mod restore;
 pub mod run;
+pub mod serve;
 pub mod site;
 pub mod status;
 pub mod steer;
@@ -105,6 +106,7 @@ fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
         Command::Hold(args) => hold::hold(global, args),
         Command::Release(args) => hold::release(global, args),
         Command::Publish(args) => publish::run(global, args),
+        Command::Serve(args) => serve::run(global, args),
         Command::Ledger(args) => ledger::run(global, args),
         Command::Store(args) => store::run(global, args),
         Command::Agent(args) => Ok(agent::run(args)),

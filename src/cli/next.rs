@@ -108,7 +108,7 @@ pub fn blocked(
 }
 
 /// What the landing disks block: everything that is still to come, so it stands first.
-fn of_disks(global: &Global, snapshot: &Snapshot) -> Result<Vec<Blocked>, Failure> {
+pub fn of_disks(global: &Global, snapshot: &Snapshot) -> Result<Vec<Blocked>, Failure> {
     let Some(landing) = global.look_at_disks()? else { return Ok(Vec::new()) };
     let is_left = |it: &&WorkloadStatus| {
         !matches!(

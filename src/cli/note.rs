@@ -41,22 +41,25 @@ pub fn run(global: &Global, args: &NoteArgs) -> Result<Exit, Failure> {
     let loaded = global.load()?;
     let (_, snapshot) = global.open_read_only()?.look(&loaded, global.now())?;
     let what = exact(&loaded, &snapshot, &args.what)?;
-    let ask = Ask::Note { what: what.clone(), text: args.text.clone() };
-    let heard = hands::say(global, &ask, |ledger| {
-        let (what, text, by) = (what.clone(), args.text.clone(), global.by.clone());
-        ledger.append(&Event::Noted { what, text, by }, &global.by)?;
-        Ok(Said::Noted)
-    })?;
-    if heard.said != Said::Noted {
-        return Err(hands::astray());
-    }
-    let (text, by, running) = (args.text.as_str(), global.by.as_str(), heard.by_run);
+    let running = write(global, &what, &args.text)?;
+    let (text, by) = (args.text.as_str(), global.by.as_str());
     if global.json {
         print::document(&Document { schema: 1, what: &what, text, by, running })?;
     } else {
         print::result(&format!("noted on {what}, by {by}\n"))?;
     }
     Ok(Exit::Done)
+}
+
+/// Writes `text` down about `what`, in its exact form; says whether a run took it.
+pub fn write(global: &Global, what: &str, text: &str) -> Result<bool, Failure> {
+    let ask = Ask::Note { what: what.to_owned(), text: text.to_owned() };
+    let heard = hands::say(global, &ask, |ledger| {
+        let (what, text, by) = (what.to_owned(), text.to_owned(), global.by.clone());
+        ledger.append(&Event::Noted { what, text, by }, &global.by)?;
+        Ok(Said::Noted)
+    })?;
+    if heard.said == Said::Noted { Ok(heard.by_run) } else { Err(hands::astray()) }
 }
 
 /// The exact form of one WHAT, which must name something.

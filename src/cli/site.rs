@@ -59,6 +59,7 @@ pub struct Global {
 }
 
 /// What the site's files say.
+#[derive(Clone)]
 pub struct Loaded {
     /// The settings; without mistakes.
     pub settings: Settings,

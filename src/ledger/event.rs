@@ -15,6 +15,8 @@ use crate::model::{Event, HostId, PassNumber, RunReport, Timestamp, WorkloadId};
 
 /// Longest free text of an event that is kept.
 const TEXT_CHARS_MAX: usize = 500;
+/// Calls older than so many events are not looked for: a look must stay cheap.
+const RUNG_AMONG: i64 = 50_000;
 /// Longest name of an operator that is kept.
 const BY_CHARS_MAX: usize = 80;
 
@@ -55,14 +57,20 @@ impl Ledger {
             let mut statement = tx.prepare_cached(
                 "SELECT id, at, by, json FROM event WHERE id > ?1 ORDER BY id LIMIT ?2",
             )?;
-            let stored = statement.query_map(params![Count(after), limit], |row| {
-                Ok(StoredEvent {
-                    id: row.get::<_, Count>(0)?.0,
-                    at: rows::time(row.get(1)?),
-                    by: row.get(2)?,
-                    event: row.get::<_, Json<Event>>(3)?.0,
-                })
-            })?;
+            let stored = statement.query_map(params![Count(after), limit], stored)?;
+            Ok(stored.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// What people were called for, the newest first, among the newest events.
+    pub fn rung(&self, limit: u32) -> Result<Vec<StoredEvent>, LedgerError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT id, at, by, json FROM event
+                 WHERE kind = 'rang' AND id > (SELECT max(id) FROM event) - ?1
+                 ORDER BY id DESC LIMIT ?2",
+            )?;
+            let stored = statement.query_map(params![RUNG_AMONG, limit], stored)?;
             Ok(stored.collect::<Result<_, _>>()?)
         })
     }
@@ -71,6 +79,16 @@ impl Ledger {
     pub fn state(&self, workload: &WorkloadId) -> Result<WorkloadState, LedgerError> {
         self.read(|tx| load(tx, workload))
     }
+}
+
+/// A row of id, time, name and event.
+fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredEvent> {
+    Ok(StoredEvent {
+        id: row.get::<_, Count>(0)?.0,
+        at: rows::time(row.get(1)?),
+        by: row.get(2)?,
+        event: row.get::<_, Json<Event>>(3)?.0,
+    })
 }
 
 /// Stores an event and applies it, in the caller's transaction.

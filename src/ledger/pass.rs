@@ -121,6 +121,19 @@ pub struct Pass {
     pub left_out: u64,
 }
 
+/// From when to when a pass was under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassSpan {
+    /// Of which workload.
+    pub workload: WorkloadId,
+    /// Where it is.
+    pub host: HostId,
+    /// When it was begun.
+    pub started_at: Timestamp,
+    /// When it was sealed; `None`: it is not.
+    pub sealed_at: Option<Timestamp>,
+}
+
 impl Ledger {
     /// Begins a new pass: it has the next number, and the workload is `capturing`. `stored` is the
     /// newest of which there is a file, if any: a rebuilt ledger may not know it.
@@ -201,6 +214,26 @@ impl Ledger {
                 Ok((RunNumber(row.get(0)?), row.get::<_, Count>(1)?.0))
             })?;
             Ok(ends.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// When each pass was begun and sealed, and where from, in the order they were begun.
+    pub fn pass_spans(&self) -> Result<Vec<PassSpan>, LedgerError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT pass.workload, workload.host, pass.started_at, pass.sealed_at
+                 FROM pass JOIN workload ON workload.id = pass.workload
+                 WHERE workload.host IS NOT NULL ORDER BY pass.started_at",
+            )?;
+            let spans = statement.query_map([], |row| {
+                Ok(PassSpan {
+                    workload: row.get::<_, Word<_>>(0)?.0,
+                    host: row.get::<_, Word<_>>(1)?.0,
+                    started_at: rows::time(row.get(2)?),
+                    sealed_at: row.get::<_, Option<i64>>(3)?.map(rows::time),
+                })
+            })?;
+            Ok(spans.collect::<Result<_, _>>()?)
         })
     }
 

@@ -158,8 +158,14 @@ const GERMAN: Sentences = Sentences {
     },
 };
 
+/// What to say to whoever calls, by language: it is the same of all customers.
+pub fn to_anyone() -> BTreeMap<String, String> {
+    let said = |it: Sentences| (it.language.to_owned(), it.anyone.to_owned());
+    [ENGLISH, DUTCH, GERMAN].into_iter().map(said).collect()
+}
+
 /// What to say about `customer`, by language.
-pub(super) fn say(
+pub fn say(
     customer: &CustomerStatus,
     as_of: Timestamp,
     timezone: Option<&str>,

@@ -51,7 +51,7 @@ impl Language {
     }
 
     /// Its Fluent file.
-    pub(super) fn source(self) -> &'static str {
+    pub fn source(self) -> &'static str {
         match self {
             Self::En => include_str!("locale/en.ftl"),
             Self::Nl => include_str!("locale/nl.ftl"),
@@ -105,6 +105,11 @@ pub struct Texts {
 impl Texts {
     /// Reads the embedded files of `language`.
     pub fn new(language: Language) -> Result<Self, PublishError> {
+        Self::of(language, &[language.source(), language.said()])
+    }
+
+    /// Reads Fluent files of `language`.
+    pub fn of(language: Language, sources: &[&str]) -> Result<Self, PublishError> {
         let fail = |why: String| PublishError::Text {
             language: language.code(),
             key: "(whole file)".to_owned(),
@@ -122,8 +127,8 @@ impl Texts {
         if pseudo::IS_ON.get() {
             bundle.set_transform(Some(pseudo::wide));
         }
-        for source in [language.source(), language.said()] {
-            let resource = FluentResource::try_new(source.to_owned())
+        for source in sources {
+            let resource = FluentResource::try_new((*source).to_owned())
                 .map_err(|(_, errors)| fail(format!("{errors:?}")))?;
             bundle.add_resource(resource).map_err(|errors| fail(format!("{errors:?}")))?;
         }

@@ -14,13 +14,14 @@ pub mod api;
 mod badge;
 mod calendar;
 pub mod colour;
-mod dates;
+pub mod dates;
 pub mod desk;
 mod feeds;
 pub mod folder;
 mod frame;
 pub mod groups;
 pub mod incident;
+pub mod kept;
 pub mod locale;
 mod messages;
 pub mod outbox;
@@ -28,7 +29,7 @@ pub mod own;
 mod own_view;
 pub mod page;
 mod pages;
-mod press;
+pub mod press;
 pub mod progress;
 pub mod render;
 pub mod say;
@@ -51,6 +52,7 @@ pub use page::{Look, Site, StatusPage};
 pub use press::NAMES as TEMPLATES;
 pub use render::{Rendered, render};
 pub use update::{Kind, Update};
+pub use view::SIGNS;
 
 /// Why a page could not be made or put in place.
 #[derive(Debug, thiserror::Error)]

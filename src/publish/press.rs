@@ -35,6 +35,8 @@ const TEMPLATES: [(&str, &str); 12] = [
     ("badge.svg", include_str!("templates/badge.svg")),
 ];
 const CSS: &str = "page.css";
+/// The style of all pages, where no site has its own.
+pub const STYLE: &str = include_str!("templates/page.css");
 
 /// What a site may replace.
 pub const NAMES: [&str; TEMPLATES.len() + 1] = {
@@ -65,7 +67,7 @@ impl Press {
             let text = look.templates.get(name).map_or(text, String::as_str).to_owned();
             environment.add_template_owned(name, text).map_err(fault)?;
         }
-        let css = look.templates.get(CSS).map_or(include_str!("templates/page.css"), |css| css);
+        let css = look.templates.get(CSS).map_or(STYLE, |css| css);
         let css = format!("{}\n{}", css.trim_end(), look.css);
         Ok(Self { texts, environment, own, css: css.trim_end().to_owned() })
     }
@@ -108,7 +110,8 @@ fn failed(own: &[String], name: &'static str, source: minijinja::Error) -> Publi
     }
 }
 
-fn environment(texts: &Arc<Texts>) -> Result<Environment<'static>, minijinja::Error> {
+/// Templates without one: with `say`, escaped, strict.
+pub fn environment(texts: &Arc<Texts>) -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);

@@ -99,7 +99,7 @@ fn feeds(
 }
 
 /// `copied`, as it ends the keys of its texts and the name of its sign.
-pub(super) fn word_key(word: PublicWord) -> &'static str {
+pub fn word_key(word: PublicWord) -> &'static str {
     match word {
         PublicWord::Queued => "queued",
         PublicWord::Copying => "copying",

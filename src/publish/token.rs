@@ -7,17 +7,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{CustomerId, Timestamp};
 use crate::publish::PublishError;
+use crate::publish::kept::Kept;
 
 /// Its name in the folder of keys.
 const FILE: &str = "pages";
@@ -34,7 +32,7 @@ pub struct Token(String);
 
 impl Token {
     /// A new one.
-    fn draw() -> io::Result<Self> {
+    pub fn draw() -> io::Result<Self> {
         let mut bytes = [0_u8; 16];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
         let bits = u128::from_le_bytes(bytes);
@@ -95,12 +93,6 @@ pub struct Issued {
 /// Everybody who has a page.
 pub type Tokens = BTreeMap<CustomerId, Issued>;
 
-#[derive(Serialize, Deserialize)]
-struct Document {
-    schema: u32,
-    pages: Tokens,
-}
-
 /// The file of tokens.
 #[derive(Debug, Clone)]
 pub struct TokenFile {
@@ -113,26 +105,13 @@ impl TokenFile {
         Self { folder: keys.to_owned() }
     }
 
-    fn path(&self) -> PathBuf {
-        self.folder.join(FILE)
+    fn kept(&self) -> Kept {
+        Kept::new(&self.folder, FILE)
     }
 
     /// Everybody who has a page; nobody before the file is there.
     pub fn read(&self) -> Result<Tokens, PublishError> {
-        let path = self.path();
-        match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Tokens::new()),
-            Err(error) => Err(failed("read", &path)(error)),
-            Ok(bytes) => {
-                let document: Document = serde_json::from_slice(&bytes)
-                    .map_err(|error| failed("understand", &path)(error.into()))?;
-                if document.schema != SCHEMA {
-                    let newer = io::Error::other("a newer evac wrote it");
-                    return Err(failed("understand", &path)(newer));
-                }
-                Ok(document.pages)
-            }
-        }
+        self.kept().read(SCHEMA)
     }
 
     /// Gives a page to each of `customers` that has none; returns everybody's.
@@ -166,45 +145,13 @@ impl TokenFile {
         &self,
         change: impl FnOnce(&mut Tokens) -> io::Result<()>,
     ) -> Result<Tokens, PublishError> {
-        let folder = &self.folder;
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(failed("make the folder", folder))?;
-        let lock = File::open(folder).map_err(failed("open", folder))?;
-        let locked = flock(&lock, FlockOperation::LockExclusive).map_err(io::Error::from);
-        locked.map_err(failed("lock", folder))?;
-        let before = self.read()?;
-        let mut tokens = before.clone();
-        change(&mut tokens).map_err(failed("draw a token for", &self.path()))?;
-        if tokens != before {
-            self.write(&tokens).map_err(failed("write", &self.path()))?;
-            lock.sync_all().map_err(failed("sync", folder))?;
-        }
-        Ok(tokens)
+        self.kept().change(SCHEMA, change)
     }
-
-    fn write(&self, tokens: &Tokens) -> io::Result<()> {
-        let fresh = self.folder.join(format!("{FILE}.new"));
-        // Left by whoever was killed here; the lock says that nobody is at it.
-        match fs::remove_file(&fresh) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-        let document = Document { schema: SCHEMA, pages: tokens.clone() };
-        file.write_all(&serde_json::to_vec_pretty(&document)?)?;
-        file.sync_all()?;
-        fs::rename(&fresh, self.path())
-    }
-}
-
-/// Gives an I/O error its place.
-fn failed(action: &'static str, path: &Path) -> impl Fn(io::Error) -> PublishError {
-    let path = path.to_owned();
-    move |source| PublishError::Io { action, path: path.clone(), source }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;

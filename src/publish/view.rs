@@ -16,7 +16,7 @@ use crate::publish::wording::{Said, pick};
 use crate::publish::{PublishError, StatusPage};
 
 /// The signs of all words, and the patterns of the bar.
-pub(super) const SIGNS: &str = include_str!("templates/signs.svg");
+pub const SIGNS: &str = include_str!("templates/signs.svg");
 /// Earlier messages that the page names.
 const EARLIER_MAX: usize = 4;
 /// Longest name of a group.

@@ -7,9 +7,9 @@ pub const FILE_LINES_MAX: usize = 400;
 /// Columns a line of Rust may have; rustfmt leaves long literals alone.
 const LINE_COLUMNS_MAX: usize = 100;
 /// Where a runtime lives. All else is synchronous and tested without one.
-const ASYNC_MODULES: [&str; 2] = ["ssh", "run"];
+const ASYNC_MODULES: [&str; 3] = ["ssh", "run", "web"];
 /// The binary's entry starts the runtime and blocks on it, but is not itself `async`.
-const RUNTIME_MODULES: [&str; 3] = ["ssh", "run", "cli"];
+const RUNTIME_MODULES: [&str; 4] = ["ssh", "run", "web", "cli"];
 /// Who may print. Everybody else returns values or hands events on.
 const PRINTING_MODULES: [&str; 2] = ["cli", "term"];
 /// Names that say nothing about what a module is for.

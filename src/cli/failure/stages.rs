@@ -11,6 +11,7 @@ use crate::store::{
     CommitError, DiskError, DiskErrorKind, DisksError, KeyError, ManifestError, MirrorError,
     StoreError,
 };
+use crate::web::WebError;
 
 impl From<Unusable> for Failure {
     fn from(error: Unusable) -> Self {
@@ -225,6 +226,24 @@ impl From<PublishError> for Failure {
             }
         };
         Self::of(kind, &error).hint(hint)
+    }
+}
+
+impl From<WebError> for Failure {
+    fn from(error: WebError) -> Self {
+        let (kind, hint) = match &error {
+            WebError::Known { .. } => {
+                (Kind::Refused, "`evac serve token --revoke NAME` ends that one first.")
+            }
+            WebError::Unknown { .. } => (Kind::Usage, "`evac serve token` lists who has one."),
+            WebError::Name { .. } => (Kind::Usage, "Write a name such as `jo`."),
+            WebError::Io { .. } => (Kind::Failed, "Check space and permissions."),
+            WebError::Kept(_) => (Kind::Failed, "Check the folder state/keys."),
+        };
+        match error {
+            WebError::Kept(error) => error.into(),
+            error => Self::of(kind, &error).hint(hint),
+        }
     }
 }
 

@@ -46,6 +46,40 @@ fn a_fleet_is_folded_into_words_causes_and_counts() {
 }
 
 #[test]
+fn passes_have_their_times_and_calls_are_found_again() {
+    let (ledger, clock) = in_memory();
+    for id in ["acme", "bolt"] {
+        begin(&ledger, id);
+        clock.advance(Duration::from_secs(60));
+    }
+    ledger.commit_receipts(&[receipt("acme", 0)]).unwrap();
+    seal(&ledger, "acme", 1);
+    let spans = ledger.pass_spans().unwrap();
+    let span = |index: usize| {
+        let it = &spans[index];
+        (it.host.as_str(), it.started_at, it.sealed_at)
+    };
+    let after = |seconds| start().plus(Duration::from_secs(seconds));
+    assert_eq!(span(0), ("acme-host", start(), Some(after(120))));
+    assert_eq!(span(1), ("bolt-host", after(60), None));
+    for text in ["one", "two", "three"] {
+        let bell = crate::model::Bell::Test;
+        let rang = Event::Rang { bell, text: text.into(), held_back: 0, failed: Vec::new() };
+        ledger.append(&rang, "jo").unwrap();
+        ledger.append(&Event::HostDone { host: host("acme-host") }, "jo").unwrap();
+    }
+    let rung = ledger.rung(2).unwrap();
+    let texts: Vec<_> = rung
+        .iter()
+        .map(|it| match &it.event {
+            Event::Rang { text, .. } => text.as_str(),
+            _ => "another event",
+        })
+        .collect();
+    assert_eq!(texts, ["three", "two"], "the newest first");
+}
+
+#[test]
 fn a_host_that_answers_again_is_forgiven_and_a_repeated_failure_keeps_its_time() {
     let (ledger, clock) = in_memory();
     let view = fleet(&["acme"]);
