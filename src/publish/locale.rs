@@ -68,6 +68,15 @@ impl Language {
         }
     }
 
+    /// What customers are written in it, see [`crate::publish::mail`].
+    pub(super) fn written(self) -> &'static str {
+        match self {
+            Self::En => include_str!("mail/en.ftl"),
+            Self::Nl => include_str!("mail/nl.ftl"),
+            Self::De => include_str!("mail/de.ftl"),
+        }
+    }
+
     fn identifier(self) -> LanguageIdentifier {
         self.code().parse().expect("our own codes are valid BCP 47")
     }
@@ -122,7 +131,7 @@ impl Texts {
         if pseudo::IS_ON.get() {
             bundle.set_transform(Some(pseudo::wide));
         }
-        for source in [language.source(), language.said()] {
+        for source in [language.source(), language.said(), language.written()] {
             let resource = FluentResource::try_new(source.to_owned())
                 .map_err(|(_, errors)| fail(format!("{errors:?}")))?;
             bundle.add_resource(resource).map_err(|errors| fail(format!("{errors:?}")))?;

@@ -22,6 +22,7 @@ mod frame;
 pub mod groups;
 pub mod incident;
 pub mod locale;
+pub mod mail;
 mod messages;
 pub mod outbox;
 pub mod own;
