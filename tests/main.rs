@@ -33,6 +33,8 @@ mod lanes;
 #[cfg(test)]
 mod lies;
 #[cfg(test)]
+mod mail;
+#[cfg(test)]
 mod maildir;
 #[cfg(test)]
 mod mistakes;

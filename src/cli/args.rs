@@ -6,7 +6,9 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use gate::{ActivateArgs, GateArgs, HoldArgs, HoldKind, ReleaseArgs};
-pub use publish::{Kind as PostKind, PublishArgs, PublishCommand, SayArgs, Template};
+pub use publish::{
+    Kind as PostKind, MailArgs, MailCommand, PublishArgs, PublishCommand, SayArgs, Template,
+};
 pub use serve::{ServeArgs, ServeCommand, TokenArgs};
 pub use store::{MirrorArgs, StoreAddArgs, StoreArgs, StoreCommand};
 pub use verify::VerifyArgs;

@@ -1,6 +1,8 @@
 //! `evac next`: what is blocked, on what, and the command that unblocks it; the most valuable
 //! first. Value is the plan's: a tier's weight, shared among a customer's workloads by class.
 
+mod contacts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -35,7 +37,7 @@ struct Document<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Blocked {
     /// A reason's word, or `invited`, `paused`, `uncovered`, `hold`, `at-risk`, `set-aside-entry`,
-    /// `disk-away`, `update-promised`.
+    /// `disk-away`, `update-promised`, `mail-refused`, `contacts-evacuated`.
     pub cause: String,
     /// What it keeps from being evacuated, in the plan's value.
     pub value: f64,
@@ -54,6 +56,7 @@ pub fn run(global: &Global, args: &NextArgs) -> Result<Exit, Failure> {
     let (_, snapshot) = reading.look(&loaded, global.now())?;
     let mut blocked = blocked(&mut loaded, &reading, &snapshot)?;
     blocked.splice(0..0, of_disks(global, &snapshot)?);
+    blocked.extend(contacts::blocked(global, &loaded, &reading, &snapshot)?);
     let all = blocked.len();
     blocked.truncate(args.take.unwrap_or(all));
     if global.json {

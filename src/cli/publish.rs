@@ -4,9 +4,13 @@
 //! One process tells at a time ([`tell`]); whatever others say meanwhile, that one tells too. A
 //! run may go on: the ledger's tables of words are nobody else's.
 
+mod bounces;
+mod contacts;
 mod dns;
 mod dry;
 mod look;
+mod mail;
+mod mailing;
 mod page;
 mod say;
 mod tell;
@@ -22,8 +26,10 @@ use crate::cli::site::Global;
 use crate::ledger::snapshot::SCHEMA;
 use crate::model::Timestamp;
 use crate::publish::desk::{Drift, Told};
+use crate::publish::mail::office::Told as MailTold;
 use crate::publish::own::is_secret;
 
+pub use mailing::{mailed, unreached};
 pub use page::{Made, make};
 pub use say::reminder;
 
@@ -42,6 +48,8 @@ struct Document<'a> {
     held_back: &'a [String],
     drafts: usize,
     destinations: &'a [Told],
+    /// How mails to customers stand, where they are written.
+    mail: Option<&'a MailTold>,
     drift: &'a [Drift],
 }
 
@@ -51,6 +59,10 @@ pub fn run(global: &Global, args: &PublishArgs) -> Result<Exit, Failure> {
         Some(PublishCommand::Say(say)) => say::run(global, say, args.dry_run),
         Some(PublishCommand::Approve { id }) => say::approve(global, id),
         Some(PublishCommand::Drop { id, reason }) => say::drop_draft(global, id, reason),
+        Some(PublishCommand::Mail(mail)) => mail::run(global, mail),
+        Some(PublishCommand::Bounces { from, forget }) => {
+            bounces::run(global, from, forget.as_deref())
+        }
         Some(PublishCommand::Posts) => say::posts(global),
         Some(PublishCommand::Token { what, all, revoke }) => {
             token::run(global, what, *all, *revoke)
@@ -78,6 +90,7 @@ fn once(global: &Global) -> Result<Exit, Failure> {
             held_back: &told.held_back,
             drafts: made.drafts,
             destinations: &told.told,
+            mail: told.mailed.as_ref().map(|mailed| &mailed.told),
             drift: &drift,
         })?;
         return Ok(told.exit);

@@ -8,9 +8,11 @@ use serde::Serialize;
 use crate::cli::args::StatusArgs;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::print;
+use crate::cli::publish::mailed;
 use crate::cli::site::Global;
 use crate::ledger::snapshot::{SCHEMA, Snapshot};
 use crate::model::{HostId, Timestamp};
+use crate::publish::mail::office::Told;
 use crate::run::invite::book::Invitation;
 use crate::term;
 
@@ -33,6 +35,9 @@ struct Document<'a> {
     #[serde(flatten)]
     snapshot: &'a Snapshot,
     invited: Vec<Invited<'a>>,
+    /// How mails to customers stand, where they are written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mail: Option<Told>,
 }
 
 /// A host whose console is waited for.
@@ -91,7 +96,8 @@ fn show(global: &Global, args: &StatusArgs) -> Result<Shown, Failure> {
         (true, json) => brief(&snapshot, reading.running.is_some(), json)?,
         (false, true) => {
             let invited = reading.invited.iter().map(Invited::of).collect();
-            print::line(&Document { snapshot: &snapshot, invited })?
+            let mail = mailed(&loaded, &reading.ledger)?;
+            print::line(&Document { snapshot: &snapshot, invited, mail })?
         }
         (false, false) => {
             let lines = reading.invited.iter().map(|it| format!("{}: {}\n", it.host, it.text()));
@@ -110,7 +116,10 @@ fn show(global: &Global, args: &StatusArgs) -> Result<Shown, Failure> {
             holder.pid, holder.host, holder.operator, holder.since
         )
     });
-    let lines: Vec<String> = at_work.into_iter().chain(promise.map(|line| line + "\n")).collect();
+    let mail = if is_told { mailed(&loaded, &reading.ledger)? } else { None };
+    let mail = mail.map(|told| format!("Mails to customers: {}.\n", told.counts()));
+    let promise = promise.map(|line| line + "\n");
+    let lines: Vec<String> = at_work.into_iter().chain(mail).chain(promise).collect();
     Ok(Shown { text, at_work: (!lines.is_empty()).then(|| lines.concat()) })
 }
 

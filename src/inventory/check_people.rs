@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inventory::check::Check;
-use crate::inventory::{Customer, Entry, Problem};
+use crate::inventory::{Customer, Entry, Problem, contacts};
 
 /// Names listed in one message.
 const NAMES_MAX: usize = 5;
@@ -14,12 +14,7 @@ pub(super) fn customers(check: &mut Check<'_>) {
     let of_hosts = check.inventory.hosts.iter().filter_map(|host| host.customer.as_ref());
     let of_workloads = check.inventory.workloads().map(|workload| &workload.customer);
     let owners: BTreeSet<_> = of_hosts.chain(of_workloads).collect();
-    let domains: BTreeSet<&str> = check
-        .inventory
-        .customers
-        .iter()
-        .flat_map(|customer| customer.domains.iter().map(String::as_str))
-        .collect();
+    let evacuated = contacts::evacuated(check.inventory);
     let mut silent = Vec::new();
     let mut languages: BTreeMap<&str, Vec<&Customer>> = BTreeMap::new();
     for customer in &check.inventory.customers {
@@ -30,7 +25,7 @@ pub(super) fn customers(check: &mut Check<'_>) {
         }
         if customer.contacts.is_empty() {
             silent.push(customer);
-        } else if customer.contacts.iter().all(|contact| is_evacuated(contact, &domains)) {
+        } else if contacts::is_cut_off(customer, &evacuated) {
             let what = format!("every contact of {entry} is on a domain that is being moved");
             let hint = "Its mail may be down when it matters: add a phone number (\"tel:+31…\").";
             check.warning(&entry, "contacts", what, hint);
@@ -58,16 +53,6 @@ pub(super) fn customers(check: &mut Check<'_>) {
 fn speaks(wanted: &str, known: &str) -> bool {
     let primary = |tag: &str| tag.split(['-', '_']).next().unwrap_or("").to_ascii_lowercase();
     primary(wanted) == primary(known)
-}
-
-/// Is `contact` a mailbox on one of `domains`, or on a name beneath one?
-fn is_evacuated(contact: &str, domains: &BTreeSet<&str>) -> bool {
-    let Some((_, domain)) = contact.rsplit_once('@') else { return false };
-    let domain = domain.to_ascii_lowercase();
-    let beneath = |known: &&str| {
-        domain.strip_suffix(*known).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    };
-    domains.iter().any(beneath)
 }
 
 /// "3 customers: a, b, c".

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::inventory::settings_mail::Mail;
 use crate::inventory::settings_publish::Publish;
 use crate::inventory::{Alert, Class, Dedup, Origin, Target, Ways};
 use crate::model::{self, Bytes, Rate, ResourceId, Span, TierName, Timestamp, Windows};
@@ -72,6 +73,8 @@ pub struct Settings {
     pub beat: Span,
     /// `[publish]`.
     pub publish: Publish,
+    /// `[mail]`; none: customers are not written to.
+    pub mail: Option<Mail>,
     /// `[alert]`.
     pub alert: Alert,
 }
@@ -232,6 +235,7 @@ impl Settings {
             targets: Vec::new(),
             beat: DEFAULT_BEAT,
             publish: Publish::default(),
+            mail: None,
             alert: Alert::default(),
         }
     }

@@ -11,7 +11,9 @@ use crate::inventory::settings::{
     LANGUAGES, Limits, PATIENCE, Resource, ResourceKind, Settings, Site, Ssh, StoreDisk, Window,
 };
 use crate::inventory::ways::ways;
-use crate::inventory::{Class, Dedup, Origin, Problem, Target, alert, settings_publish};
+use crate::inventory::{
+    Class, Dedup, Origin, Problem, Target, alert, settings_mail, settings_publish,
+};
 use crate::model::{Span, TierName, Timestamp};
 
 const KINDS: [(&str, ResourceKind); 4] = [
@@ -54,6 +56,8 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
         targets.iter().filter_map(|(table, at)| target(table, at, fields.problems())).collect();
     let beat = beat(&mut fields);
     let publish = settings_publish::publish(&mut fields, &site);
+    let mail = fields.table("mail");
+    let mail = mail.and_then(|(table, at)| settings_mail::read(table, at, fields.problems()));
     let alert = fields.table("alert");
     let alert = alert.map(|(table, at)| alert::read(table, at, fields.problems()));
     let alert = alert.unwrap_or_default();
@@ -72,6 +76,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
         targets,
         beat,
         publish,
+        mail,
         alert,
     })
 }

@@ -227,7 +227,7 @@ fn body(fields: &mut Fields<'_>) -> Option<String> {
     Some(body.to_owned())
 }
 
-fn secret(fields: &mut Fields<'_>) -> Option<SecretSource> {
+pub(super) fn secret(fields: &mut Fields<'_>) -> Option<SecretSource> {
     const HINT: &str = "Write secret = { file = \"keys/NAME\" }, { variable = \"NAME\" } or \
                         { command = [\"PROGRAM\", \"…\"] }; never the secret itself.";
     if let Some(field) = fields.raw("secret")

@@ -31,6 +31,7 @@ mod host;
 pub mod links;
 pub mod lock;
 mod look;
+pub mod mail;
 mod mirror;
 pub mod outbox;
 mod pace;

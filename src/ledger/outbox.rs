@@ -82,6 +82,8 @@ pub enum RowKind {
     State,
     /// The whole page: only the newest counts.
     Page,
+    /// A mail to one customer.
+    Mail,
 }
 
 /// Where a row stands.

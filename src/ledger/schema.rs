@@ -30,19 +30,22 @@
 //! | `post` | something said in public, or drafted ([`crate::ledger::outbox`]) |
 //! | `outbox` | what one destination shall be told of one subject, and was |
 //! | `outbox_call` | a call of the last minutes, for limits a minute |
+//! | `mail_bounce` | a mailbox that mails came back from ([`crate::ledger::mail`]) |
+//! | `mail_at_risk` | a customer of whom a person said that his data may not get out |
 //! | `published` | which facts were said: what machine posts are made from |
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::{mirror, outbox, rows, steering};
+use crate::ledger::{mail, mirror, outbox, rows, steering};
 use crate::model::{SiteId, Timestamp};
 
 /// "EVAC" in ASCII, in the header of the file.
 const APPLICATION_ID: i32 = 0x4556_4143;
 
 /// Run in order; the number of a migration is its position plus one.
-const MIGRATIONS: &[&str] = &[V1, V2, steering::TABLES, CHECKS, mirror::TABLES, outbox::TABLES];
+const MIGRATIONS: &[&str] =
+    &[V1, V2, steering::TABLES, CHECKS, mirror::TABLES, outbox::TABLES, mail::TABLES];
 
 const V1: &str = "
 CREATE TABLE meta (

@@ -68,6 +68,15 @@ impl Language {
         }
     }
 
+    /// What customers are written in it, see [`crate::publish::mail`].
+    pub(super) fn written(self) -> &'static str {
+        match self {
+            Self::En => include_str!("mail/en.ftl"),
+            Self::Nl => include_str!("mail/nl.ftl"),
+            Self::De => include_str!("mail/de.ftl"),
+        }
+    }
+
     fn identifier(self) -> LanguageIdentifier {
         self.code().parse().expect("our own codes are valid BCP 47")
     }
@@ -105,7 +114,7 @@ pub struct Texts {
 impl Texts {
     /// Reads the embedded files of `language`.
     pub fn new(language: Language) -> Result<Self, PublishError> {
-        Self::of(language, &[language.source(), language.said()])
+        Self::of(language, &[language.source(), language.said(), language.written()])
     }
 
     /// Reads Fluent files of `language`.

@@ -23,6 +23,7 @@ pub mod groups;
 pub mod incident;
 pub mod kept;
 pub mod locale;
+pub mod mail;
 mod messages;
 pub mod outbox;
 pub mod own;

@@ -108,7 +108,8 @@ pub fn own_page(
     } else if customer.workloads.is_empty() {
         Standing::Nothing
     } else {
-        known(customer, inventory, answers)
+        let (services, steps) = services(customer, inventory, answers);
+        Standing::Services { services, steps }
     };
     OwnPage { token, language, standing }
 }
@@ -118,7 +119,12 @@ fn is_closed(customer: &CustomerStatus) -> bool {
     customer.hold != Hold::None || customer.state == PublicWord::NeedsAttention
 }
 
-fn known(customer: &CustomerStatus, inventory: &Inventory, answers: &Answers) -> Standing {
+/// His services, and what he has to do himself. Not for those who are held back.
+pub(super) fn services(
+    customer: &CustomerStatus,
+    inventory: &Inventory,
+    answers: &Answers,
+) -> (Vec<Service>, Vec<Step>) {
     let own: BTreeMap<_, _> = workloads(&customer.id, inventory).collect();
     let services = customer.workloads.iter().map(|status| Service {
         label: status.label.as_ref().map(|label| bounded(label, MAX_CHARS)),
@@ -136,7 +142,7 @@ fn known(customer: &CustomerStatus, inventory: &Inventory, answers: &Answers) ->
         }
     }
     steps.extend(keys(customer, &own));
-    Standing::Services { services: services.collect(), steps }
+    (services.collect(), steps)
 }
 
 fn dns_step(

@@ -7,6 +7,7 @@ mod groups;
 mod json;
 mod outbox;
 mod leak;
+mod mail;
 mod own;
 mod pages;
 mod pseudo;

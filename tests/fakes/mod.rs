@@ -2,6 +2,7 @@
 //! what they accepted, and fail in chosen ways. They are fakes; nothing here shows that a real
 //! service behaves like them beyond what its documentation says.
 
+pub mod relay;
 pub mod statuspage;
 pub mod vigil;
 

@@ -1,7 +1,7 @@
 //! Nobody who is held back is named, nothing is called resolved that is not, and what people write
 //! is read by a second one.
 
-use super::world::{World, hook, statuspage};
+use super::world::{World, hook, passed, statuspage};
 use crate::fakes::statuspage::Statuspage;
 use crate::fakes::{Fake, Hook};
 
@@ -118,11 +118,6 @@ fn going_back_is_said_and_resolved_is_not_said_too_early() {
     assert!(updates.last().unwrap().starts_with("resolved "), "{updates:?}");
     let promises = updates.iter().filter(|it| it.contains("Next update by")).count();
     assert_eq!(promises, updates.len() - 1, "every one but the last promises the next");
-}
-
-fn passed(number: usize) -> evac::model::Event {
-    let workload = format!("w{number}").parse().unwrap();
-    evac::model::Event::GatePassed { workload, pass: evac::model::PassNumber(1) }
 }
 
 #[test]

@@ -98,6 +98,11 @@ impl World {
     }
 }
 
+/// A check of it passes.
+pub fn passed(number: usize) -> Event {
+    Event::GatePassed { workload: workload(number), pass: PassNumber(1) }
+}
+
 fn workload(number: usize) -> WorkloadId {
     format!("w{number}").parse().unwrap()
 }

@@ -3,6 +3,8 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Subcommand, ValueEnum};
 
+use std::path::PathBuf;
+
 use crate::model::Span;
 
 /// Make the status page in state/status, and tell every destination what is new
@@ -53,6 +55,17 @@ pub enum PublishCommand {
     },
     /// List what was said, and what waits for a second person
     Posts,
+    /// Who was mailed what, and who cannot be; with [mail] in evac.toml `publish` does the mailing
+    Mail(MailArgs),
+    /// Read mails that came back, and write to those mailboxes no more
+    Bounces {
+        /// A mail, an mbox or a Maildir; `-` is standard input
+        #[arg(required_unless_present = "forget")]
+        from: Vec<PathBuf>,
+        /// Write to this address again
+        #[arg(long, value_name = "ADDRESS", conflicts_with = "from")]
+        forget: Option<String>,
+    },
     /// Give customers a page of their own at a secret address, and show the addresses
     Token {
         /// Whose (see `evac --help`)
@@ -64,6 +77,48 @@ pub enum PublishCommand {
         /// Take the pages away for good; the next address is another one
         #[arg(long)]
         revoke: bool,
+    },
+}
+
+/// Who was mailed what, and who cannot be
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  evac publish mail                       who was told what\n  \
+evac publish mail --test me@example.org one mail to yourself, and what the relay says\n  \
+evac publish mail at-risk acme          tell a customer that his data may not get out"
+)]
+pub struct MailArgs {
+    /// What else.
+    #[command(subcommand)]
+    pub command: Option<MailCommand>,
+    /// Send one mail, to this address, and show what the relay answers
+    #[arg(long, value_name = "ADDRESS")]
+    pub test: Option<String>,
+}
+
+/// What can be done about mails.
+#[derive(Debug, Subcommand)]
+pub enum MailCommand {
+    /// Tell customers that their data may not get out; only a person can know
+    AtRisk {
+        /// Whom (see `evac --help`)
+        #[arg(required = true)]
+        what: Vec<String>,
+        /// A paragraph beside the usual one
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+        text: Option<String>,
+        /// It is not so: who was not told yet is not
+        #[arg(long, conflicts_with = "text")]
+        undo: bool,
+    },
+    /// List who can be told only on machines that are being moved, by what the DNS says now
+    Contacts,
+    /// Try again what mail servers refused
+    Again {
+        /// Whose (see `evac --help`)
+        #[arg(required = true)]
+        what: Vec<String>,
     },
 }
 

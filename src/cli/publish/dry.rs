@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::mailing::{self, Known};
 use super::{Made, page, tell};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::print;
@@ -11,6 +12,7 @@ use crate::ledger::outbox::{OutboxRow, RowState};
 use crate::ledger::snapshot::SCHEMA;
 use crate::model::{SiteId, Timestamp};
 use crate::publish::desk::{self, Place};
+use crate::publish::mail::DESTINATION;
 use crate::publish::outbox::{self, Answer, Step};
 use crate::publish::to::{Content, Job};
 use crate::publish::update::Update;
@@ -46,7 +48,14 @@ pub fn run(global: &Global, extra: Option<Update>) -> Result<Exit, Failure> {
             }
         }
     }
-    if made.loaded.settings.publish.to.is_empty() {
+    for call in mailing::dry(global, &Known::of(&made))? {
+        if global.json {
+            print::document(&Shown { schema: SCHEMA, destination: DESTINATION, call })?;
+        } else {
+            print::result(&format!("{DESTINATION} {call}\n"))?;
+        }
+    }
+    if made.loaded.settings.publish.to.is_empty() && made.loaded.settings.mail.is_none() {
         print::tell("Nobody would be told: evac.toml has no [[publish.to]].");
     }
     Ok(Exit::Done)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 
+use super::mailing::{self, Known, Mailed};
 use super::{Made, page};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::print;
@@ -26,6 +27,8 @@ const LOCK_FILE: &str = "publish.lock";
 /// What became of it.
 pub struct Outcome {
     pub told: Vec<Told>,
+    /// Mails to customers, where they are written.
+    pub mailed: Option<Mailed>,
     /// Posts that name somebody who is held back.
     pub held_back: Vec<String>,
     /// Does another process tell?
@@ -35,11 +38,11 @@ pub struct Outcome {
 
 /// Wants everything told that is public, and tells it within `patience`.
 pub fn tell(global: &Global, made: &Made, patience: Duration) -> Result<Outcome, Failure> {
-    let settings = &made.loaded.settings.publish;
+    let settings = &made.loaded.settings;
     let (told, held_back) = (Vec::new(), held_back(made));
     let exit = if held_back.is_empty() { Exit::Done } else { Exit::Refused };
-    let mut outcome = Outcome { told, held_back, is_elsewhere: false, exit };
-    if settings.to.is_empty() {
+    let mut outcome = Outcome { told, mailed: None, held_back, is_elsewhere: false, exit };
+    if settings.publish.to.is_empty() && settings.mail.is_none() {
         return Ok(outcome);
     }
     if !made.is_confirmed {
@@ -54,11 +57,22 @@ pub fn tell(global: &Global, made: &Made, patience: Duration) -> Result<Outcome,
         return Ok(outcome);
     };
     let desk = desk(global, &ledger, made)?;
-    outcome.told = desk.tell_all(&places, patience)?;
+    let mail = settings.mail.as_ref();
+    let known = Known::of(made);
+    let (told, mailed) = std::thread::scope(|scope| {
+        let mails = scope.spawn(|| {
+            mail.map(|mail| mailing::tell(global, &ledger, &known, mail, patience)).transpose()
+        });
+        let told = desk.tell_all(&places, patience);
+        let mailed = mails.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (told, mailed)
+    });
+    (outcome.told, outcome.mailed) = (told?, mailed?);
     let waiting = outcome.told.iter().any(|told| told.waiting > 0);
     let refused = outcome.told.iter().any(|told| told.refused > 0);
     outcome.exit = outcome.exit.and(if waiting { Exit::Stopped } else { Exit::Done });
     outcome.exit = outcome.exit.and(if refused { Exit::Failed } else { Exit::Done });
+    outcome.exit = outcome.exit.and(outcome.mailed.as_ref().map_or(Exit::Done, Mailed::exit));
     Ok(outcome)
 }
 
@@ -171,6 +185,7 @@ pub fn report(outcome: &Outcome) {
         let next = told.next_at.map(|at| format!(" (again at {at})")).unwrap_or_default();
         print::tell(&format!("{} ({}): {left}{said}{next}", told.id, told.kind));
     }
+    outcome.mailed.iter().for_each(mailing::report);
 }
 
 /// Tells people of drift.

@@ -58,11 +58,13 @@ fn beat(global: &Global, pause: Duration, looks: bool, said: &mut Said) -> Resul
             "schema": SCHEMA,
             "as_of": made.snapshot.as_of,
             "destinations": outcome.told,
+            "mail": outcome.mailed.as_ref().map(|it| &it.told),
             "held_back": outcome.held_back,
         }))?;
     } else {
         // Only what changes is worth a line.
-        let now = format!("{:?} {:?}", lines(&outcome), outcome.held_back);
+        let mails = outcome.mailed.as_ref().map(|it| (&it.told.said, it.told.sent, &it.unreached));
+        let now = format!("{:?} {:?} {mails:?}", lines(&outcome), outcome.held_back);
         if now != said.last {
             tell::report(&outcome);
             said.last = now;

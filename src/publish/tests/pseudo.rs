@@ -39,7 +39,7 @@ const DATA: [&str; 23] = [
 ];
 
 /// Words of ASCII in `text` that are not the site's own.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let mut text =
         text.replace("&amp;", "&").replace("&#x2f;", "/").replace("&lt;", "<").replace("&gt;", ">");
     for data in DATA {

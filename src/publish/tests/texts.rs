@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::publish::Language;
 use crate::publish::locale::{Arg, Texts};
+use crate::publish::mail::Moment;
 
 /// Messages of a language with the variables of each.
 fn messages(language: Language) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut current = String::new();
-    for line in language.source().lines().chain(language.said().lines()) {
+    for line in
+        language.source().lines().chain(language.said().lines()).chain(language.written().lines())
+    {
         if let Some((key, _)) = line.split_once(" =").filter(|_| !line.starts_with([' ', '#'])) {
             key.clone_into(&mut current);
             assert!(found.insert(current.clone(), BTreeSet::new()).is_none(), "{key} twice");
@@ -53,6 +56,7 @@ fn no_text_is_left_over() {
         include_str!("../api.rs"),
         include_str!("../say/mod.rs"),
         include_str!("../say/facts.rs"),
+        include_str!("../mail/letter.rs"),
     ]);
     let sources: Vec<&str> = sources.collect();
     let words = crate::publish::page::WORDS.map(crate::publish::render::word_key);
@@ -70,9 +74,12 @@ fn no_text_is_left_over() {
             let quoted = format!("\"{part}\"");
             sources.iter().any(|source| source.contains(&quoted))
         });
+        let of_mail = Moment::ALL
+            .iter()
+            .any(|(word, _)| ["title", "body"].map(|it| format!("mail-{word}-{it}")).contains(key));
         let quoted = format!("\"{key}\"");
         let is_used = || sources.iter().any(|source| source.contains(&quoted));
-        assert!(of_word || of_kind || of_say || is_used(), "{key}");
+        assert!(of_word || of_kind || of_say || of_mail || is_used(), "{key}");
     }
 }
 

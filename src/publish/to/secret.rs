@@ -16,12 +16,12 @@ const BYTES_MAX: usize = 8 << 10;
 
 impl Secret {
     /// For whoever carries a call.
-    pub(super) fn reveal(&self) -> &str {
+    pub(in crate::publish) fn reveal(&self) -> &str {
         &self.0
     }
 
     /// `text` without it, should anybody have put it into an error.
-    pub(super) fn hidden_in(&self, text: &str) -> String {
+    pub(in crate::publish) fn hidden_in(&self, text: &str) -> String {
         text.replace(&self.0, "(secret)")
     }
 }
