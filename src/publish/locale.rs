@@ -68,6 +68,15 @@ impl Language {
         }
     }
 
+    /// What is told in it afterwards, see [`crate::publish::report`].
+    pub(super) fn told(self) -> &'static str {
+        match self {
+            Self::En => include_str!("report/en.ftl"),
+            Self::Nl => include_str!("report/nl.ftl"),
+            Self::De => include_str!("report/de.ftl"),
+        }
+    }
+
     fn identifier(self) -> LanguageIdentifier {
         self.code().parse().expect("our own codes are valid BCP 47")
     }
@@ -122,7 +131,7 @@ impl Texts {
         if pseudo::IS_ON.get() {
             bundle.set_transform(Some(pseudo::wide));
         }
-        for source in [language.source(), language.said()] {
+        for source in [language.source(), language.said(), language.told()] {
             let resource = FluentResource::try_new(source.to_owned())
                 .map_err(|(_, errors)| fail(format!("{errors:?}")))?;
             bundle.add_resource(resource).map_err(|errors| fail(format!("{errors:?}")))?;

@@ -31,6 +31,7 @@ mod pages;
 mod press;
 pub mod progress;
 pub mod render;
+pub mod report;
 pub mod say;
 #[cfg(test)]
 mod tests;

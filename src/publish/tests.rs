@@ -8,7 +8,7 @@ mod json;
 mod outbox;
 mod leak;
 mod own;
-mod pages;
+pub(super) mod pages;
 mod pseudo;
 mod texts;
 
