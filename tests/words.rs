@@ -2,7 +2,7 @@
 
 mod held;
 mod places;
-mod world;
+pub mod world;
 
 use std::time::{Duration, Instant};
 

@@ -16,6 +16,7 @@ mod gate;
 pub mod hands;
 mod invite;
 mod publish;
+pub mod report;
 mod store;
 mod verify;
 pub use hands::{
@@ -95,6 +96,7 @@ pub enum Command {
     Hold(HoldArgs),
     Release(ReleaseArgs),
     Publish(PublishArgs),
+    Report(report::ReportArgs),
     Ledger(LedgerArgs),
     Store(StoreArgs),
     Agent(AgentArgs),

@@ -4,7 +4,7 @@
 //! One process tells at a time ([`tell`]); whatever others say meanwhile, that one tells too. A
 //! run may go on: the ledger's tables of words are nobody else's.
 
-mod dns;
+pub mod dns;
 mod dry;
 mod look;
 mod page;
@@ -24,7 +24,7 @@ use crate::model::Timestamp;
 use crate::publish::desk::{Drift, Told};
 use crate::publish::own::is_secret;
 
-pub use page::{Made, make};
+pub use page::{Made, make, readable_holds, site};
 pub use say::reminder;
 
 #[derive(Serialize)]

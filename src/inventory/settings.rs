@@ -70,6 +70,8 @@ pub struct Settings {
     pub targets: Vec<Target>,
     /// `gate.beat`: how often what is switched on is asked again.
     pub beat: Span,
+    /// `incident.began`: since when services are down.
+    pub began: Option<Timestamp>,
     /// `[publish]`.
     pub publish: Publish,
     /// `[alert]`.
@@ -231,6 +233,7 @@ impl Settings {
             disks: Vec::new(),
             targets: Vec::new(),
             beat: DEFAULT_BEAT,
+            began: None,
             publish: Publish::default(),
             alert: Alert::default(),
         }

@@ -53,6 +53,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
     let targets =
         targets.iter().filter_map(|(table, at)| target(table, at, fields.problems())).collect();
     let beat = beat(&mut fields);
+    let began = began(&mut fields);
     let publish = settings_publish::publish(&mut fields, &site);
     let alert = fields.table("alert");
     let alert = alert.map(|(table, at)| alert::read(table, at, fields.problems()));
@@ -71,6 +72,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
         disks,
         targets,
         beat,
+        began,
         publish,
         alert,
     })
@@ -114,6 +116,15 @@ fn zone_hint(zone: &str) -> String {
         return format!("Write a name such as Europe/Amsterdam or {DEFAULT_TIMEZONE}.");
     }
     hint
+}
+
+/// `[incident]`: what reports begin with.
+fn began(fields: &mut Fields<'_>) -> Option<Timestamp> {
+    let (table, at) = fields.table("incident")?;
+    let mut fields = Fields::new(table, at, "[incident]", fields.problems());
+    let began = fields.parse("began");
+    fields.finish();
+    began
 }
 
 fn window(table: &Table, at: &Origin, problems: &mut Vec<Problem>) -> Window {
