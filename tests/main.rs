@@ -43,6 +43,8 @@ mod ordinary;
 #[cfg(test)]
 mod rebuild;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 mod rescue;
 #[cfg(test)]
 mod resume;

@@ -19,6 +19,7 @@ mod gate;
 pub mod hands;
 mod invite;
 mod publish;
+pub mod report;
 mod serve;
 mod store;
 mod verify;
@@ -99,6 +100,7 @@ pub enum Command {
     Hold(HoldArgs),
     Release(ReleaseArgs),
     Publish(PublishArgs),
+    Report(report::ReportArgs),
     Serve(ServeArgs),
     Ledger(LedgerArgs),
     Store(StoreArgs),

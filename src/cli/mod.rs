@@ -38,6 +38,7 @@ pub mod print;
 pub mod publish;
 pub mod rebuild;
 pub mod reload;
+pub mod report;
 pub mod restore;
 pub mod run;
 pub mod serve;
@@ -106,6 +107,7 @@ fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
         Command::Hold(args) => hold::hold(global, args),
         Command::Release(args) => hold::release(global, args),
         Command::Publish(args) => publish::run(global, args),
+        Command::Report(args) => report::run(global, args),
         Command::Serve(args) => serve::run(global, args),
         Command::Ledger(args) => ledger::run(global, args),
         Command::Store(args) => store::run(global, args),

@@ -6,7 +6,7 @@
 
 mod bounces;
 mod contacts;
-mod dns;
+pub mod dns;
 mod dry;
 mod look;
 mod mail;
@@ -30,7 +30,7 @@ use crate::publish::mail::office::Told as MailTold;
 use crate::publish::own::is_secret;
 
 pub use mailing::{mailed, unreached};
-pub use page::{Made, make};
+pub use page::{Made, make, readable_holds, site};
 pub use say::reminder;
 
 #[derive(Serialize)]

@@ -51,9 +51,9 @@ mod tests {
         assert_eq!(reading.problems, []);
         let keys = "name timezone languages opens closes hard user identity known_hosts \
              password_command sudo_password_command passphrase_command config legacy landing \
-             hosts id rate kind readers dedup address port capacity beat review next alarm page \
-             secret notify calls language components path url region body contact advice logo \
-             colour smallest_group templates from reply_to relay tls authority rate \
+             hosts id rate kind readers dedup address port capacity beat began review next \
+             alarm page secret notify calls language components path url region body contact \
+             advice logo colour smallest_group templates from reply_to relay tls authority rate \
              hourly settle moments unsubscribe";
         for key in keys.split(' ') {
             assert!(settings.contains(&format!("\n{key} = ")), "{key}");

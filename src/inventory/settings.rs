@@ -71,6 +71,8 @@ pub struct Settings {
     pub targets: Vec<Target>,
     /// `gate.beat`: how often what is switched on is asked again.
     pub beat: Span,
+    /// `incident.began`: since when services are down.
+    pub began: Option<Timestamp>,
     /// `[publish]`.
     pub publish: Publish,
     /// `[mail]`; none: customers are not written to.
@@ -234,6 +236,7 @@ impl Settings {
             disks: Vec::new(),
             targets: Vec::new(),
             beat: DEFAULT_BEAT,
+            began: None,
             publish: Publish::default(),
             mail: None,
             alert: Alert::default(),

@@ -55,6 +55,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
     let targets =
         targets.iter().filter_map(|(table, at)| target(table, at, fields.problems())).collect();
     let beat = beat(&mut fields);
+    let began = began(&mut fields);
     let publish = settings_publish::publish(&mut fields, &site);
     let mail = fields.table("mail");
     let mail = mail.and_then(|(table, at)| settings_mail::read(table, at, fields.problems()));
@@ -75,6 +76,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
         disks,
         targets,
         beat,
+        began,
         publish,
         mail,
         alert,
@@ -119,6 +121,15 @@ fn zone_hint(zone: &str) -> String {
         return format!("Write a name such as Europe/Amsterdam or {DEFAULT_TIMEZONE}.");
     }
     hint
+}
+
+/// `[incident]`: what reports begin with.
+fn began(fields: &mut Fields<'_>) -> Option<Timestamp> {
+    let (table, at) = fields.table("incident")?;
+    let mut fields = Fields::new(table, at, "[incident]", fields.problems());
+    let began = fields.parse("began");
+    fields.finish();
+    began
 }
 
 fn window(table: &Table, at: &Origin, problems: &mut Vec<Problem>) -> Window {

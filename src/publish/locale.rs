@@ -77,6 +77,15 @@ impl Language {
         }
     }
 
+    /// What is told in it afterwards, see [`crate::publish::report`].
+    pub(super) fn told(self) -> &'static str {
+        match self {
+            Self::En => include_str!("report/en.ftl"),
+            Self::Nl => include_str!("report/nl.ftl"),
+            Self::De => include_str!("report/de.ftl"),
+        }
+    }
+
     fn identifier(self) -> LanguageIdentifier {
         self.code().parse().expect("our own codes are valid BCP 47")
     }
@@ -114,7 +123,10 @@ pub struct Texts {
 impl Texts {
     /// Reads the embedded files of `language`.
     pub fn new(language: Language) -> Result<Self, PublishError> {
-        Self::of(language, &[language.source(), language.said(), language.written()])
+        Self::of(
+            language,
+            &[language.source(), language.said(), language.written(), language.told()],
+        )
     }
 
     /// Reads Fluent files of `language`.

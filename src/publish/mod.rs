@@ -33,6 +33,7 @@ mod pages;
 pub mod press;
 pub mod progress;
 pub mod render;
+pub mod report;
 pub mod say;
 #[cfg(test)]
 mod tests;

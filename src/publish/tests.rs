@@ -9,7 +9,7 @@ mod outbox;
 mod leak;
 mod mail;
 mod own;
-mod pages;
+pub(super) mod pages;
 mod pseudo;
 mod texts;
 

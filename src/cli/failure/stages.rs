@@ -6,6 +6,7 @@ use crate::inventory::Unusable;
 use crate::inventory::what::WhatError;
 use crate::ledger::{LedgerError, LockError};
 use crate::publish::PublishError;
+use crate::publish::report::ReportError;
 use crate::ssh::SshError;
 use crate::store::{
     CommitError, DiskError, DiskErrorKind, DisksError, KeyError, ManifestError, MirrorError,
@@ -251,5 +252,32 @@ impl From<CommitError> for Failure {
     fn from(error: CommitError) -> Self {
         let (kind, hint) = of_disk(error.source.kind);
         Self::of(kind, &error).hint(hint)
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Publish(error) => error.into(),
+            ReportError::Rules { problems } => {
+                let lines = problems.iter().map(|it| match it.hint.as_str() {
+                    "" => it.to_string(),
+                    hint => format!("{it}. {hint}"),
+                });
+                let causes = lines.collect();
+                let message = "the rules cannot be used; nothing was reckoned";
+                Self { causes, ..Self::usage(message) }
+            }
+            ReportError::Fees { .. } => {
+                Self::of(Kind::Usage, &error).hint("Mend it there; nothing was reckoned.")
+            }
+            ReportError::NoBeginning => Self::of(Kind::Usage, &error).hint(
+                "Write `began = \"2030-03-03T14:00:00+01:00\"` under [incident] in evac.toml, or \
+                 --down-since TIME.",
+            ),
+            ReportError::Table { .. } => {
+                Self::of(Kind::Internal, &error).hint("Please report this.")
+            }
+        }
     }
 }

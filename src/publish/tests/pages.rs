@@ -217,7 +217,7 @@ fn every_page_is_well_formed_small_and_fetches_nothing() {
 
 /// Every element that opens closes, in order; headings leave no level out; ids are unique; every
 /// `#id` that is used exists.
-fn check_tags(html: &str) {
+pub(in crate::publish) fn check_tags(html: &str) {
     const VOID: [&str; 5] = ["meta", "link", "br", "img", "!doctype"];
     let without_style = match html.split_once("<style>") {
         Some((before, rest)) => {

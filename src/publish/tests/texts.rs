@@ -10,9 +10,8 @@ use crate::publish::mail::Moment;
 fn messages(language: Language) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut current = String::new();
-    for line in
-        language.source().lines().chain(language.said().lines()).chain(language.written().lines())
-    {
+    let sources = [language.source(), language.said(), language.written(), language.told()];
+    for line in sources.into_iter().flat_map(str::lines) {
         if let Some((key, _)) = line.split_once(" =").filter(|_| !line.starts_with([' ', '#'])) {
             key.clone_into(&mut current);
             assert!(found.insert(current.clone(), BTreeSet::new()).is_none(), "{key} twice");
@@ -57,6 +56,10 @@ fn no_text_is_left_over() {
         include_str!("../say/mod.rs"),
         include_str!("../say/facts.rs"),
         include_str!("../mail/letter.rs"),
+        include_str!("../report/incident.rs"),
+        include_str!("../report/story.rs"),
+        include_str!("../report/letter.rs"),
+        include_str!("../report/notices.rs"),
     ]);
     let sources: Vec<&str> = sources.collect();
     let words = crate::publish::page::WORDS.map(crate::publish::render::word_key);
