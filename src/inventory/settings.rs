@@ -74,6 +74,8 @@ pub struct Settings {
     pub publish: Publish,
     /// `[alert]`.
     pub alert: Alert,
+    /// `support.colleague`: who takes calls of customers who need attention.
+    pub colleague: Option<String>,
 }
 
 /// Who we are.
@@ -233,6 +235,7 @@ impl Settings {
             beat: DEFAULT_BEAT,
             publish: Publish::default(),
             alert: Alert::default(),
+            colleague: None,
         }
     }
 
