@@ -87,7 +87,8 @@ fn fresh(global: &Global, reading: &Reading) -> Result<Option<(Lookup, Settings)
             return Ok(None);
         }
     };
-    let Content::Live { sources: known, surveyed, .. } = &lookup.about().content else {
+    let Content::Live { sources: known, looked_at_ms, surveyed, .. } = &lookup.about().content
+    else {
         return Ok(None);
     };
     let found = sources(global);
@@ -95,8 +96,7 @@ fn fresh(global: &Global, reading: &Reading) -> Result<Option<(Lookup, Settings)
         print::tell("The inventory has changed: the look-up file is made anew.");
         return Ok(None);
     }
-    let made_at = lookup.about().made_at;
-    let is_settled = found.iter().all(|source| source.is_settled(made_at));
+    let is_settled = found.iter().all(|source| source.is_settled(*looked_at_ms));
     // Sizes count only for how long a run still takes.
     let has_sizes = reading.running.is_none() || *surveyed == reading.ledger.surveyed_at()?;
     if !is_settled || !has_sizes {
@@ -115,7 +115,8 @@ fn make(global: &Global, reading: &Reading) -> Result<Desk, Failure> {
     let surveyed = facts::surveyed(ledger, &loaded.inventory)?;
     let view = fleet::fleet_view(&loaded.inventory, &loaded.settings, &surveyed, false);
     let warnings = warnings::lines(&loaded.problems, &loaded.set_aside);
-    let content = Content::Live { sources, warnings, surveyed: surveyed_at };
+    let looked_at_ms = made_at.as_jiff().as_millisecond();
+    let content = Content::Live { sources, looked_at_ms, warnings, surveyed: surveyed_at };
     let about = about(&loaded.settings, made_at, content);
     let (lookup, bytes) = Lookup::of(about, &loaded.inventory, &view)
         .ok_or_else(|| Failure::internal("the inventory does not fit a look-up file"))?;

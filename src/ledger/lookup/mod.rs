@@ -60,6 +60,8 @@ pub enum Content {
     Live {
         /// In the order they are read.
         sources: Vec<Source>,
+        /// When they were looked at, in milliseconds since 1970.
+        looked_at_ms: i64,
         /// What readers of the inventory are warned of.
         warnings: Vec<String>,
         /// The newest survey that sizes are from: how many hosts, and when.
@@ -96,10 +98,10 @@ impl Source {
         Self { name: name.to_owned(), stamp }
     }
 
-    /// Had it been at rest for a while at `at`?
-    pub fn is_settled(&self, at: Timestamp) -> bool {
+    /// Had it been at rest for a while at `at_ms`?
+    pub fn is_settled(&self, at_ms: i64) -> bool {
         let changed = self.stamp.map_or(0, |(_, _, _, changed)| changed / 1_000_000);
-        changed + i128::from(TICK_MS) < i128::from(at.as_jiff().as_millisecond())
+        changed + i128::from(TICK_MS) < i128::from(at_ms)
     }
 }
 

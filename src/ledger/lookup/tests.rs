@@ -95,7 +95,12 @@ fn about(content: Content) -> About {
 }
 
 fn live() -> (Lookup, Vec<u8>) {
-    let content = Content::Live { sources: Vec::new(), warnings: Vec::new(), surveyed: (0, 0) };
+    let content = Content::Live {
+        sources: Vec::new(),
+        looked_at_ms: 0,
+        warnings: Vec::new(),
+        surveyed: (0, 0),
+    };
     Lookup::of(about(content), &inventory(), &view()).unwrap()
 }
 
