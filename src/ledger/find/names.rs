@@ -122,7 +122,8 @@ impl Names {
     pub fn of_parts(lines: String, blocks: Vec<Block>) -> Option<Self> {
         let starts = || blocks.iter().map(|block| block.start as usize);
         let is_line = |at: usize| at == lines.len() || lines.as_bytes()[at] >= FIRST_MARK;
-        let fits = starts().all(|at| at <= lines.len() && is_line(at))
+        let fits = lines.bytes().next().is_none_or(|mark| mark >= FIRST_MARK)
+            && starts().all(|at| at <= lines.len() && is_line(at))
             && starts().is_sorted()
             && starts().next().is_none_or(|first| first == 0)
             && (lines.is_empty() || lines.ends_with('\n'));
@@ -160,23 +161,28 @@ impl Names {
             self.line(&digits(&text.replace("(0)", "")));
             return;
         }
-        let text = plain(text);
-        if text.is_empty() {
-            // The mark stays, so that names can be counted.
+        let folded = plain(text);
+        let (mark, block) =
+            (self.lines.len(), self.blocks.last().map_or(0, |it| it.start as usize));
+        self.line(&folded);
+        // What he is known by already is found there; the mark stays, so that names can be counted.
+        let spelled = &self.lines[mark..];
+        if is_line_of(&self.lines[block..before], spelled) {
+            self.lines.truncate(mark);
             self.line("");
             return;
         }
-        self.line(&text);
-        self.further(&text);
-        if let Some(long) = spelled_out(cut(&name.text)) {
+        // Nobody splits a mail address into words.
+        let splits = name.kind != Kind::Mail;
+        self.further(&folded, splits);
+        if let Some(long) = spelled_out(text) {
             self.spelling(&long);
-            self.further(&long);
+            self.further(&long, splits);
         }
-        debug_assert!(self.lines.len() > before);
     }
 
-    fn further(&mut self, text: &str) {
-        if text.contains(' ') {
+    fn further(&mut self, text: &str, splits: bool) {
+        if splits && text.contains(' ') {
             self.spelling(&squeezed(text));
         }
     }
@@ -197,6 +203,12 @@ impl Names {
         let marks = self.lines.as_bytes()[start..at].iter();
         marks.filter(|byte| Kind::of_mark(**byte).is_some()).count().saturating_sub(1)
     }
+}
+
+/// Is `line`, with its end, a whole line of `lines` behind its mark?
+fn is_line_of(lines: &str, line: &str) -> bool {
+    let starts = memchr::memmem::find_iter(lines.as_bytes(), line);
+    starts.into_iter().any(|at| at > 0 && lines.as_bytes()[at - 1] < b' ')
 }
 
 fn cut(text: &str) -> &str {

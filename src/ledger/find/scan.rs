@@ -69,7 +69,7 @@ fn in_lines(names: &Names, needle: &Needle, alone: bool, scores: &mut Scores) {
         return;
     }
     let (mut place, lines) = (Place { names, customer: 0 }, names.lines.as_bytes());
-    for (at, _) in names.lines.match_indices(text.as_str()) {
+    for at in memchr::memmem::find_iter(lines, text.as_bytes()) {
         let hit = Hit { lines, at, end: at + text.len() };
         let Some((fit, cost)) = hit.fit(needle, alone) else { continue };
         let customer = place.of(at);
@@ -192,25 +192,45 @@ pub(super) fn slips(names: &Names, words: &[Word], scores: &mut [Scores]) {
         let base = it.base.as_deref()?;
         (base != it.letters).then_some((word, base, WITHOUT_END))
     });
-    let typed: Vec<_> = letters
+    let typed: Vec<(usize, Typed<'_>, u8)> = letters
         .chain(bases)
-        .filter_map(|(word, text, cost)| Some((word, text, Typed::new(text)?, cost)))
+        .filter_map(|(word, text, cost)| Some((word, Typed::new(text)?, cost)))
         .collect();
-    for_each_line(names, |customer, kind, at, line| {
-        if kind == Kind::Phone || line.contains(['.', ':']) {
-            return;
-        }
-        let mut at = at;
-        for part in line.split(' ') {
-            for (word, text, typed, more) in &typed {
-                let is_same = *more > 0 && part == *text;
-                let cost = if is_same { Some(0) } else { typed.cost(part.as_bytes()) };
-                if let Some(cost) = cost {
-                    let cost = cost + more + u8::from(kind.is_shared());
-                    put(&mut scores[*word], customer, Score { fit: Fit::Typo, cost, at });
-                }
+    if typed.is_empty() {
+        return;
+    }
+    let mut place = Place { names, customer: 0 };
+    for_each_word(names.lines.as_bytes(), |kind, at, part| {
+        for (word, typed, more) in &typed {
+            if let Some(cost) = typed.cost(part) {
+                let cost = cost + more + u8::from(kind.is_shared());
+                let score = Score { fit: Fit::Typo, cost, at: at as u32 };
+                put(&mut scores[*word], place.of(at), score);
             }
-            at += part.len() as u32 + 1;
         }
     });
+}
+
+/// Calls with kind, offset and bytes of every word, but of those in which nobody's finger slips:
+/// addresses and telephone numbers, and mail addresses, whose domains are often half the fleet's.
+fn for_each_word<'a>(lines: &'a [u8], mut call: impl FnMut(Kind, usize, &'a [u8])) {
+    let mut kind = Kind::Id;
+    let (mut start, mut is_word) = (0, false);
+    for (at, byte) in lines.iter().copied().enumerate() {
+        match byte {
+            b' ' | b'\n' => {
+                if is_word && at > start {
+                    call(kind, start, &lines[start..at]);
+                }
+                (start, is_word) = (at + 1, is_word && byte == b' ');
+            }
+            b'.' | b':' => is_word = false,
+            0..b' ' => {
+                kind = Kind::of_mark(byte).unwrap_or(kind);
+                is_word = !matches!(kind, Kind::Phone | Kind::Mail | Kind::Address);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
 }

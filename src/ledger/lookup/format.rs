@@ -5,15 +5,16 @@
 //!      0      8  "evaclook"
 //!      8      4  version, little-endian: 1
 //!     12      4  reserved, 0
-//!     16      8  length of the head, little-endian
-//!     24     32  BLAKE3 of the head
-//!     56         the head, then the cards one after the other
+//!     16      8  length of the lines, little-endian
+//!     24      8  length of the head, little-endian
+//!     32     32  BLAKE3 of lines and head
+//!     64         the lines, then the head, then the cards one after the other
 //! ```
 //!
-//! The head is postcard of, in this order: [`About`]; the lines of [`Names`], a text as
-//! [`crate::ledger::find::names`] explains it; a block for each customer (where its lines begin,
-//! the rank of its tier); and a slot for each card: offset from the first card, length, and the
-//! first 8 bytes of its BLAKE3. The cards are, by the order of their slots:
+//! The lines are those of [`Names`], a text in UTF-8 as [`crate::ledger::find::names`] explains it.
+//! The head is postcard of, in this order: [`About`]; a block for each customer (where its lines
+//! begin, the rank of its tier); and a slot for each card: offset from the first card, length, and
+//! the first 8 bytes of its BLAKE3. The cards are, by the order of their slots:
 //!
 //! - **live**: a [`super::card::CustomerCard`] for each customer, a [`super::card::HostCard`] for
 //!   each host that is captured from, and one list of [`super::card::Size`]; all postcard.
@@ -34,9 +35,9 @@ const MAGIC: &[u8; 8] = b"evaclook";
 /// Version of the format.
 pub const VERSION: u32 = 1;
 /// What stands before the head.
-pub(super) const START_BYTES: usize = 56;
-/// A longer head is none: a million customers take about 300 MB.
-const HEAD_BYTES_MAX: u64 = 1 << 30;
+pub(super) const START_BYTES: usize = 64;
+/// Longer ones are none: a million customers take about 200 MB.
+const PART_BYTES_MAX: u64 = 1 << 30;
 
 /// Why a file is not used.
 #[derive(Debug, thiserror::Error)]
@@ -86,14 +87,14 @@ pub(super) struct Slot {
 #[derive(Debug, Deserialize)]
 pub(super) struct Head {
     pub about: About,
-    pub lines: String,
     pub blocks: Vec<Block>,
     pub slots: Vec<Slot>,
 }
 
 /// What stands before the head.
 pub(super) struct Frame {
-    pub len: u64,
+    pub lines_len: u64,
+    pub head_len: u64,
     sum: [u8; 32],
 }
 
@@ -119,7 +120,8 @@ pub(super) fn frame(start: &[u8; START_BYTES]) -> Result<Frame, Fault> {
     let (magic, rest) = start.split_at(8);
     let (version, rest) = rest.split_at(4);
     let (_, rest) = rest.split_at(4);
-    let (len, sum) = rest.split_at(8);
+    let (lines_len, rest) = rest.split_at(8);
+    let (head_len, sum) = rest.split_at(8);
     let number = |bytes: &[u8]| {
         bytes.iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
     };
@@ -131,14 +133,22 @@ pub(super) fn frame(start: &[u8; START_BYTES]) -> Result<Frame, Fault> {
         0 => return Err(Fault::Damaged),
         found => return Err(Fault::Newer(found)),
     }
-    let (len, sum) = (number(len), sum.try_into().map_err(|_| Fault::Damaged)?);
-    if len > HEAD_BYTES_MAX { Err(Fault::Damaged) } else { Ok(Frame { len, sum }) }
+    let (lines_len, head_len) = (number(lines_len), number(head_len));
+    let sum = sum.try_into().map_err(|_| Fault::Damaged)?;
+    let fits = lines_len <= PART_BYTES_MAX && head_len <= PART_BYTES_MAX;
+    if fits { Ok(Frame { lines_len, head_len, sum }) } else { Err(Fault::Damaged) }
 }
 
-/// Checks a head, and reads it.
-pub(super) fn head(bytes: &[u8], frame: &Frame) -> Option<Head> {
-    let is_whole = bytes.len() as u64 == frame.len && blake3::hash(bytes).as_bytes() == &frame.sum;
-    is_whole.then(|| postcard::from_bytes(bytes).ok())?
+/// Checks lines and head, and reads them.
+pub(super) fn parts(lines: Vec<u8>, head: &[u8], frame: &Frame) -> Option<(String, Head)> {
+    let is_whole = lines.len() as u64 == frame.lines_len
+        && head.len() as u64 == frame.head_len
+        && sum_of_both(&lines, head) == frame.sum;
+    is_whole.then(|| Some((String::from_utf8(lines).ok()?, postcard::from_bytes(head).ok()?)))?
+}
+
+fn sum_of_both(lines: &[u8], head: &[u8]) -> [u8; 32] {
+    *blake3::Hasher::new().update(lines).update(head).finalize().as_bytes()
 }
 
 pub(super) fn sum(bytes: &[u8]) -> [u8; 8] {
@@ -160,14 +170,16 @@ pub(super) fn slots(cards: &[Vec<u8>]) -> Vec<Slot> {
 /// The whole file; `None` for what no file can hold.
 pub(super) fn bytes(about: &About, names: &Names, cards: &[Vec<u8>]) -> Option<Vec<u8>> {
     let (lines, blocks) = names.parts();
-    let head = postcard::to_stdvec(&(about, lines, blocks, slots(cards))).ok()?;
+    let head = postcard::to_stdvec(&(about, blocks, slots(cards))).ok()?;
     u32::try_from(lines.len()).ok()?;
-    let mut bytes = Vec::with_capacity(START_BYTES + head.len());
+    let mut bytes = Vec::with_capacity(START_BYTES + lines.len() + head.len());
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(&(lines.len() as u64).to_le_bytes());
     bytes.extend_from_slice(&(head.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(blake3::hash(&head).as_bytes());
+    bytes.extend_from_slice(&sum_of_both(lines.as_bytes(), &head));
+    bytes.extend_from_slice(lines.as_bytes());
     bytes.extend_from_slice(&head);
     cards.iter().for_each(|card| bytes.extend_from_slice(card));
     Some(bytes)

@@ -136,16 +136,22 @@ impl Lookup {
             return Err(Refused::Foreign { path: path.to_owned() });
         }
         let frame = format::frame(&start).map_err(|fault| fault.at(path))?;
-        let mut bytes = Vec::with_capacity(usize::try_from(frame.len).unwrap_or_default());
-        (&mut file).take(frame.len).read_to_end(&mut bytes).map_err(failed)?;
-        let head = format::head(&bytes, &frame).ok_or_else(|| refuse(DAMAGED))?;
-        let cards_at = format::START_BYTES as u64 + frame.len;
+        // A length that is damaged must not ask for memory that the file has no bytes for.
+        let most = file.metadata().map_err(failed)?.len();
+        let mut part = |len: u64| {
+            let mut bytes = Vec::with_capacity(usize::try_from(len.min(most)).unwrap_or_default());
+            (&mut file).take(len).read_to_end(&mut bytes).map(|_| bytes)
+        };
+        let (lines, head) =
+            (part(frame.lines_len).map_err(failed)?, part(frame.head_len).map_err(failed)?);
+        let (lines, head) = format::parts(lines, &head, &frame).ok_or_else(|| refuse(DAMAGED))?;
+        let cards_at = format::START_BYTES as u64 + frame.lines_len + frame.head_len;
         let kept = Kept::File { file, path: path.to_owned() };
-        Self::over(head, kept, cards_at).map(Some).ok_or_else(|| refuse(DAMAGED))
+        Self::over(head, lines, kept, cards_at).map(Some).ok_or_else(|| refuse(DAMAGED))
     }
 
-    fn over(head: Head, kept: Kept, cards_at: u64) -> Option<Self> {
-        let Head { about, lines, blocks, slots } = head;
+    fn over(head: Head, lines: String, kept: Kept, cards_at: u64) -> Option<Self> {
+        let Head { about, blocks, slots } = head;
         let names = Names::of_parts(lines, blocks)?;
         (slots.len() >= names.customers()).then_some(Self { about, names, slots, kept, cards_at })
     }
