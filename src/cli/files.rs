@@ -60,6 +60,23 @@ pub fn replace_closed(path: &Path, bytes: &[u8], is_durable: bool) -> io::Result
     write().inspect_err(|_| drop(fs::remove_file(&temporary)))
 }
 
+/// Removes what writers that were killed left beside `path`.
+pub fn forget_torn(path: &Path) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let start = format!(".{}.", name.to_string_lossy());
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let found = entry.file_name().to_string_lossy().into_owned();
+        let process = found.strip_prefix(&start).and_then(|rest| rest.strip_suffix(".tmp"));
+        let is_torn = process
+            .and_then(|process| process.parse::<u32>().ok())
+            .is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists());
+        if is_torn {
+            // Whoever cannot remove it cannot write either, and is told so.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Makes a folder of the site where it is missing.
 pub fn make_folder(path: &Path) -> Result<(), Failure> {
     fs::create_dir_all(path).map_err(|error| Failure::io("make the folder", path, &error))

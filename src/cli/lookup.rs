@@ -120,10 +120,12 @@ fn make(global: &Global, reading: &Reading) -> Result<Desk, Failure> {
     let about = about(&loaded.settings, made_at, content);
     let (lookup, bytes) = Lookup::of(about, &loaded.inventory, &view)
         .ok_or_else(|| Failure::internal("the inventory does not fit a look-up file"))?;
-    if global.state().is_dir()
-        && let Err(error) = files::replace_closed(&global.lookup_path(), &bytes, false)
-    {
-        print::tell(&format!("warning: the look-up file cannot be kept: {error}"));
+    if global.state().is_dir() {
+        let path = global.lookup_path();
+        files::forget_torn(&path);
+        if let Err(error) = files::replace_closed(&path, &bytes, false) {
+            print::tell(&format!("warning: the look-up file cannot be kept: {error}"));
+        }
     }
     Ok(Desk { lookup, settings: loaded.settings })
 }

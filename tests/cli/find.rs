@@ -105,6 +105,8 @@ fn the_look_up_file_is_made_anew_when_it_has_to_be() {
     let outcome = site.evac(&["find", "zenith"]).exits(0);
     assert!(outcome.stderr().contains("the look-up file is made anew"), "{}", outcome.stderr());
 
+    let torn = site.path("state/.lookup.4194305.tmp");
+    std::fs::write(&torn, "left by a process that was killed").unwrap();
     std::fs::write(
         &file,
         "evaclook, or so it seems, but cut and damaged by somebody's slip of hand",
@@ -113,6 +115,7 @@ fn the_look_up_file_is_made_anew_when_it_has_to_be() {
     let outcome = site.evac(&["find", "zenith"]).exits(0);
     assert!(outcome.stderr().starts_with("warning: "), "{}", outcome.stderr());
     assert!(std::fs::metadata(&file).unwrap().len() > 200, "it is whole again");
+    assert!(!torn.exists());
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What people read of a look-up. Only customers who fit best are shown whole; a guess is a question.
+//! What people read of a look-up. Only customers who fit best are shown whole; a guess is a
+//! question.
 
 use std::fmt::Write as _;
 

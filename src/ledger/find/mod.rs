@@ -31,6 +31,9 @@ pub const FOUND_MAX: usize = 100;
 /// Where so many fit as it is written, nobody needs to hear of slips.
 const SURE_ENOUGH: usize = 200;
 
+/// What a word that nearly is somewhere counts beside one that is.
+const SLIP_WEIGHT: f64 = 0.7;
+
 /// How well a text fits, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -182,10 +185,12 @@ fn some_words(names: &Names, query: &Query, scores: &[Scores]) -> Vec<Hit> {
     let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
     let mut found = Vec::new();
     for customer in 0..names.customers() {
-        let his = weights.iter().filter(|(word, _)| scores[*word][customer].is_some());
-        let (count, sum) =
-            his.fold((0, 0.0), |(count, sum), (_, weight)| (count + 1, sum + weight));
-        if count > 0 && sum * 2.0 >= total {
+        let his = weights.iter().filter_map(|(word, weight)| {
+            let is_sure = scores[*word][customer]?.fit.is_sure();
+            Some(if is_sure { *weight } else { weight * SLIP_WEIGHT })
+        });
+        let sum: f64 = his.sum();
+        if sum > 0.0 && sum * 2.0 >= total {
             let share = (1.0 - sum / total) * 100.0;
             let words = reading.iter().copied();
             let order = (Fit::SomeWords, share as u8);

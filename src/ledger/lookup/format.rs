@@ -58,7 +58,10 @@ pub enum Refused {
         path: PathBuf,
     },
     /// A newer evac made it.
-    #[error("{} was made by a newer evac (version {found}; this one knows {VERSION})", path.display())]
+    #[error(
+        "{} was made by a newer evac (version {found}; this one knows {VERSION})",
+        path.display()
+    )]
     Newer {
         /// Which.
         path: PathBuf,

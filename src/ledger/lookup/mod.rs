@@ -191,8 +191,8 @@ impl Lookup {
         search(&self.names, text)
     }
 
-    /// The customers at these places and all hosts that something of theirs is on, in the order
-    /// given and in that of the inventory: what look-ups ask is in it, how hosts are reached is not.
+    /// The customers at these places, in the order given, and all hosts that something of theirs is
+    /// on. What look-ups ask is in it; how hosts are reached is not.
     pub fn inventory(&self, places: impl Iterator<Item = usize>) -> Result<Inventory, Refused> {
         let mut hosts: Vec<u32> = Vec::new();
         let mut inventory = Inventory::default();

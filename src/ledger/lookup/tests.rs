@@ -29,10 +29,17 @@ id = "shared-1"
 address = "203.0.113.1"
 customer = "bolt"
 password_command = ["pass", "show", "topsecret"]
-workload = [
-  { id = "acme-site", customer = "acme", paths = ["/a"], bytes = "5GB", label = "shop.acme.example" },
-  { id = "bolt-site", paths = ["/b"], bytes = "5GB", accept = [{ path = "/c", reason = "old" }] },
-]
+[[host.workload]]
+id = "acme-site"
+customer = "acme"
+paths = ["/a"]
+bytes = "5GB"
+label = "shop.acme.example"
+[[host.workload]]
+id = "bolt-site"
+paths = ["/b"]
+bytes = "5GB"
+accept = [{ path = "/c", reason = "old" }]
 [[host]]
 id = "vps-2"
 address = "203.0.113.2"
@@ -232,6 +239,6 @@ fn the_first_snapshot_is_still_read() {
     let hit = &lookup.search("mueler bau")[0];
     let card = lookup.frozen(hit.customer).unwrap();
     assert_eq!(card.status.id.as_str(), "mueller-bau");
-    assert_eq!(hit.matched(&card.names).0, "name");
+    assert_eq!(hit.matched(&card.names), ("id", "mueller-bau".into()));
     assert_eq!(card.notes[0].text, "was told to wait");
 }
