@@ -38,7 +38,9 @@ impl Desk {
         match fresh(global, reading)? {
             Some((lookup, settings)) => {
                 if let Content::Live { warnings, .. } = &lookup.about().content {
-                    warnings.iter().for_each(|line| print::tell(line));
+                    for line in warnings {
+                        print::tell(line);
+                    }
                 }
                 Ok(Self { lookup, settings })
             }

@@ -67,6 +67,12 @@ pub use host::{FACTS_BYTES_MAX, Facts, HostPulse, Pulse};
 pub use links::LinkTable;
 pub use lock::{LockError, StateLock};
 pub use lookup::Lookup;
+pub use pass::{
+    LEFT_OUT_MAX, LeftOut, LeftOutList, OpenPass, Pass, PassDescription, PassSpan, Receipt,
+};
+pub use place::Place;
+pub use rebuild::{RebuiltPass, Sealing};
+pub use restoration::{Restoration, RestorationState};
 pub use say::{Say, say, to_anyone};
 pub use snapshot::Snapshot;
 pub use state::{Illegal, WorkloadState};

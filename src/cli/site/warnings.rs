@@ -27,7 +27,9 @@ pub fn lines(problems: &[Problem], set_aside: &[SetAside]) -> Vec<String> {
 
 /// Tells what the rest goes on without.
 pub(super) fn tell(reading: &Reading) {
-    lines(&reading.problems, &reading.set_aside).iter().for_each(|line| print::tell(line));
+    for line in lines(&reading.problems, &reading.set_aside) {
+        print::tell(&line);
+    }
 }
 
 fn each(lines: impl ExactSizeIterator<Item = String>, what: &str) -> Vec<String> {

@@ -57,7 +57,8 @@ fn joined(words: Vec<String>) -> String {
     let mut was_initial = false;
     for word in words.into_iter().filter(|word| !word.is_empty()) {
         let is_initial = word.len() == 1 && word.starts_with(|c: char| c.is_ascii_lowercase());
-        if !text.is_empty() && !(was_initial && is_initial) {
+        let is_one = was_initial && is_initial;
+        if !is_one && !text.is_empty() {
             text.push(' ');
         }
         text.push_str(&word);

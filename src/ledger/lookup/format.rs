@@ -184,6 +184,8 @@ pub(super) fn bytes(about: &About, names: &Names, cards: &[Vec<u8>]) -> Option<V
     bytes.extend_from_slice(&sum_of_both(lines.as_bytes(), &head));
     bytes.extend_from_slice(lines.as_bytes());
     bytes.extend_from_slice(&head);
-    cards.iter().for_each(|card| bytes.extend_from_slice(card));
+    for card in cards {
+        bytes.extend_from_slice(card);
+    }
     Some(bytes)
 }
