@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use find::{FindArgs, SnapshotArgs};
 pub use gate::{ActivateArgs, GateArgs, HoldArgs, HoldKind, ReleaseArgs};
 pub use publish::{
     Kind as PostKind, MailArgs, MailCommand, PublishArgs, PublishCommand, SayArgs, Template,
@@ -15,6 +16,7 @@ pub use verify::VerifyArgs;
 
 use crate::model::{Rate, Span, Timestamp};
 
+mod find;
 mod gate;
 pub mod hands;
 mod invite;
@@ -93,6 +95,7 @@ pub enum Command {
     Handover(HandoverArgs),
     Status(StatusArgs),
     Find(FindArgs),
+    Snapshot(SnapshotArgs),
     Verify(VerifyArgs),
     Restore(RestoreArgs),
     Gate(GateArgs),
@@ -249,16 +252,6 @@ pub struct StatusArgs {
     /// Look again every two seconds, on any terminal, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
-}
-
-/// Show the customer that a caller means: name, domain, address, number
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Exits 1 when nobody matches.\n\nExamples:\n  evac find acme.example\n  \
-evac find 203.0.113.14")]
-pub struct FindArgs {
-    /// What the caller says, in any case; links and mail addresses too
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
-    pub text: String,
 }
 
 /// Write copies to their targets, or into a folder

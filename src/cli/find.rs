@@ -1,119 +1,205 @@
 //! `evac find`: who is it that calls, where does he stand, and what to read out to him.
+//!
+//! Whoever is held back is shown like anybody who needs a colleague, and who that is; why is told
+//! to nobody here.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::path::Path;
 
 use serde::Serialize;
 
 use crate::cli::args::FindArgs;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::lookup::{Desk, Looked};
 use crate::cli::note::{self, Note};
 use crate::cli::print;
-use crate::cli::site::{Global, Loaded};
-use crate::inventory::Settings;
+use crate::cli::site::Global;
+use crate::inventory::Customer;
+use crate::ledger::find::names::known_by;
+use crate::ledger::find::{FOUND_MAX, Hit};
+use crate::ledger::lookup::{Content, Refused, told};
 use crate::ledger::mail::Bounce;
-use crate::ledger::snapshot::{CustomerStatus, SCHEMA, Snapshot};
-use crate::ledger::{Found, Say, find};
-use crate::model::Timestamp;
-use crate::model::text::bounded;
+use crate::ledger::snapshot::{CustomerStatus, Hold, SCHEMA};
+use crate::ledger::{Fit, Lookup, Say, say};
+use crate::model::{PublicWord, Timestamp};
 use crate::publish::mail::address::folded;
-use crate::term::{self, Style};
 
-/// More customers than this are counted, not shown to people.
-const SHOWN_MAX: usize = 10;
-const SAID_CHARS_MAX: usize = 160;
+mod text;
 
+/// Who may be meant.
 #[derive(Serialize)]
-struct Document<'a> {
+struct Answer {
     schema: u32,
     as_of: Timestamp,
-    customers: Vec<Match<'a>>,
+    /// So many match; at most [`FOUND_MAX`] are listed.
+    total: usize,
+    customers: Vec<Match>,
+    /// Of how many.
+    #[serde(skip)]
+    of: usize,
+    /// From a file of `evac snapshot`?
+    is_frozen: bool,
+    #[serde(skip)]
+    languages: Vec<String>,
 }
 
 /// A customer as `status` has it, and why it is here.
 #[derive(Serialize)]
-struct Match<'a> {
+struct Match {
     #[serde(flatten)]
-    customer: &'a CustomerStatus,
+    customer: CustomerStatus,
     matched_by: &'static str,
-    matched: &'a str,
-    say: &'a BTreeMap<String, Say>,
+    matched: String,
+    fit: Fit,
+    say: BTreeMap<String, Say>,
+    /// Who takes the call.
+    colleague: Option<String>,
+    /// Is there anybody to call or write back to?
+    has_contact: bool,
     notes: Vec<Note>,
-    /// His addresses that mails came back from.
-    bounced: Vec<&'a Bounce>,
+    /// His addresses that mails came back from; a look-up file knows of none.
+    bounced: Vec<Bounce>,
 }
 
 /// Shows the customers that a text may mean.
 pub fn run(global: &Global, args: &FindArgs) -> Result<Exit, Failure> {
-    let loaded = global.load()?;
-    let reading = global.open_read_only()?;
-    let (view, snapshot) = reading.look(&loaded, global.now())?;
-    let found = find(&view, &snapshot, &args.text);
-    let notes = note::all(&reading.ledger)?;
-    let bounces = reading.ledger.bounces()?;
-    let about = |customer: &CustomerStatus| note::about(&notes, customer, &loaded.inventory);
-    let matches: Vec<_> =
-        found.iter().filter_map(|found| matched(found, &snapshot, &about)).collect();
-    let matches: Vec<_> = matches.into_iter().map(|it| bounced(it, &loaded, &bounces)).collect();
-    let is_empty = matches.is_empty();
+    let text = args.text.join(" ");
+    let answer = match &args.file {
+        Some(file) => frozen(file, &text)?,
+        None => live(global, &text)?,
+    };
+    let is_empty = answer.customers.is_empty();
     if global.json {
-        let as_of = snapshot.as_of;
-        print::document(&Document { schema: SCHEMA, as_of, customers: matches })?;
+        print::document(&answer)?;
     } else if is_empty {
         let hint = "Try the domain, an address, or the number in your billing system.";
-        return Err(Failure::failed(format!("nobody matches `{}`", args.text)).hint(hint));
+        return Err(Failure::failed(format!("nobody matches `{text}`")).hint(hint));
     } else {
-        print::result(&text(&matches, &loaded.settings, print::style()))?;
+        print::result(&text::answer(&answer, &text, global.now(), print::style()))?;
     }
     Ok(if is_empty { Exit::Failed } else { Exit::Done })
 }
 
-fn matched<'a>(
-    found: &'a Found,
-    snapshot: &'a Snapshot,
-    about: &impl Fn(&CustomerStatus) -> Vec<Note>,
-) -> Option<Match<'a>> {
-    let customer = snapshot.customers.get(found.customer)?;
-    let Found { matched_by, matched, say, .. } = found;
-    Some(Match { customer, matched_by, matched, say, notes: about(customer), bounced: Vec::new() })
+/// As everybody stands now.
+fn live(global: &Global, text: &str) -> Result<Answer, Failure> {
+    let reading = global.open_read_only()?;
+    let now = global.now();
+    let desk = Desk::open(global, &reading)?;
+    let hits = desk.lookup.search(text);
+    let listed = &hits[..hits.len().min(FOUND_MAX)];
+    let looked = desk.look(global, &reading, listed.iter().map(|hit| hit.customer), now)?;
+    let Looked { inventory, view, snapshot } = looked;
+    let notes = note::all(&reading.ledger)?;
+    let bounces = reading.ledger.bounces()?;
+    let site = &desk.settings.site;
+    let known = known_by(&view);
+    let shown = listed.iter().zip(snapshot.customers).zip(&known).zip(&inventory.customers);
+    let customers = shown.map(|(((hit, status), known), customer)| {
+        let notes = note::about(&notes, &status, &inventory);
+        let say = say(&status, snapshot.as_of, Some(&site.timezone));
+        let status = if status.hold == Hold::None { status } else { told(status) };
+        let (matched_by, matched) = hit.matched(known);
+        let fit = hit.fit;
+        let colleague = colleague(&status, desk.settings.colleague.as_ref());
+        let has_contact = !customer.contacts.is_empty();
+        let bounced = bounced(customer, &bounces);
+        let customer = status;
+        Match { customer, matched_by, matched, fit, say, colleague, has_contact, notes, bounced }
+    });
+    Ok(Answer {
+        schema: SCHEMA,
+        as_of: snapshot.as_of,
+        total: hits.len(),
+        customers: customers.collect(),
+        of: desk.lookup.customers(),
+        is_frozen: false,
+        languages: site.languages.clone(),
+    })
 }
 
-fn bounced<'a>(mut found: Match<'a>, loaded: &Loaded, bounces: &'a [Bounce]) -> Match<'a> {
-    let entry = loaded.inventory.customer(&found.customer.id);
-    let is_his = |it: &&Bounce| {
-        entry.is_some_and(|entry| entry.contacts.iter().any(|to| folded(to) == it.address))
+/// As everybody stood when the file was made.
+fn frozen(file: &Path, text: &str) -> Result<Answer, Failure> {
+    let foreign = || Refused::Foreign { path: file.to_owned() };
+    let lookup = Lookup::open(file)?.ok_or_else(|| {
+        let error = std::io::ErrorKind::NotFound.into();
+        Failure::io("open", file, &error)
+    })?;
+    let about = lookup.about();
+    if about.content != Content::Frozen {
+        return Err(foreign().into());
+    }
+    let hits = lookup.search(text);
+    let card = |hit: &Hit| -> Result<Match, Failure> {
+        let frozen = lookup.frozen(hit.customer)?;
+        let say = say(&frozen.status, about.made_at, Some(&about.timezone));
+        let (matched_by, matched) = hit.matched(&frozen.names);
+        let colleague = colleague(&frozen.status, about.colleague.as_ref());
+        let notes = frozen.notes.into_iter().map(Note::from).collect();
+        let (customer, has_contact, fit) = (frozen.status, frozen.has_contact, hit.fit);
+        let bounced = Vec::new();
+        Ok(Match {
+            customer,
+            matched_by,
+            matched,
+            fit,
+            say,
+            colleague,
+            has_contact,
+            notes,
+            bounced,
+        })
     };
-    found.bounced = bounces.iter().filter(is_his).collect();
-    found
+    Ok(Answer {
+        schema: SCHEMA,
+        as_of: about.made_at,
+        total: hits.len(),
+        customers: hits.iter().take(FOUND_MAX).map(card).collect::<Result<_, _>>()?,
+        of: lookup.customers(),
+        is_frozen: true,
+        languages: about.languages.clone(),
+    })
 }
 
-fn text(matches: &[Match<'_>], settings: &Settings, style: Style) -> String {
-    let mut text = String::new();
-    for (index, found) in matches.iter().take(SHOWN_MAX).enumerate() {
-        if index > 0 {
-            text.push('\n');
-        }
-        text.push_str(&term::customer(found.customer, style));
-        let _ = writeln!(text, "  found by {}: {}", found.matched_by, found.matched);
-        for Bounce { address, at, status, said, .. } in &found.bounced {
-            let said = bounded(&format!("{status} {said}"), SAID_CHARS_MAX);
-            let _ = writeln!(text, "  mails to {address} came back at {at}: {}", said.trim());
-        }
-        for Note { at, by, what, text: note } in &found.notes {
-            let _ = writeln!(text, "  note of {at} by {by} on {what}: {note}");
-        }
-        for language in &settings.site.languages {
-            if let Some(say) = found.say.get(language) {
-                let _ = writeln!(text, "  say ({language}), to anyone:");
-                let _ = writeln!(text, "    {}", say.anyone);
-                let _ = writeln!(text, "  say ({language}), to a verified caller:");
-                let _ = writeln!(text, "    {}", say.verified);
+/// Which of his addresses mails came back from.
+fn bounced(customer: &Customer, bounces: &[Bounce]) -> Vec<Bounce> {
+    let is_his = |it: &&Bounce| customer.contacts.iter().any(|to| folded(to) == it.address);
+    bounces.iter().filter(is_his).cloned().collect()
+}
+
+/// Who takes the call of a customer who needs somebody, whatever for.
+fn colleague(customer: &CustomerStatus, colleague: Option<&String>) -> Option<String> {
+    colleague.filter(|_| customer.state == PublicWord::NeedsAttention).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::facts::Surveyed;
+    use crate::cli::fleet::fleet_view;
+    use crate::inventory::{SourceFile, read_files};
+    use crate::ledger::{Ledger, find};
+    use crate::model::Timestamp;
+
+    const SETTINGS: &str = "[site]\nname = \"x\"\n[tiers]\ngold = 10\nstandard = 3\n";
+    const PEOPLE: &str = include_str!("../../tests/lookup/people.toml");
+    const QUERIES: &str = include_str!("../../tests/lookup/queries.tsv");
+
+    #[test]
+    fn what_support_types_finds_whom_the_caller_means_first() {
+        let settings = SourceFile::new("evac.toml", SETTINGS);
+        let reading = read_files(&settings, &[SourceFile::new("inventory.toml", PEOPLE)]);
+        assert!(reading.is_ok(), "{:?}", reading.problems);
+        let view = fleet_view(&reading.inventory, &reading.settings, &Surveyed::new(), false);
+        let now = Timestamp::from_second(1_900_000_000);
+        let snapshot = Ledger::in_memory().unwrap().snapshot(&view, now).unwrap();
+        let queries = QUERIES.lines().filter(|line| !line.starts_with('#'));
+        let mut wrong = Vec::new();
+        for (text, expected) in queries.filter_map(|line| line.split_once('\t')) {
+            let found = find(&view, &snapshot, text);
+            let first = found.first().map(|found| view.customers[found.customer].id.as_str());
+            if first != Some(expected) {
+                wrong.push((text, expected, first.map(str::to_owned)));
             }
         }
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
-    if matches.len() > SHOWN_MAX {
-        let more = matches.len() - SHOWN_MAX;
-        let _ = writeln!(text, "\nand {more} more customers; say it more exactly");
-    }
-    text
 }

@@ -33,6 +33,7 @@ pub fn fleet_view(
         windows: windows.map(Window::span).collect(),
         running,
         timezone: Some(settings.site.timezone.clone()),
+        tiers: settings.tiers.clone(),
     }
 }
 
@@ -45,6 +46,7 @@ fn customer(customer: &Customer) -> CustomerView {
         hold: customer.hold,
         labels: customer.labels.clone(),
         domains: customer.domains.clone(),
+        contacts: customer.contacts.clone(),
     }
 }
 

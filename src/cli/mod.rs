@@ -30,6 +30,7 @@ pub mod init;
 pub mod invite;
 pub mod ledger;
 pub mod limit;
+pub mod lookup;
 pub mod mirror;
 pub mod next;
 pub mod note;
@@ -43,6 +44,7 @@ pub mod restore;
 pub mod run;
 pub mod serve;
 pub mod site;
+pub mod snapshot;
 pub mod status;
 pub mod steer;
 pub mod store;
@@ -100,6 +102,7 @@ fn dispatch(global: &Global, command: &Command) -> Result<Exit, Failure> {
         Command::Handover(args) => handover::run(global, args),
         Command::Status(args) => status::run(global, args),
         Command::Find(args) => find::run(global, args),
+        Command::Snapshot(args) => snapshot::run(global, args),
         Command::Verify(args) => verify::run(global, args),
         Command::Restore(args) => restore::run(global, args),
         Command::Gate(args) => gate::run(global, args),

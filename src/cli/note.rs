@@ -6,6 +6,7 @@ use crate::cli::args::NoteArgs;
 use crate::cli::site::Loaded;
 use crate::cli::{Exit, Failure, Global, hands, print};
 use crate::inventory::Inventory;
+use crate::ledger::lookup::Told;
 use crate::ledger::snapshot::{CustomerStatus, Snapshot};
 use crate::ledger::{Ledger, StoredEvent};
 use crate::model::{Event, Timestamp};
@@ -34,6 +35,12 @@ pub struct Note {
     pub what: String,
     /// What.
     pub text: String,
+}
+
+impl From<Told> for Note {
+    fn from(Told { at, by, what, text }: Told) -> Self {
+        Self { at, by, what, text }
+    }
 }
 
 /// Writes a note down.

@@ -38,6 +38,8 @@ const LEDGER_FILE: &str = "ledger.db";
 const KEYS_FOLDER: &str = "keys";
 /// The rendered page, in the state folder.
 const STATUS_FOLDER: &str = "status";
+/// The copy of the inventory that customers are looked up in, in the state folder.
+const LOOKUP_FILE: &str = "lookup";
 /// Longest name of an operator.
 const OPERATOR_CHARS_MAX: usize = 80;
 
@@ -135,6 +137,11 @@ impl Global {
         self.state().join(KEYS_FOLDER)
     }
 
+    /// The copy of the inventory that customers are looked up in.
+    pub fn lookup_path(&self) -> PathBuf {
+        self.state().join(LOOKUP_FILE)
+    }
+
     /// The rendered page.
     pub fn status_path(&self) -> PathBuf {
         self.state().join(STATUS_FOLDER)
@@ -170,7 +177,7 @@ impl Global {
 
     /// The same with the holds of the log, which are stronger than what the inventory says; what
     /// the inventory holds back is put into the log, so that it does not end by being taken out.
-    fn held_back(&self, mut loaded: Loaded) -> Result<Loaded, Failure> {
+    pub fn held_back(&self, mut loaded: Loaded) -> Result<Loaded, Failure> {
         if !is_there(&self.state())? {
             return Ok(loaded);
         }

@@ -30,7 +30,7 @@ pub(super) fn inventory(
     for host in &inventory.hosts {
         check.host(host);
         for workload in &host.workloads {
-            check.workload(workload);
+            check.workload(host, workload);
         }
         check_trees::overlaps(&mut check, host);
     }
@@ -128,16 +128,15 @@ impl Check<'_> {
         }
     }
 
-    fn workload(&mut self, workload: &Workload) {
+    fn workload(&mut self, host: &Host, workload: &Workload) {
         if workload.is_default {
             return;
         }
         let entry = Entry::Workload(workload.id.to_string());
-        let host = self.inventory.host(&workload.host);
-        if host.and_then(|host| host.customer.as_ref()) != Some(&workload.customer) {
+        if host.customer.as_ref() != Some(&workload.customer) {
             self.known_customer(&entry, workload.customer.as_str());
         }
-        if host.and_then(|host| host.target.as_ref()) != workload.target.as_ref()
+        if host.target.as_ref() != workload.target.as_ref()
             && let Some(target) = &workload.target
         {
             self.known_target(&entry, target.as_str());

@@ -58,7 +58,7 @@ pub use document::SourceFile;
 pub use problem::{Entry, Problem, SetAside, Severity};
 pub use reading::{
     INVENTORY_FILE, INVENTORY_FOLDER, Reading, SETTINGS_FILE, Unusable, read, read_files,
-    store_disks,
+    read_from, read_settings, store_disks,
 };
 pub use rescue::{Access, Rescue};
 pub use settings::{Resource, ResourceKind, Settings, StoreDisk, Window, tell_end};

@@ -1,7 +1,7 @@
 //! Joins the entries of several files: a later file overlays an entry of the same id key by key,
 //! and a host's workloads by their ids. Twice the same id in one file is a mistake, not an overlay.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::inventory::document::{Field, SourceFile, Table, Value, parse};
@@ -14,6 +14,8 @@ use crate::model::text::bounded;
 pub(super) struct Overlay {
     pub(super) customers: Vec<Raw>,
     pub(super) hosts: Vec<Raw>,
+    /// Where in its list an entry is.
+    index: HashMap<Entry, usize>,
 }
 
 /// One entry before its keys are read.
@@ -74,14 +76,32 @@ impl Overlay {
             let whole = Origin { line: 1, ..file.origin() };
             let mut fields = Fields::new(&table, &whole, "an inventory", problems);
             for (table, at) in fields.tables("customer") {
-                lay(&mut overlay.customers, table, at, Entry::Customer, fields.problems());
+                overlay.lay(table, at, Entry::Customer, fields.problems());
             }
             for (table, at) in fields.tables("host") {
-                lay(&mut overlay.hosts, table, at, Entry::Host, fields.problems());
+                overlay.lay(table, at, Entry::Host, fields.problems());
             }
             fields.finish();
         }
         overlay
+    }
+
+    /// Lays `table` over the customer or host of its id, or adds it.
+    fn lay(
+        &mut self,
+        table: &Table,
+        at: &Origin,
+        entry: fn(String) -> Entry,
+        problems: &mut Vec<Problem>,
+    ) {
+        let Some(id) = id_of(table, at, entry, problems) else { return };
+        let is_host = matches!(entry(String::new()), Entry::Host(_));
+        let entries = if is_host { &mut self.hosts } else { &mut self.customers };
+        let index = *self.index.entry(entry(id.clone())).or_insert_with(|| {
+            entries.push(Raw::new(&id, at));
+            entries.len() - 1
+        });
+        entries[index].lay(table, at, entry, problems);
     }
 
     /// The place of every key.
@@ -100,30 +120,29 @@ impl Overlay {
     }
 }
 
-/// Lays `table` over the entry of its id in `entries`, or adds it.
-fn lay(
-    entries: &mut Vec<Raw>,
-    table: &Table,
-    at: &Origin,
-    entry: fn(String) -> Entry,
-    problems: &mut Vec<Problem>,
-) {
-    let Some(id) = id_of(table, at, entry, problems) else { return };
-    let index = entries.iter().position(|raw| raw.id == id).unwrap_or_else(|| {
+impl Raw {
+    fn new(id: &str, at: &Origin) -> Self {
         let (table, workloads, origin) = (Table::default(), Vec::new(), at.clone());
-        entries.push(Raw { id: id.clone(), origin, table, workloads, last_file: None });
-        entries.len() - 1
-    });
-    let raw = &mut entries[index];
-    if raw.last_file.as_ref() == Some(&at.file) {
-        let entry = entry(id);
-        let what = format!("{entry} is written twice, first at {}", raw.origin);
-        let hint = "Join the two; only another file may overlay an entry.";
-        problems.push(Problem::error(at, what).hint(hint).of(entry));
-        return;
+        Self { id: id.to_owned(), origin, table, workloads, last_file: None }
     }
-    raw.last_file = Some(Arc::clone(&at.file));
-    fill(raw, table, entry, problems);
+
+    fn lay(
+        &mut self,
+        table: &Table,
+        at: &Origin,
+        entry: fn(String) -> Entry,
+        problems: &mut Vec<Problem>,
+    ) {
+        if self.last_file.as_ref() == Some(&at.file) {
+            let entry = entry(self.id.clone());
+            let what = format!("{entry} is written twice, first at {}", self.origin);
+            let hint = "Join the two; only another file may overlay an entry.";
+            problems.push(Problem::error(at, what).hint(hint).of(entry));
+            return;
+        }
+        self.last_file = Some(Arc::clone(&at.file));
+        fill(self, table, entry, problems);
+    }
 }
 
 fn fill(raw: &mut Raw, table: &Table, entry: fn(String) -> Entry, problems: &mut Vec<Problem>) {
@@ -133,8 +152,7 @@ fn fill(raw: &mut Raw, table: &Table, entry: fn(String) -> Entry, problems: &mut
             (Entry::Host(_), "workload", Value::Array(nodes)) => {
                 for node in nodes {
                     if let Value::Table(table) = &node.value {
-                        let at = &node.origin;
-                        lay(&mut raw.workloads, table, at, Entry::Workload, problems);
+                        workload(&mut raw.workloads, table, &node.origin, problems);
                     } else {
                         problems.push(not_a_table(field, &of));
                     }
@@ -144,6 +162,16 @@ fn fill(raw: &mut Raw, table: &Table, entry: fn(String) -> Entry, problems: &mut
             _ => raw.table.set(field.clone()),
         }
     }
+}
+
+/// Lays `table` over the workload of its id, or adds it.
+fn workload(known: &mut Vec<Raw>, table: &Table, at: &Origin, problems: &mut Vec<Problem>) {
+    let Some(id) = id_of(table, at, Entry::Workload, problems) else { return };
+    let index = known.iter().position(|raw| raw.id == id).unwrap_or_else(|| {
+        known.push(Raw::new(&id, at));
+        known.len() - 1
+    });
+    known[index].lay(table, at, Entry::Workload, problems);
 }
 
 fn not_a_table(field: &Field, entry: &Entry) -> Problem {

@@ -84,9 +84,20 @@ pub fn read(site: &Path) -> Reading {
 
 /// The disks of the store that the settings of `site` name, as far as they can be read.
 pub fn store_disks(site: &Path) -> Vec<StoreDisk> {
-    let settings = file(site, SETTINGS_FILE);
-    let read = settings.and_then(|file| settings_parse::settings(&file, &mut Vec::new()));
-    read.map(|settings| settings.disks).unwrap_or_default()
+    read_settings(site).map(|settings| settings.disks).unwrap_or_default()
+}
+
+/// The settings of `site` alone, as far as they can be read.
+pub fn read_settings(site: &Path) -> Option<Settings> {
+    settings_parse::settings(&file(site, SETTINGS_FILE)?, &mut Vec::new())
+}
+
+/// Names of all files and folders that [`read`] looks at, whether they are there or not.
+pub fn read_from(site: &Path) -> Vec<String> {
+    let fixed = [SETTINGS_FILE, INVENTORY_FILE, INVENTORY_FOLDER].map(str::to_owned);
+    let found = names(&site.join(INVENTORY_FOLDER)).unwrap_or_default();
+    let found = found.into_iter().map(|name| format!("{INVENTORY_FOLDER}/{name}"));
+    fixed.into_iter().chain(found).collect()
 }
 
 /// The inventory files of a folder, in name order.

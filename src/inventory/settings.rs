@@ -79,6 +79,8 @@ pub struct Settings {
     pub mail: Option<Mail>,
     /// `[alert]`.
     pub alert: Alert,
+    /// `support.colleague`: who takes calls of customers who need attention.
+    pub colleague: Option<String>,
 }
 
 /// Who we are.
@@ -240,6 +242,7 @@ impl Settings {
             publish: Publish::default(),
             mail: None,
             alert: Alert::default(),
+            colleague: None,
         }
     }
 

@@ -14,7 +14,11 @@ use crate::inventory::ways::ways;
 use crate::inventory::{
     Class, Dedup, Origin, Problem, Target, alert, settings_mail, settings_publish,
 };
+use crate::model::text::bounded;
 use crate::model::{Span, TierName, Timestamp};
+
+/// Longest name of a colleague, with a number to call.
+const COLLEAGUE_CHARS_MAX: usize = 120;
 
 const KINDS: [(&str, ResourceKind); 4] = [
     ("uplink", ResourceKind::Uplink),
@@ -62,6 +66,7 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
     let alert = fields.table("alert");
     let alert = alert.map(|(table, at)| alert::read(table, at, fields.problems()));
     let alert = alert.unwrap_or_default();
+    let colleague = colleague(&mut fields);
     fields.finish();
     Some(Settings {
         site,
@@ -80,7 +85,16 @@ pub(super) fn settings(file: &SourceFile, problems: &mut Vec<Problem>) -> Option
         publish,
         mail,
         alert,
+        colleague,
     })
+}
+
+fn colleague(fields: &mut Fields<'_>) -> Option<String> {
+    let (table, at) = fields.table("support")?;
+    let mut fields = Fields::new(table, at, "[support]", fields.problems());
+    let colleague = fields.text("colleague").map(|name| bounded(&name, COLLEAGUE_CHARS_MAX));
+    fields.finish();
+    colleague
 }
 
 fn site(fields: &mut Fields<'_>, whole: &Origin) -> Site {

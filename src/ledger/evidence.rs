@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
+use crate::ledger::look::among;
 use crate::ledger::rows::{self, Count, Word};
 use crate::model::text::bounded;
 use crate::model::{Timestamp, WorkloadId};
@@ -164,12 +165,15 @@ impl Ledger {
 /// When each workload's new place was last asked.
 pub(super) fn last_asked(
     tx: &Transaction<'_>,
+    list: Option<&str>,
 ) -> Result<BTreeMap<WorkloadId, Timestamp>, LedgerError> {
-    let mut statement = tx.prepare_cached(
-        "SELECT workload, max(at) FROM evidence WHERE side = 'new' GROUP BY workload",
-    )?;
-    let found = statement
-        .query_map([], |row| Ok((row.get::<_, Word<WorkloadId>>(0)?.0, rows::time(row.get(1)?))))?;
+    let mut statement = tx.prepare_cached(&format!(
+        "SELECT workload, max(at) FROM evidence WHERE side = 'new' AND {} GROUP BY workload",
+        among("workload", list)
+    ))?;
+    let found = statement.query_map([list], |row| {
+        Ok((row.get::<_, Word<WorkloadId>>(0)?.0, rows::time(row.get(1)?)))
+    })?;
     Ok(found.collect::<Result<_, _>>()?)
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::ledger::left::{self, Amount, Fleet};
 use crate::ledger::look::{HostLook, Look, WorkloadLook};
 use crate::ledger::pace::{self, Left};
 use crate::ledger::snapshot::{
@@ -24,7 +25,13 @@ struct Folded {
     left: Option<Bytes>,
 }
 
-pub(super) fn snapshot(view: &FleetView, look: &Look, now: Timestamp) -> Snapshot {
+/// Everybody in `view`; `fleet` is how the whole fleet does, where the view is but a part of it.
+pub(super) fn snapshot(
+    view: &FleetView,
+    look: &Look,
+    now: Timestamp,
+    fleet: Option<Fleet>,
+) -> Snapshot {
     let mut of_customer: BTreeMap<&CustomerId, Vec<Folded>> = BTreeMap::new();
     let mut fleet_left = Left::new();
     for host in &view.hosts {
@@ -36,7 +43,10 @@ pub(super) fn snapshot(view: &FleetView, look: &Look, now: Timestamp) -> Snapsho
     }
     let window = Windows::new(view.windows.iter().copied()).at(now);
     let closes = window.as_ref().and_then(|window| window.closes);
-    let is_at_work = look.hosts.values().any(|host| host.state == HostState::Active);
+    let Fleet { left: fleet_left, is_at_work } = fleet.unwrap_or_else(|| Fleet {
+        left: fleet_left,
+        is_at_work: look.hosts.values().any(|host| host.state == HostState::Active),
+    });
     let opens = window.as_ref().and_then(|window| window.opens).filter(|_| !is_at_work);
     let begins = opens.map_or(now, |opens| opens.max(now));
     let estimate =
@@ -93,25 +103,14 @@ fn fold_workload(
     let nothing = WorkloadLook { state: WorkloadState::default(), newest: None, sealed: None };
     let seen = look.workloads.get(&workload.id).unwrap_or(&nothing);
     let state = &seen.state;
-    let is_whole = matches!(state.capture, CaptureState::Captured | CaptureState::Verified);
     // A host that fails is a matter for what it still has to give.
     let host_error = look
         .hosts
         .get(&host.id)
         .and_then(|host: &HostLook| host.error.as_ref())
-        .filter(|_| !is_whole && state.capture != CaptureState::Skipped);
-    let health = health(state, host_error, view.running);
-    let measured = seen.sealed.as_ref().map(|pass| pass.tally.raw_bytes);
-    // While a further pass is under way, what the sealed one holds is still there.
-    let newest = seen.newest.as_ref().map_or(Bytes::ZERO, |pass| pass.tally.raw_bytes);
-    let bytes_done = newest.max(measured.unwrap_or_default());
-    let bytes = measured.or(workload.estimate).unwrap_or_default().max(bytes_done);
-    let is_known = measured.is_some() || workload.estimate.is_some();
-    let left = match state.capture {
-        _ if is_whole || state.capture == CaptureState::Skipped => Some(Bytes::ZERO),
-        _ if health == Health::Error || !is_known => None,
-        _ => Some(bytes.saturating_sub(bytes_done)),
-    };
+        .filter(|_| !left::is_settled(state.capture));
+    let health = health(state, host_error.map(|error| error.reason), view.running);
+    let Amount { bytes, bytes_done, left } = Amount::of(seen, workload.estimate, health);
     let steering = look.steering.get(&workload.id).cloned().unwrap_or_default();
     let skipped = steering.skipped.filter(|_| state.capture == CaptureState::Skipped);
     let sealed_at = seen.sealed.as_ref().and_then(|pass| pass.sealed_at);
@@ -159,10 +158,10 @@ fn reason(state: &WorkloadState, host_error: Option<&HostError>) -> Option<Reaso
     own.map(|trouble| trouble.reason).or(host_error.map(|error| error.reason))
 }
 
-fn health(state: &WorkloadState, host_error: Option<&HostError>, running: bool) -> Health {
+pub(super) fn health(state: &WorkloadState, host: Option<Reason>, running: bool) -> Health {
     let under_way = matches!(state.capture, CaptureState::Capturing | CaptureState::Partial);
     let stalled = if under_way && !running { Health::Lagging } else { Health::Ok };
-    let host = host_error.map_or(Health::Ok, |error| health_of(error.reason));
+    let host = host.map_or(Health::Ok, health_of);
     state.health().max(stalled).max(host)
 }
 

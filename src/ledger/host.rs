@@ -97,6 +97,16 @@ impl Ledger {
         })
     }
 
+    /// Of how many hosts a survey found something, and when the newest did: another survey, another
+    /// pair.
+    pub fn surveyed_at(&self) -> Result<(u64, i64), LedgerError> {
+        self.read(|tx| {
+            let mut statement =
+                tx.prepare_cached("SELECT count(*), coalesce(max(at), 0) FROM host_fact")?;
+            Ok(statement.query_row([], |row| Ok((row.get::<_, Count>(0)?.0, row.get(1)?)))?)
+        })
+    }
+
     /// Tells readers what the run is doing right now. Hosts that are not named do nothing.
     pub fn record_pulse(&self, pulse: &Pulse) -> Result<(), LedgerError> {
         self.write(|tx| {

@@ -9,6 +9,7 @@ use rusqlite::{Transaction, params};
 
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
+use crate::ledger::look::among;
 use crate::ledger::rows::{self, Count, Word};
 use crate::model::{PassNumber, WorkloadId};
 
@@ -101,10 +102,12 @@ impl Ledger {
     }
 }
 
-pub(super) fn copies(tx: &Transaction<'_>) -> Result<Copies, LedgerError> {
-    let mut statement =
-        tx.prepare_cached("SELECT workload, pass, count(*) FROM mirrored GROUP BY workload, pass")?;
-    let found = statement.query_map([], |row| {
+pub(super) fn copies(tx: &Transaction<'_>, list: Option<&str>) -> Result<Copies, LedgerError> {
+    let mut statement = tx.prepare_cached(&format!(
+        "SELECT workload, pass, count(*) FROM mirrored WHERE {} GROUP BY workload, pass",
+        among("workload", list)
+    ))?;
+    let found = statement.query_map([list], |row| {
         let pass = (row.get::<_, Word<WorkloadId>>(0)?.0, PassNumber(row.get(1)?));
         Ok((pass, row.get::<_, Count>(2)?.0))
     })?;
@@ -119,7 +122,7 @@ mod tests {
     fn copies_are_counted_by_pass_and_place() {
         let (ledger, workload) = (Ledger::in_memory().unwrap(), WorkloadId::new("w").unwrap());
         let count = |pass| {
-            let copies = ledger.read(copies).unwrap();
+            let copies = ledger.read(|tx| copies(tx, None)).unwrap();
             copies.get(&(workload.clone(), PassNumber(pass))).copied()
         };
         for place in ["/a", "/b", "/a"] {

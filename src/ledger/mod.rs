@@ -28,9 +28,11 @@ mod filesystem;
 pub mod find;
 mod fold;
 mod host;
+mod left;
 pub mod links;
 pub mod lock;
 mod look;
+pub mod lookup;
 pub mod mail;
 mod mirror;
 pub mod outbox;
@@ -61,10 +63,11 @@ use crate::model::{Clock, SiteId, SystemClock, Timestamp};
 pub use error::{DatabaseError, LedgerError};
 pub use event::StoredEvent;
 pub use evidence::{Answered, Evidence, Outcome, Side, Unchecked};
-pub use find::{Found, find};
+pub use find::{Fit, Found, find};
 pub use host::{FACTS_BYTES_MAX, Facts, HostPulse, Pulse};
 pub use links::LinkTable;
 pub use lock::{LockError, StateLock};
+pub use lookup::Lookup;
 pub use pass::{
     LEFT_OUT_MAX, LeftOut, LeftOutList, OpenPass, Pass, PassDescription, PassSpan, Receipt,
 };

@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::error::LedgerError;
+use crate::ledger::look::among;
 use crate::ledger::rows::{self, Count, Json, Word};
 use crate::ledger::snapshot::Decision;
 use crate::ledger::{Ledger, StoredEvent};
@@ -62,7 +63,7 @@ pub struct ToldWindow {
 impl Ledger {
     /// What was said of workloads; those of whom nothing counts are left out.
     pub fn steering(&self) -> Result<BTreeMap<WorkloadId, Steering>, LedgerError> {
-        self.read(steering)
+        self.read(|tx| steering(tx, None))
     }
 
     /// What was said last about the end of the window.
@@ -101,9 +102,11 @@ impl Ledger {
 
 pub(super) fn steering(
     tx: &Transaction<'_>,
+    list: Option<&str>,
 ) -> Result<BTreeMap<WorkloadId, Steering>, LedgerError> {
-    let mut statement = tx.prepare_cached("SELECT * FROM steering")?;
-    let mut found = statement.query([])?;
+    let mut statement =
+        tx.prepare_cached(&format!("SELECT * FROM steering WHERE {}", among("workload", list)))?;
+    let mut found = statement.query([list])?;
     let mut all = BTreeMap::new();
     while let Some(row) = found.next()? {
         let decision = |at, by, why| -> Result<Option<Decision>, LedgerError> {

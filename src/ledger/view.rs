@@ -20,6 +20,8 @@ pub struct FleetView {
     pub running: bool,
     /// IANA name of the zone in which people are told times; UTC where it is left out or unknown.
     pub timezone: Option<String>,
+    /// What tiers weigh: who comes first among those that a search finds alike.
+    pub tiers: BTreeMap<TierName, f64>,
 }
 
 /// A customer.
@@ -39,6 +41,8 @@ pub struct CustomerView {
     pub labels: BTreeMap<String, String>,
     /// Domain names.
     pub domains: Vec<String>,
+    /// Mail addresses and `tel:` numbers, by which callers may be known.
+    pub contacts: Vec<String>,
 }
 
 /// A host that is captured from.

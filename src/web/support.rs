@@ -64,6 +64,8 @@ struct Hit {
     name: String,
     by: &'static str,
     matched: String,
+    /// Is it spelled otherwise? Then it is a question.
+    is_guess: bool,
 }
 
 /// One customer.
@@ -119,7 +121,10 @@ pub(super) fn home(app: &App, visit: &Visit, asked: &Asked) -> Result<Answer, Tr
         write_down(app, visit, (&typed, ids), None)?;
     }
     let card = match shown.as_slice() {
-        [(found, customer)] => Some(card(app, visit, &seen, (found.customer, customer), asked)?),
+        // A guess has to be asked for.
+        [(found, customer)] if found.fit.is_sure() => {
+            Some(card(app, visit, &seen, (found.customer, customer), asked)?)
+        }
         _ => None,
     };
     let hits = shown.iter().map(|(found, customer)| hit(found, customer)).collect();
@@ -216,6 +221,7 @@ fn hit(found: &Found, customer: &CustomerStatus) -> Hit {
         name: bounded(&customer.name, NAME_CHARS_MAX),
         by: found.matched_by,
         matched: bounded(&found.matched, NAME_CHARS_MAX),
+        is_guess: !found.fit.is_sure(),
     }
 }
 

@@ -99,7 +99,7 @@ impl LocalDesk {
         let customers = loaded.inventory.customers.iter();
         Ok(Seen {
             name: site.name.clone(),
-            colleague: self.colleague.clone(),
+            colleague: self.colleague.clone().or_else(|| loaded.settings.colleague.clone()),
             languages: site.languages.iter().filter_map(language).collect(),
             spoken: customers.map(|it| it.language.as_ref().and_then(language)).collect(),
             zone: TimeZone::get(&site.timezone).unwrap_or(TimeZone::UTC),

@@ -7,28 +7,38 @@ use crate::inventory::{Entry, Problem, Reading, SetAside};
 /// Entries that are told one by one.
 const TOLD_MAX: usize = 5;
 
-/// Tells what the rest goes on without.
-pub(super) fn tell(reading: &Reading) {
-    let aside = reading.set_aside.iter();
-    each(aside.map(|aside| format!("{} is set aside: {}", aside.entry, aside.why)), "set aside");
+/// What the rest goes on without, a line each.
+pub fn lines(problems: &[Problem], set_aside: &[SetAside]) -> Vec<String> {
+    let aside = set_aside.iter();
+    let mut lines = each(
+        aside.map(|aside| format!("{} is set aside: {}", aside.entry, aside.why)),
+        "set aside",
+    );
     let cost = |of: fn(&Problem) -> Option<&Entry>, cost: &'static str| {
-        let costs = reading.problems.iter().filter_map(move |it| Some((of(it)?, it)));
+        let costs = problems.iter().filter_map(move |it| Some((of(it)?, it)));
         costs.map(move |(entry, problem)| format!("{entry} {cost}: {problem}")).collect::<Vec<_>>()
     };
     let homeless = cost(|problem| problem.homeless.as_ref(), "goes without a target");
-    each(homeless.into_iter(), "without a target");
+    lines.extend(each(homeless.into_iter(), "without a target"));
     let untiered = cost(|problem| problem.untiered.as_ref(), "counts as one without a tier");
-    each(untiered.into_iter(), "without a tier");
+    lines.extend(each(untiered.into_iter(), "without a tier"));
+    lines
 }
 
-fn each(lines: impl ExactSizeIterator<Item = String>, what: &str) {
+/// Tells what the rest goes on without.
+pub(super) fn tell(reading: &Reading) {
+    for line in lines(&reading.problems, &reading.set_aside) {
+        print::tell(&line);
+    }
+}
+
+fn each(lines: impl ExactSizeIterator<Item = String>, what: &str) -> Vec<String> {
     let more = lines.len().saturating_sub(TOLD_MAX);
-    for line in lines.take(TOLD_MAX) {
-        print::tell(&format!("warning: {line}"));
-    }
+    let mut told: Vec<_> = lines.take(TOLD_MAX).map(|line| format!("warning: {line}")).collect();
     if more > 0 {
-        print::tell(&format!("warning: {more} more are {what}; `evac check` lists them"));
+        told.push(format!("warning: {more} more are {what}; `evac check` lists them"));
     }
+    told
 }
 
 /// Says once more, after everything else, what was left alone because of mistakes.

@@ -102,6 +102,7 @@ fn fleet(ids: &[&str]) -> FleetView {
         hold: Hold::None,
         labels: [("whmcs".to_owned(), format!("88-{id}"))].into(),
         domains: vec![format!("{id}.example")],
+        contacts: vec![format!("it@{id}-office.example"), "tel:+31201234567".into()],
     });
     let hosts = ids.iter().enumerate().map(|(index, id)| HostView {
         id: host(&format!("{id}-host")),

@@ -1,8 +1,8 @@
 //! What support types, and what support reads out.
 
 use super::*;
-use crate::ledger::{Found, find};
-use crate::model::{Event, PublicWord, Reason};
+use crate::ledger::{Fit, Found, find};
+use crate::model::{Event, PublicWord, Reason, TierName};
 
 fn look_up(ledger: &Ledger, view: &FleetView, text: &str) -> Vec<Found> {
     find(view, &ledger.snapshot(view, start()).unwrap(), text)
@@ -35,6 +35,50 @@ fn a_customer_is_found_by_all_he_is_known_by() {
     for nobody in ["", "  ", "o", "@", "://", "zebra"] {
         check(nobody, &[]);
     }
+}
+
+#[test]
+fn addresses_are_found_in_any_spelling() {
+    let (ledger, _) = in_memory();
+    let mut view = fleet(&["acme", "bolt"]);
+    view.hosts[1].workloads[0].addresses.push("2001:db8:0:0::7".into());
+    let check = |text: &str, expected: &[usize]| {
+        let found = look_up(&ledger, &view, text);
+        let found: Vec<_> = found.iter().map(|found| found.customer).collect();
+        assert_eq!(found, expected, "{text:?}");
+    };
+    check("203.0.113.0/24", &[0, 1]);
+    check("203.0.113.10/32", &[0]);
+    check("203.0.113.", &[0, 1]);
+    check("203.0.113.11:443", &[1]);
+    check("http://203.0.113.11/shop", &[1]);
+    check("::ffff:203.0.113.11", &[1]);
+    check("2001:DB8::0007", &[1]);
+    check("https://[2001:db8::7]:8443/", &[1]);
+    check("2001:db8::/32", &[1]);
+    check("203.0.113.12", &[]);
+    check("203.0.113.0/33", &[]);
+}
+
+#[test]
+fn a_slip_is_a_question_and_comes_after_what_is_sure() {
+    let (ledger, _) = in_memory();
+    let mut view = fleet(&["jansen-bouw", "janssen", "hendriks"]);
+    let fits = |view: &FleetView, text: &str| {
+        let found = look_up(&ledger, view, text);
+        found.iter().map(|found| (found.customer, found.fit)).collect::<Vec<_>>()
+    };
+    assert_eq!(fits(&view, "jansen"), [(0, Fit::Prefix), (1, Fit::Typo)]);
+    assert_eq!(fits(&view, "henrdiks"), [(2, Fit::Typo)]);
+    assert_eq!(fits(&view, "janssen"), [(1, Fit::Exact)], "certain: nobody needs to be asked");
+    assert_eq!(fits(&view, "good evening janssen here"), [(1, Fit::SomeWords)]);
+    assert!(!Fit::Typo.is_sure() && !Fit::SomeWords.is_sure() && Fit::Part.is_sure());
+
+    let gold: TierName = "gold".parse().unwrap();
+    view.tiers = [(gold.clone(), 10.0)].into();
+    assert_eq!(fits(&view, "example").iter().map(|it| it.0).collect::<Vec<_>>(), [0, 1, 2]);
+    view.customers[2].tier = Some(gold);
+    assert_eq!(fits(&view, "example").iter().map(|it| it.0).collect::<Vec<_>>(), [2, 0, 1]);
 }
 
 #[test]

@@ -219,6 +219,7 @@ impl Story {
             hold: customer.hold,
             labels: customer.labels.clone(),
             domains: Vec::new(),
+            contacts: Vec::new(),
         });
         let hosts = self.inventory.hosts.iter().map(|host| HostView {
             id: host.id.clone(),

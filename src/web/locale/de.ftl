@@ -19,8 +19,12 @@ found-by = { $by ->
     [workload] gefunden über den Dienst: { $matched }
     [host] gefunden über den Server: { $matched }
     [address] gefunden über die Adresse: { $matched }
+    [mail] gefunden über die Mailadresse: { $matched }
+    [phone] gefunden über die Telefonnummer: { $matched }
+    [group] gefunden über die Gruppe: { $matched }
    *[other] gefunden über: { $matched }
 }
+found-guess = Anders geschrieben: fragen Sie, ob er gemeint ist.
 found-more = { $count ->
     [one] Und { $count } weiterer: fragen Sie nach etwas Genauerem.
    *[other] Und { $count } weitere: fragen Sie nach etwas Genauerem.

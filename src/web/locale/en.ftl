@@ -19,8 +19,12 @@ found-by = { $by ->
     [workload] found by service: { $matched }
     [host] found by server: { $matched }
     [address] found by address: { $matched }
+    [mail] found by mail address: { $matched }
+    [phone] found by telephone number: { $matched }
+    [group] found by group: { $matched }
    *[other] found by: { $matched }
 }
+found-guess = Spelled otherwise: ask whether it is meant.
 found-more = { $count ->
     [one] And { $count } more: ask for something more exact.
    *[other] And { $count } more: ask for something more exact.

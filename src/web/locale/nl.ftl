@@ -19,8 +19,12 @@ found-by = { $by ->
     [workload] gevonden op dienst: { $matched }
     [host] gevonden op server: { $matched }
     [address] gevonden op adres: { $matched }
+    [mail] gevonden op mailadres: { $matched }
+    [phone] gevonden op telefoonnummer: { $matched }
+    [group] gevonden op groep: { $matched }
    *[other] gevonden op: { $matched }
 }
+found-guess = Anders gespeld: vraag of deze bedoeld is.
 found-more = { $count ->
     [one] En nog { $count }: vraag iets preciezers.
    *[other] En nog { $count }: vraag iets preciezers.
