@@ -69,7 +69,10 @@ impl Destination for Vigil {
             it["title"] == post.title.as_str()
                 && it.get("text").is_none_or(|text| *text == post.body.as_str())
         };
-        let found = all.iter().find(said);
+        // The same words may have been said before.
+        let is_same = |it: &&super::Words| it.title == post.title && it.body == post.body;
+        let before = job.earlier.iter().filter(is_same).count();
+        let found = all.iter().filter(said).nth(before);
         found.map_or(Seen::Missing, |it| Seen::There {
             remote: it["id"].as_str().unwrap_or_default().to_owned(),
         })
