@@ -53,6 +53,19 @@ pub struct Does {
     pub calls_a_minute: usize,
 }
 
+impl Does {
+    /// What each kind begins with.
+    pub const NOTHING: Self = Self {
+        posts: false,
+        states: false,
+        page: false,
+        batch: 1,
+        looks: false,
+        post_first: false,
+        calls_a_minute: 600,
+    };
+}
+
 /// What a call came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {

@@ -172,6 +172,8 @@ fn an_upload_that_is_killed_or_cut_is_done_again_and_leaves_nothing_behind() {
         telling.wait().unwrap();
         account.files();
     }
+    // Something is new, so that it has the page of this moment.
+    world.online([5]);
     world.evac(&["publish"]).exits(0);
     account.is_the_page(&["keep.txt"]);
     assert!(!account.web().join(".evac-new").exists());

@@ -28,11 +28,9 @@ impl Destination for Cachet {
         Does {
             posts: true,
             states: true,
-            page: false,
-            batch: 1,
             looks: true,
-            post_first: false,
             calls_a_minute: self.calls_a_minute,
+            ..Does::NOTHING
         }
     }
 
