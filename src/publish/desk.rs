@@ -81,7 +81,10 @@ impl Desk<'_> {
             let recent = self.ledger.recent_calls()?.remove(id).unwrap_or_default();
             let is_over = self.clock.elapsed().saturating_sub(began) >= patience;
             match outbox::next(&rows, &place.works.does(), &recent, now) {
-                Step::Send { rows: due, look_first } if !is_over || calls == 0 => {
+                // A look is worth nothing without the call after it, however slow both are.
+                Step::Send { rows: due, look_first }
+                    if !is_over || calls == 0 || found.is_some() =>
+                {
                     calls += 1;
                     found = self.step(place, &rows, due, look_first, found)?;
                 }

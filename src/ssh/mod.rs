@@ -5,7 +5,8 @@
 //! a `password`; a [`Connection`] runs commands, by `sudo` where that is needed. [`probe`] and
 //! [`deploy`] are the two things evac does over there by shell: looking round and placing the
 //! agent; [`sftp`] moves files where there is no shell. [`embedded`] is a small SSH host in this
-//! process, for the demonstration and the tests. [`invite`] is the other way round: the agent of a host that nobody can log in to calls here.
+//! process, for the demonstration and the tests. [`invite`] is the other way round: the agent of a
+//! host that nobody can log in to calls here.
 //!
 //! **Promises.**
 //! - Host keys are strict ([`hosts`]): an unknown or changed key never gets a login attempt.

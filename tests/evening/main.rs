@@ -5,8 +5,8 @@
 //! Time is counted in beats of the one who tells, not in seconds of this machine, which may be busy
 //! with other things: a beat that ends is one, and so is a kill. Each stands for two seconds, the
 //! longest that a beat takes where nothing is slow: one of telling and one of waiting. Customers
-//! come online by beats too. Calls a minute are counted in real seconds, of which a busy machine has
-//! no fewer.
+//! come online by beats too. Calls a minute are counted in real seconds: a busy machine has no
+//! fewer of them.
 
 #[path = "../fakes/mod.rs"]
 #[expect(dead_code, reason = "the tests use the rest of it")]
@@ -244,9 +244,9 @@ fn report(world: &World, slowest: &Slowest) {
     let offline = page.service.components.values().filter(|it| *it != "operational").count();
     let seconds = slowest.beats * BEAT_SECONDS;
     println!("{} posts, {KILLS} kills, {} calls to the page", posts.len(), page.asked.len());
+    println!("at most {calls} calls in 60 s");
     println!(
-        "at most {calls} calls in 60 s; a change was visible after {} beats at most, which are {seconds} s \
-         ({:.1?} of this machine)",
+        "a change was visible after {} beats at most: {seconds} s ({:.1?} of this machine)",
         slowest.beats, slowest.time
     );
     let incident = &cachet.service.incidents[0];

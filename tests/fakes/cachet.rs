@@ -1,5 +1,5 @@
-//! A strict fake of Cachet 3's REST API: authorisation, enumerations, lengths, paging, sorting, what
-//! is left out unless it is asked for, and calls in any minute.
+//! A strict fake of Cachet 3's REST API: authorisation, enumerations, lengths, paging, sorting,
+//! what is left out unless it is asked for, and calls in any minute.
 
 use std::collections::BTreeMap;
 

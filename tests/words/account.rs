@@ -14,6 +14,8 @@ use super::world::World;
 use crate::site::fleet::files_beneath;
 use crate::site::sshd::Sshd;
 
+const SFTP: &str = "internal-sftp";
+
 /// An account, shut into its folder where that can be done.
 struct Account {
     sshd: Sshd,
@@ -22,11 +24,11 @@ struct Account {
 }
 
 impl Account {
-    fn new(customers: usize) -> Self {
+    fn new(customers: usize, command: &str) -> Self {
         // sshd shuts nobody into a folder beneath one that everybody may write to.
         let parent = if geteuid().is_root() { Path::new("/run") } else { Path::new("/tmp") };
         let folder = tempfile::Builder::new().prefix("evac-account-").tempdir_in(parent).unwrap();
-        let mut lines = "ForceCommand internal-sftp\nPermitTTY no\n".to_owned();
+        let mut lines = format!("ForceCommand {command}\nPermitTTY no\n");
         let mut path = folder.path().join("web/status").display().to_string();
         if geteuid().is_root() {
             fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
@@ -93,7 +95,7 @@ fn files_of(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn a_page_goes_into_an_account_without_a_shell_and_only_what_changed_travels() {
-    let account = Account::new(3);
+    let account = Account::new(3, SFTP);
     let world = &account.world;
     let said = world.evac(&["publish"]).exits(0).stderr();
     assert!(said.contains("www (sftp): up to date"), "{said}");
@@ -130,7 +132,7 @@ fn a_page_goes_into_an_account_without_a_shell_and_only_what_changed_travels() {
 
 #[test]
 fn an_account_is_not_entered_on_trust_and_nothing_of_others_is_replaced() {
-    let account = Account::new(0);
+    let account = Account::new(0, SFTP);
     let world = &account.world;
     fs::write(world.site.path("known_hosts"), "").unwrap();
     let said = world.evac(&["publish", "say", "first"]).exits(1).stderr();
@@ -153,12 +155,12 @@ fn an_account_is_not_entered_on_trust_and_nothing_of_others_is_replaced() {
 
 #[test]
 fn an_upload_that_is_killed_or_cut_is_done_again_and_leaves_nothing_behind() {
-    let account = Account::new(40);
+    let account = Account::new(60, SFTP);
     let world = &account.world;
     world.evac(&["publish", "token", "--all"]).exits(0);
     fs::create_dir(account.web()).unwrap();
     fs::write(account.web().join("keep.txt"), "theirs").unwrap();
-    for (round, staged) in [0, 3, 17, 30, 44].into_iter().enumerate() {
+    for (round, staged) in [0, 3, 17, 30, 47].into_iter().enumerate() {
         world.online([round]);
         let mut telling = world.site.bare_command(&["publish"]).spawn().unwrap();
         let waiting = account.web().join(format!(".evac-new/{staged}"));
@@ -177,6 +179,15 @@ fn an_upload_that_is_killed_or_cut_is_done_again_and_leaves_nothing_behind() {
     world.evac(&["publish"]).exits(0);
     account.is_the_page(&["keep.txt"]);
     assert!(!account.web().join(".evac-new").exists());
+}
+
+#[test]
+fn a_server_that_replaces_no_names_gets_the_page_too() {
+    let account = Account::new(1, "internal-sftp -P posix-rename,fsync");
+    account.world.evac(&["publish"]).exits(0);
+    account.world.online([0]);
+    account.world.evac(&["publish"]).exits(0);
+    account.is_the_page(&[]);
 }
 
 /// False when the process ended before it.

@@ -30,7 +30,7 @@ fn a_bucket_gets_what_changed_and_loses_what_was_revoked_and_nothing_of_others()
     world.evac(&["publish"]).exits(0);
     let kind = |key: &str| one.look().service.objects[key].0.clone();
     assert_eq!(kind("index.html"), "text/html; charset=utf-8");
-    assert_eq!(kind("history.atom"), "application/xml");
+    assert_eq!(kind("history.atom"), "application/atom+xml");
     assert_eq!(kind("api/v2/summary.json"), "application/json");
     assert!(one.look().service.objects.contains_key(&own));
     assert!(!one.look().service.objects[".evac-manifest"].1.contains(&token), "it may be read");

@@ -1,5 +1,5 @@
-//! What somebody changes at a place is said. Components, buckets and accounts are beside the tests of
-//! their kinds.
+//! What somebody changes at a place is said. Components, buckets and accounts are beside the tests
+//! of their kinds.
 
 use std::fs;
 use std::process::Command;

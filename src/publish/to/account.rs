@@ -32,7 +32,7 @@ pub(super) fn put(
     page: &Rendered,
 ) -> Result<Reply, Answer> {
     let mut client = open(carrier, to, place)?;
-    let mark = upload::put(&mut client, &place.folder, &place.site, page);
+    let mark = upload::put(&mut client, (&place.folder, &place.site), page, &*carrier.clock);
     mark.map(Reply::marked).map_err(|error| answer(&error))
 }
 

@@ -232,7 +232,8 @@ fn content_type(path: &str) -> &'static str {
     match path.rsplit('.').next() {
         Some("html") => "text/html; charset=utf-8",
         Some("json") => "application/json",
-        Some("xml" | "atom" | "rss") => "application/xml",
+        Some("atom") => "application/atom+xml",
+        Some("rss") => "application/rss+xml",
         Some("svg") => "image/svg+xml",
         Some("ics") => "text/calendar; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",

@@ -38,7 +38,7 @@ pub struct Carrier {
 }
 
 impl Carrier {
-    /// For the site in that folder, which logs in as `ssh` says; refused logins are kept in `logins`.
+    /// For the site in that folder, which logs in as `ssh` says; `logins` keeps refused ones.
     pub fn new(site: &Path, ssh: &Ssh, logins: PathBuf, clock: Arc<dyn Clock>) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = TlsConfig::builder()

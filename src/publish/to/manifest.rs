@@ -119,12 +119,12 @@ fn is_ours(path: &str) -> bool {
     path.len() <= PATH_BYTES_MAX && path.split('/').all(is_part)
 }
 
-/// The paths of a page in the order in which they are put: what people open goes last, since it
-/// must not lead to what is not there yet.
+/// The paths of a page in the order in which they are put: customers' own pages, which lead
+/// nowhere, then the rest; what people open goes last, since it must not lead to what is not there yet.
 pub(super) fn in_order(page: &Rendered) -> Vec<&str> {
     let mut paths: Vec<&str> = page.files.keys().map(String::as_str).collect();
     let is_entry = |path: &str| path.ends_with("index.html") && !is_secret(path);
-    paths.sort_by_key(|path| (is_entry(path), !path.contains('/')));
+    paths.sort_by_key(|path| (!is_secret(path), is_entry(path), !path.contains('/')));
     paths
 }
 

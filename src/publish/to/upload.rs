@@ -7,20 +7,28 @@
 //! pages may stand beside old ones. Accounts of hosting companies are often shut into their own
 //! folder, whose name cannot be exchanged: that is why names of files are, and not of folders. A
 //! server that cannot replace a name (`posix-rename@openssh.com`) lacks each file for a moment.
+//! Hundreds of customers' own pages, which have nothing to do with each other, go in several
+//! flights, and on a slow line in several calls: what is there stays there.
 //!
 //! **Promises.** [`manifest`] keeps what is ours: nothing else is replaced or removed.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::manifest::{self, Manifest, in_order};
+use crate::model::Clock;
 use crate::model::text::printable;
 use crate::publish::Rendered;
 use crate::publish::folder::listed;
-use crate::publish::own::{FOLDER, PAGE};
+use crate::publish::own::{FOLDER, PAGE, is_secret};
 use crate::ssh::sftp::{Attributes, Client, Code, Handle, PIECE_BYTES, Reply, Request, SftpError};
 
 /// New files wait here.
 const STAGE: &str = ".evac-new";
+/// Own pages that are put in place together.
+const OWN_TOGETHER: usize = 48;
+/// After so long what is left waits for the next call: others wait for this one.
+const WITHIN: Duration = Duration::from_secs(15);
 /// Files open at once; the tightest servers allow a few dozen.
 const OPEN_AT_ONCE: usize = 16;
 /// A web server runs as somebody else, and must read it.
@@ -41,6 +49,8 @@ pub(super) enum UploadError {
     Foreign { path: String },
     #[error("`{path}` is no list of this site's; empty the folder, or name another")]
     NotOurs { path: String },
+    #[error("it takes long: {left} files are left, and follow")]
+    Slow { left: usize },
 }
 
 impl UploadError {
@@ -50,6 +60,7 @@ impl UploadError {
             Self::Sftp(error) => error.is_temporary(),
             Self::Refused { code, .. } => matches!(code, Code::Other(_)),
             Self::Foreign { .. } | Self::NotOurs { .. } => false,
+            Self::Slow { .. } => true,
         }
     }
 }
@@ -57,10 +68,11 @@ impl UploadError {
 /// Puts `page` into `folder` of the account; returns what stands for all of it.
 pub(super) fn put(
     client: &mut Client,
-    folder: &str,
-    site: &str,
+    (folder, site): (&str, &str),
     page: &Rendered,
+    clock: &dyn Clock,
 ) -> Result<String, UploadError> {
+    let began = clock.elapsed();
     let mut there = There { client, folder };
     let old = there.manifest()?;
     if old.as_ref().is_some_and(|old| old.site != site) {
@@ -78,11 +90,22 @@ pub(super) fn put(
     }
     there.make_stage()?;
     there.put_list(&old.on_the_way_to(&new, &changed))?;
-    let files: Vec<(&str, &[u8])> =
-        changed.iter().map(|path| (*path, page.files[*path].as_slice())).collect();
     there.make_folders(&changed)?;
-    there.stage(&files)?;
-    there.switch(&changed)?;
+    let (own, public) = changed.split_at(changed.iter().take_while(|it| is_secret(it)).count());
+    let mut left = changed.len();
+    for batch in own.chunks(OWN_TOGETHER).chain([public]) {
+        if left < changed.len() && clock.elapsed().saturating_sub(began) > WITHIN {
+            return Err(UploadError::Slow { left });
+        }
+        let content = |path: &&'_ str| page.files[*path].as_slice();
+        let files: Vec<(&str, &[u8])> = batch.iter().map(|path| (*path, content(path))).collect();
+        there.stage(&files)?;
+        there.switch(batch)?;
+        left -= batch.len();
+        if left > 0 {
+            there.put_list(&old.on_the_way_to(&new, &changed[changed.len() - left..]))?;
+        }
+    }
     there.remove(&gone)?;
     there.put_list(&new)?;
     // An empty one left behind does no harm.

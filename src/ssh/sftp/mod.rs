@@ -2,7 +2,7 @@
 //! costs a round trip for many files and not for each.
 //!
 //! **Promises.** Host keys are as strict as everywhere ([`super::hosts`]). Nobody is waited for
-//! longer than [`SILENCE`]. What the server says is bounded ([`packet`]). It blocks: whoever uses it
+//! longer than [`SILENCE`]. What the server says is bounded ([`packet`]). It blocks: who uses it
 //! needs no runtime.
 
 mod packet;
@@ -19,9 +19,9 @@ use super::channel::{ExecReader, ExecWriter};
 use super::{Connection, Dialler, Endpoint, Purpose, Refusal, SshError};
 
 /// Between two answers.
-const SILENCE: Duration = Duration::from_secs(30);
+const SILENCE: Duration = Duration::from_secs(15);
 /// Socket, keys and login together.
-const LOGIN_WITHIN: Duration = Duration::from_secs(60);
+const LOGIN_WITHIN: Duration = Duration::from_secs(20);
 /// Requests without an answer yet: a flight of writes fits the window that OpenSSH grants.
 const IN_FLIGHT: usize = 32;
 
