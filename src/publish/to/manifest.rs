@@ -120,7 +120,8 @@ fn is_ours(path: &str) -> bool {
 }
 
 /// The paths of a page in the order in which they are put: customers' own pages, which lead
-/// nowhere, then the rest; what people open goes last, since it must not lead to what is not there yet.
+/// nowhere, then the rest; what people open goes last, since it must not lead to what is not there
+/// yet.
 pub(super) fn in_order(page: &Rendered) -> Vec<&str> {
     let mut paths: Vec<&str> = page.files.keys().map(String::as_str).collect();
     let is_entry = |path: &str| path.ends_with("index.html") && !is_secret(path);
