@@ -1,6 +1,10 @@
 //! What is said in public: once, everywhere, whatever breaks, and never a name that must not be.
 
+mod account;
+mod bucket;
+mod drift;
 mod held;
+mod hosted;
 mod places;
 pub mod world;
 

@@ -17,7 +17,7 @@ use crate::ssh::{Ask, DialLimits, Dialler, Keyring};
 use crate::term::{self, Output, Roster};
 
 /// Refused logins of the last minutes, in the state folder.
-const LOGINS_FILE: &str = "logins";
+pub const LOGINS_FILE: &str = "logins";
 
 /// A runtime for the async shell.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {

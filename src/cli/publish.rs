@@ -25,7 +25,8 @@ use crate::cli::print;
 use crate::cli::site::Global;
 use crate::ledger::snapshot::SCHEMA;
 use crate::model::Timestamp;
-use crate::publish::desk::{Drift, Told};
+use crate::publish::desk::Told;
+use crate::publish::drift::Drift;
 use crate::publish::mail::office::Told as MailTold;
 use crate::publish::own::is_secret;
 

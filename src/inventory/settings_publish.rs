@@ -74,9 +74,11 @@ pub enum DestinationKind {
     Cstate,
     /// The page, into a bucket.
     S3,
+    /// The page, into a folder of an account that takes files over SSH.
+    Sftp,
 }
 
-const KINDS: [(&str, DestinationKind); 13] = [
+const KINDS: [(&str, DestinationKind); 14] = [
     ("folder", DestinationKind::Folder),
     ("git", DestinationKind::Git),
     ("webhook", DestinationKind::Webhook),
@@ -90,6 +92,7 @@ const KINDS: [(&str, DestinationKind); 13] = [
     ("uptime-kuma", DestinationKind::UptimeKuma),
     ("cstate", DestinationKind::Cstate),
     ("s3", DestinationKind::S3),
+    ("sftp", DestinationKind::Sftp),
 ];
 
 impl DestinationKind {
@@ -127,7 +130,11 @@ pub struct Destination {
     pub region: Option<String>,
     /// Login beside the token, where there is one.
     pub user: Option<String>,
-    /// Token, key, or a chat's whole address.
+    /// Private keys for SFTP, as written; empty: those of `[ssh]`.
+    pub identity: Vec<PathBuf>,
+    /// The one key that an SFTP server may show; `None`: what `known_hosts` says.
+    pub host_key: Option<String>,
+    /// Token, key, password, or a chat's whole address.
     pub secret: Option<SecretSource>,
     /// A webhook's body: JSON with `{title}` and the like in its texts.
     pub body: Option<String>,
@@ -182,11 +189,13 @@ fn destination(table: &Table, at: &Origin, problems: &mut Vec<Problem>) -> Optio
     let destination = Destination {
         id: id.unwrap_or_default(),
         kind: kind.unwrap_or(DestinationKind::Folder),
-        url: url(&mut fields),
+        url: url(&mut fields, kind),
         path: fields.text("path").map(PathBuf::from),
         page: fields.text("page"),
         region: fields.text("region"),
         user: fields.text("user"),
+        identity: fields.texts("identity").into_iter().map(PathBuf::from).collect(),
+        host_key: fields.text("host_key"),
         secret: secret(&mut fields),
         body: body(&mut fields),
         notify: fields.boolean("notify").unwrap_or(false),
@@ -203,15 +212,27 @@ fn destination(table: &Table, at: &Origin, problems: &mut Vec<Problem>) -> Optio
     (kind.is_some() && !destination.id.is_empty()).then_some(destination)
 }
 
-fn url(fields: &mut Fields<'_>) -> Option<String> {
+fn url(fields: &mut Fields<'_>, kind: Option<DestinationKind>) -> Option<String> {
     let (url, at) = fields.placed_text("url")?;
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    let Some(rest) = rest else {
-        fields.error(at, "`url` does not begin with https:// or http://", "");
+    let (schemes, shown): (&[_], _) = match kind {
+        Some(DestinationKind::Sftp) => (&["sftp://"], "sftp://"),
+        _ => (&["https://", "http://"], "https:// or http://"),
+    };
+    let Some(rest) = schemes.iter().find_map(|scheme| url.strip_prefix(scheme)) else {
+        fields.error(at, format!("`url` does not begin with {shown}"), "");
         return None;
     };
-    if rest.split('/').next().unwrap_or_default().contains('@') {
+    let (machine, folder) = rest.trim_end_matches('/').split_once('/').unwrap_or((rest, ""));
+    if machine.contains('@') {
         fields.error(at, "`url` has a login in it", "Write `user`, and `secret` for its password.");
+        return None;
+    }
+    if kind == Some(DestinationKind::Sftp) && !folder.is_empty() {
+        fields.error(
+            at,
+            "`url` has a folder in it",
+            "Write `url` = \"sftp://HOST:PORT\", and `path`.",
+        );
         return None;
     }
     Some(url.trim_end_matches('/').to_owned())
@@ -266,7 +287,7 @@ fn components(destination: &Destination, fields: &mut Fields<'_>) {
 /// Says what its kind cannot do without.
 fn needed(destination: &Destination, fields: &mut Fields<'_>) {
     use DestinationKind::{
-        Cachet3, Cstate, Discord, Folder, Git, Mattermost, S3, Slack, Statuspage, Teams,
+        Cachet3, Cstate, Discord, Folder, Git, Mattermost, S3, Sftp, Slack, Statuspage, Teams,
         UptimeKuma, Vigil, Webhook,
     };
     let (url, path, page, secret) = match destination.kind {
@@ -276,12 +297,14 @@ fn needed(destination: &Destination, fields: &mut Fields<'_>) {
         Statuspage => (false, false, true, true),
         Cachet3 | Vigil | UptimeKuma => (true, false, false, true),
         S3 => (true, false, true, true),
+        Sftp => (true, true, false, false),
     };
     let has = [
         (url, destination.url.is_some(), "url"),
         (path, destination.path.is_some(), "path"),
         (page, destination.page.is_some(), "page"),
         (secret, destination.secret.is_some(), "secret"),
+        (destination.kind == Sftp, destination.user.is_some(), "user"),
     ];
     let word = destination.kind.word();
     for (_, _, key) in has.into_iter().filter(|(needed, has, _)| *needed && !has) {

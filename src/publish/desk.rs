@@ -2,7 +2,6 @@
 //! what came of it, until nothing is left to do for now. Each destination has its own thread, so
 //! that one which does not answer keeps no other waiting.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +17,6 @@ use crate::publish::to::{Content, Destination, Job, Seen, Words, carry::Carrier,
 
 /// Between two looks at the clock.
 const NAP: Duration = Duration::from_millis(200);
-/// More pages of components no destination has.
-const PAGES_MAX: u32 = 20;
 
 /// One place, as written and as it works.
 pub struct Place {
@@ -58,15 +55,6 @@ pub struct Told {
     pub next_at: Option<Timestamp>,
 }
 
-/// A component that shows something else than it was told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Drift {
-    pub destination: String,
-    pub component: String,
-    pub told: String,
-    pub shows: String,
-}
-
 /// What a look found, for the step after it.
 type Found = Option<(String, Seen)>;
 
@@ -93,7 +81,10 @@ impl Desk<'_> {
             let recent = self.ledger.recent_calls()?.remove(id).unwrap_or_default();
             let is_over = self.clock.elapsed().saturating_sub(began) >= patience;
             match outbox::next(&rows, &place.works.does(), &recent, now) {
-                Step::Send { rows: due, look_first } if !is_over || calls == 0 => {
+                // A look is worth nothing without the call after it, however slow both are.
+                Step::Send { rows: due, look_first }
+                    if !is_over || calls == 0 || found.is_some() =>
+                {
                     calls += 1;
                     found = self.step(place, &rows, due, look_first, found)?;
                 }
@@ -103,7 +94,7 @@ impl Desk<'_> {
         }
     }
 
-    fn rows(&self, id: &str) -> Result<Vec<OutboxRow>, LedgerError> {
+    pub(super) fn rows(&self, id: &str) -> Result<Vec<OutboxRow>, LedgerError> {
         Ok(self.ledger.outbox()?.into_iter().filter(|row| row.destination == id).collect())
     }
 
@@ -194,51 +185,16 @@ impl Desk<'_> {
         let rows = outbox::answered(rows, answer, self.clock.now(), u64::from_le_bytes(dice));
         self.ledger.call_ended(&rows)
     }
-
-    /// Where `place` shows something else than it was told last; `None` where it cannot be asked.
-    pub fn drift(&self, place: &Place) -> Result<Option<Vec<Drift>>, LedgerError> {
-        let rows = self.rows(&place.written.id)?;
-        let (mut shown, mut page) = (BTreeMap::new(), 1);
-        while let Some(call) = place.works.ask_states(page).filter(|_| page <= PAGES_MAX) {
-            let recent = self.ledger.recent_calls()?.remove(&place.written.id).unwrap_or_default();
-            let does = place.works.does();
-            if outbox::free_at(&recent, does.calls_a_minute, self.clock.now()).is_some() {
-                return Ok(None);
-            }
-            self.ledger.call_begins(&place.written.id, &[])?;
-            let reply = self.carrier.carry(&place.written, &call, self.page);
-            let Some(reply) = reply.ok().filter(|reply| refusal(reply).is_none()) else {
-                return Ok(None);
-            };
-            let (found, more) = place.works.states(&reply);
-            shown.extend(found);
-            if !more {
-                break;
-            }
-            page += 1;
-        }
-        if page == 1 && shown.is_empty() {
-            return Ok(None);
-        }
-        let differs = rows.iter().filter(|row| row.state == RowState::Sent).filter_map(|row| {
-            let Content::State(state) = content(row.shown.as_deref()?)? else { return None };
-            let told = place.works.word(state.standing);
-            let shows = shown.get(&state.component).cloned().unwrap_or_else(|| "nothing".into());
-            let (destination, component) = (place.written.id.clone(), state.component);
-            (told != shows).then_some(Drift { destination, component, told, shows })
-        });
-        Ok(Some(differs.collect()))
-    }
 }
 
 /// What was accepted there before.
-struct Earlier {
-    words: Vec<Words>,
+pub(super) struct Earlier {
+    pub(super) words: Vec<Words>,
     thread: Option<String>,
 }
 
 impl Earlier {
-    fn of(rows: &[OutboxRow]) -> Self {
+    pub(super) fn of(rows: &[OutboxRow]) -> Self {
         let mut posts: Vec<_> = rows.iter().filter(|row| row.kind == RowKind::Post).collect();
         posts.sort_by_key(|row| row.number);
         let words = posts.iter().filter_map(|row| match content(row.shown.as_deref()?)? {
@@ -250,7 +206,7 @@ impl Earlier {
     }
 }
 
-fn content(text: &str) -> Option<Content> {
+pub(super) fn content(text: &str) -> Option<Content> {
     serde_json::from_str(text).ok()
 }
 

@@ -11,7 +11,7 @@
 //! folder with anything else in it is refused. A web server may serve that list too, so customers'
 //! own pages, whose addresses are secrets, stand in it by a hash.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -114,14 +114,46 @@ fn is_numbered(text: &str, start: &str) -> bool {
         .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// How a path stands in the list.
-fn listed(path: &str) -> String {
+/// How a path stands in a list that a web server may serve.
+pub(super) fn listed(path: &str) -> String {
     if is_secret(path) { hashed(path.as_bytes()) } else { path.to_owned() }
 }
 
 /// A secret path in the list: its digest says nothing of the 128 random bits in it.
 fn hashed(path: &[u8]) -> String {
     format!("#{}", blake3::hash(path).to_hex())
+}
+
+/// What stands for a page with these files.
+pub(super) fn digest(files: &BTreeMap<String, Vec<u8>>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (path, content) in files {
+        hasher.update(path.as_bytes()).update(&[0]).update(&content.len().to_le_bytes());
+        hasher.update(content);
+    }
+    hasher.finalize().to_hex()[..32].to_owned()
+}
+
+/// The same of what lies in a folder.
+pub(super) fn digest_of_folder(dir: &Path) -> Result<String, PublishError> {
+    let mut files = BTreeMap::new();
+    let mut open = vec![PathBuf::new()];
+    while let Some(under) = open.pop() {
+        let here = dir.join(&under);
+        for entry in at("list", &here, fs::read_dir(&here))? {
+            let entry = at("list", &here, entry)?;
+            let (path, name) = (entry.path(), under.join(entry.file_name()));
+            if at("look at", &path, entry.file_type())?.is_dir() {
+                if name.components().count() <= MAX_DEPTH {
+                    open.push(name);
+                }
+            } else if name != Path::new(LIST) {
+                let content = at("read", &path, fs::read(&path))?;
+                files.insert(name.to_string_lossy().into_owned(), content);
+            }
+        }
+    }
+    Ok(digest(&files))
 }
 
 /// A folder that holds anything but what evac wrote into it is not ours to replace.

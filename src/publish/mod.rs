@@ -16,6 +16,7 @@ mod calendar;
 pub mod colour;
 pub mod dates;
 pub mod desk;
+pub mod drift;
 mod feeds;
 pub mod folder;
 mod frame;

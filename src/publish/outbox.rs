@@ -9,6 +9,10 @@
 //! - What failed for now is tried again after a pause that doubles up to 20 s, with jitter, or
 //!   when the destination says; the whole destination is left alone meanwhile. What was refused is
 //!   told, and tried again now and then, since people mend tokens and pages.
+//! - States travel together: a call that broke is tried again as it was, so that one lost answer
+//!   does not become a call for each component. Where the fault is one component's, halves find it.
+//! - States that fill no call wait for each other a moment: half the calls of a minute are left
+//!   for posts.
 
 use std::time::Duration;
 
@@ -27,6 +31,8 @@ const BUSY_MAX: Duration = Duration::from_secs(3_600);
 /// Between two tries of what was refused.
 const REFUSED_PAUSE: Duration = Duration::from_secs(600);
 const MINUTE_MS: i64 = 60_000;
+/// Every so many failures of the same states only half of them go.
+const WHOLE_TRIES: u32 = 4;
 
 /// What a destination can be told, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +53,19 @@ pub struct Does {
     pub calls_a_minute: usize,
 }
 
+impl Does {
+    /// What each kind begins with.
+    pub const NOTHING: Self = Self {
+        posts: false,
+        states: false,
+        page: false,
+        batch: 1,
+        looks: false,
+        post_first: false,
+        calls_a_minute: 600,
+    };
+}
+
 /// What a call came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -60,6 +79,8 @@ pub enum Answer {
     Unsure { said: String },
     /// It was not accepted, and will not be as it is.
     Refused { said: String },
+    /// The same, because of something in it.
+    Invalid { said: String },
 }
 
 /// What to do for one destination.
@@ -113,18 +134,52 @@ fn choose(
         return Step::Send { rows: vec![(**post).clone()], look_first };
     }
     let is_blocked = does.post_first && !has_post;
-    let rest = || open.iter().filter(|row| row.kind != RowKind::Post && !is_blocked);
-    let mut due: Vec<_> = rest().filter(|row| row.next_at <= now).collect();
-    due.sort_by_key(|row| (row.attempts, row.wanted_at));
-    let Some(first) = due.first() else {
-        return rest().map(|row| row.next_at).min().map_or(Step::Idle, Step::WaitUntil);
+    let rest: Vec<_> =
+        open.iter().filter(|row| row.kind != RowKind::Post && !is_blocked).copied().collect();
+    let due: Vec<_> = rest.iter().filter(|row| row.next_at <= now).copied().collect();
+    if due.is_empty() {
+        return rest.iter().map(|row| row.next_at).min().map_or(Step::Idle, Step::WaitUntil);
+    }
+    together(due, does, calls.iter().max(), now)
+}
+
+/// The states, or the page, that go next.
+fn together(
+    mut due: Vec<&OutboxRow>,
+    does: &Does,
+    last_call: Option<&Timestamp>,
+    now: Timestamp,
+) -> Step {
+    let is_suspect = |row: &OutboxRow| row.state == RowState::Refused;
+    due.sort_by_key(|row| (is_suspect(row), row.attempts, row.wanted_at));
+    let first = due[0];
+    let alike = |row: &&OutboxRow| {
+        let is_equal = row.kind == first.kind && is_suspect(row) == is_suspect(first);
+        is_equal && (row.attempts == first.attempts || !is_suspect(first))
     };
-    // What failed before goes alone, so that one bad component does not keep the others back.
-    let alone = first.attempts > 0 || first.kind == RowKind::Page;
-    let count = if alone { 1 } else { does.batch.max(1) };
-    let alike = due.iter().filter(|row| row.kind == first.kind && (alone || row.attempts == 0));
-    let rows = alike.take(count).map(|row| (***row).clone()).collect();
-    Step::Send { rows, look_first: false }
+    let company: Vec<_> = due.into_iter().filter(alike).collect();
+    let whole = if first.kind == RowKind::Page { 1 } else { does.batch.max(1) };
+    let whole = whole.min(company.len());
+    let count = (whole >> halvings(first).min(usize::BITS - 1)).max(1);
+    let pause = 2 * MINUTE_MS.unsigned_abs() / does.calls_a_minute.max(1) as u64;
+    let may_grow = first.state == RowState::Waiting && first.attempts == 0;
+    let gathered = last_call.map(|last| at(*last, Duration::from_millis(pause)));
+    if let Some(gathered) = gathered.filter(|gathered| *gathered > now)
+        && may_grow
+        && count < does.batch
+    {
+        return Step::WaitUntil(gathered);
+    }
+    Step::Send { rows: company.into_iter().take(count).cloned().collect(), look_first: false }
+}
+
+/// How often the rows that go with `first` were halved.
+fn halvings(first: &OutboxRow) -> u32 {
+    match first.state {
+        RowState::Refused => first.attempts,
+        _ if first.attempts % WHOLE_TRIES == WHOLE_TRIES - 1 => first.attempts / WHOLE_TRIES + 1,
+        _ => 0,
+    }
 }
 
 /// When the next call may leave; `None`: now.
@@ -154,10 +209,16 @@ pub fn answered(
     now: Timestamp,
     dice: u64,
 ) -> Vec<OutboxRow> {
-    rows.into_iter().map(|row| settle(row, answer, now, dice)).collect()
+    let is_alone = rows.len() == 1;
+    rows.into_iter().map(|row| settle(row, answer, is_alone, (now, dice))).collect()
 }
 
-fn settle(row: OutboxRow, answer: &Answer, now: Timestamp, dice: u64) -> OutboxRow {
+fn settle(
+    row: OutboxRow,
+    answer: &Answer,
+    is_alone: bool,
+    (now, dice): (Timestamp, u64),
+) -> OutboxRow {
     let attempts = row.attempts.saturating_add(1);
     let pause = Duration::from_millis(pause_ms(attempts, dice));
     let told = |said: &String| Some(crate::model::text::bounded(said, 300));
@@ -185,8 +246,13 @@ fn settle(row: OutboxRow, answer: &Answer, now: Timestamp, dice: u64) -> OutboxR
             let (state, next_at) = (RowState::Calling, at(now, pause));
             OutboxRow { state, attempts, next_at, answer: told(said), ..row }
         }
-        Answer::Refused { said } => {
-            let (state, next_at) = (RowState::Refused, at(now, REFUSED_PAUSE));
+        Answer::Invalid { said } if !is_alone => {
+            // Half of them at once, to find whose fault it is.
+            let (state, next_at) = (RowState::Refused, now);
+            OutboxRow { calling: None, state, attempts, next_at, answer: told(said), ..row }
+        }
+        Answer::Refused { said } | Answer::Invalid { said } => {
+            let (state, next_at, attempts) = (RowState::Refused, at(now, REFUSED_PAUSE), 0);
             OutboxRow { calling: None, state, attempts, next_at, answer: told(said), ..row }
         }
     }

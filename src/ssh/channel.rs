@@ -109,6 +109,15 @@ impl Tail {
     }
 }
 
+/// What is started in a channel.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Program<'a> {
+    /// By the user's login shell.
+    Command(&'a str),
+    /// By sshd itself: no shell is needed.
+    Subsystem(&'a str),
+}
+
 /// A command that runs over there.
 pub struct Exec {
     pub(super) reader: ExecReader,
@@ -116,11 +125,11 @@ pub struct Exec {
 }
 
 impl Exec {
-    /// Starts `command` in a fresh channel.
+    /// Starts `program` in a fresh channel.
     pub(super) async fn start(
         channel: Channel<Msg>,
         inner: Arc<Inner>,
-        command: &str,
+        program: Program<'_>,
     ) -> Result<Self, SshError> {
         let (half, write) = channel.split();
         let guard = Arc::new(Guard::new(write, inner));
@@ -133,7 +142,11 @@ impl Exec {
             closed: false,
             kept: None,
         };
-        if guard.write.exec(true, command).await.is_err() {
+        let asked = match program {
+            Program::Command(command) => guard.write.exec(true, command).await,
+            Program::Subsystem(name) => guard.write.request_subsystem(true, name).await,
+        };
+        if asked.is_err() {
             return Err(guard.inner.lost("starting a command"));
         }
         reader.await_start().await?;

@@ -11,7 +11,7 @@ use russh::client::{Handle, Msg};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use super::channel::{Exec, Exit};
+use super::channel::{Exec, Exit, Program};
 use super::connect::{Greeting, Notes, Watcher};
 use super::keyring::Keyring;
 use super::{Endpoint, SshError};
@@ -101,7 +101,7 @@ impl Connection {
 
     /// Starts `command` under the user's login shell.
     pub async fn exec(&self, command: &str) -> Result<Exec, SshError> {
-        match timeout(OPEN_TIMEOUT, self.start(command, false)).await {
+        match timeout(OPEN_TIMEOUT, self.start(Program::Command(command), false)).await {
             Ok(started) => started,
             Err(_) => Err(self.silent()),
         }
@@ -109,7 +109,15 @@ impl Connection {
 
     /// The same on a terminal of its own: not for bytes.
     pub(super) async fn exec_with_terminal(&self, command: &str) -> Result<Exec, SshError> {
-        match timeout(OPEN_TIMEOUT, self.start(command, true)).await {
+        match timeout(OPEN_TIMEOUT, self.start(Program::Command(command), true)).await {
+            Ok(started) => started,
+            Err(_) => Err(self.silent()),
+        }
+    }
+
+    /// Starts a subsystem, which an account without a shell may have too.
+    pub(super) async fn subsystem(&self, name: &str) -> Result<Exec, SshError> {
+        match timeout(OPEN_TIMEOUT, self.start(Program::Subsystem(name), false)).await {
             Ok(started) => started,
             Err(_) => Err(self.silent()),
         }
@@ -123,7 +131,7 @@ impl Connection {
         }
     }
 
-    async fn start(&self, command: &str, with_terminal: bool) -> Result<Exec, SshError> {
+    async fn start(&self, program: Program<'_>, with_terminal: bool) -> Result<Exec, SshError> {
         let inner = &self.inner;
         let opened = inner.handle.channel_open_session().await;
         let channel = opened.map_err(|error| inner.refused_channel(&error))?;
@@ -132,7 +140,7 @@ impl Connection {
             let asked = channel.request_pty(false, "dumb", 80, 24, 0, 0, &[]).await;
             asked.map_err(|_| inner.lost("asking for a terminal"))?;
         }
-        Exec::start(channel, Arc::clone(inner), command).await
+        Exec::start(channel, Arc::clone(inner), program).await
     }
 
     /// Runs a short command: writes `stdin`, ends it, takes at most `limit` bytes of its output.

@@ -4,8 +4,9 @@
 //! `connect` opens the socket, agrees on keys and checks the host's; `auth` logs in, with keys or
 //! a `password`; a [`Connection`] runs commands, by `sudo` where that is needed. [`probe`] and
 //! [`deploy`] are the two things evac does over there by shell: looking round and placing the
-//! agent. [`embedded`] is a small SSH host in this process, for the demonstration and the tests.
-//! [`invite`] is the other way round: the agent of a host that nobody can log in to calls here.
+//! agent; [`sftp`] moves files where there is no shell. [`embedded`] is a small SSH host in this
+//! process, for the demonstration and the tests. [`invite`] is the other way round: the agent of a
+//! host that nobody can log in to calls here.
 //!
 //! **Promises.**
 //! - Host keys are strict ([`hosts`]): an unknown or changed key never gets a login attempt.
@@ -41,6 +42,7 @@ pub mod probe;
 mod program;
 mod refusal;
 mod secret;
+pub mod sftp;
 mod shown;
 mod sudo;
 mod terminal;

@@ -1,12 +1,14 @@
-//! The site of the evening: 500 customers, three destinations, one evac.
+//! The site of the evening: 500 customers, six destinations, one evac.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use evac::ledger::outbox::Post;
 use evac::ledger::snapshot::Consistency;
 use evac::ledger::{Ledger, PassDescription};
-use evac::model::{Bytes, Domain, Event, PassNumber, Tally, WorkloadId};
+use evac::model::{Bytes, Clock as _, Domain, Event, PassNumber, SystemClock, Tally, WorkloadId};
 
 /// How many customers there are.
 pub const CUSTOMERS: usize = 500;
@@ -18,9 +20,19 @@ pub struct Site {
     ledger: Ledger,
 }
 
+/// Addresses of destinations.
+pub struct Places<'a> {
+    pub page: &'a str,
+    pub cachet: &'a str,
+    pub vigil: &'a str,
+    pub hook: &'a str,
+    pub bucket: &'a str,
+}
+
 impl Site {
     /// With destinations at these addresses.
-    pub fn new(evac: &str, page: &str, vigil: &str, hook: &str) -> Self {
+    pub fn new(evac: &str, places: &Places<'_>) -> Self {
+        let Places { page, cachet, vigil, hook, bucket } = places;
         let folder = tempfile::Builder::new().prefix("evac-evening-").tempdir();
         let folder = folder.expect("the temporary folder is writable");
         let components: Vec<String> = (0..CUSTOMERS)
@@ -33,6 +45,11 @@ impl Site {
              [[publish.to]]\nid = \"web\"\nkind = \"folder\"\npath = \"out\"\n\
              [[publish.to]]\nid = \"vigil\"\nkind = \"vigil\"\nurl = \"{vigil}\"\n\
              secret = {{ file = \"token\" }}\ncomponents = {{ all = \"web/all/one\" }}\n\
+             [[publish.to]]\nid = \"cachet\"\nkind = \"cachet3\"\nurl = \"{cachet}\"\n\
+             secret = {{ file = \"key\" }}\ncomponents = {{ all = \"1\" }}\n\
+             [[publish.to]]\nid = \"bucket\"\nkind = \"s3\"\nurl = \"{bucket}\"\n\
+             page = \"status\"\nregion = \"eu-1\"\nuser = \"AKIA\"\n\
+             secret = {{ file = \"key\" }}\n\
              [[publish.to]]\nid = \"page\"\nkind = \"statuspage\"\nurl = \"{page}\"\n\
              page = \"p1\"\nsecret = {{ file = \"key\" }}\n[publish.to.components]\n{components}"
         );
@@ -106,6 +123,30 @@ impl Site {
         let status = said.stdout(Stdio::null()).stderr(Stdio::null()).status();
         let code = status.expect("evac runs").code();
         assert!(matches!(code, Some(0 | 3)), "{code:?}");
+    }
+
+    /// Is an update promised by then?
+    pub fn is_due_within(&self, within: Duration) -> bool {
+        let promised = self.posts().last().and_then(|post| post.next_by);
+        promised.is_some_and(|by| by.since(SystemClock::default().now()) < within)
+    }
+
+    /// Every file of a folder of the page, but the list of them.
+    pub fn files(&self, folder: &str) -> BTreeMap<String, String> {
+        let root = self.folder.path().join(folder);
+        let (mut files, mut open) = (BTreeMap::new(), vec![root.clone()]);
+        while let Some(folder) = open.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+                let path = entry.path();
+                let name = path.strip_prefix(&root).expect("it is beneath").display().to_string();
+                if path.is_dir() {
+                    open.push(path);
+                } else if name != ".evac-files" {
+                    files.insert(name, std::fs::read_to_string(path).expect("it is text"));
+                }
+            }
+        }
+        files
     }
 
     /// Everything that was said, oldest first.

@@ -2,6 +2,9 @@
 //! what they accepted, and fail in chosen ways. They are fakes; nothing here shows that a real
 //! service behaves like them beyond what its documentation says.
 
+pub mod bucket;
+pub mod cachet;
+pub mod kuma;
 pub mod relay;
 pub mod statuspage;
 pub mod vigil;
@@ -10,7 +13,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -42,6 +45,7 @@ impl Asked {
 pub struct Answered {
     pub status: u16,
     pub retry_after: Option<u32>,
+    /// A text is sent as it is.
     pub body: Value,
 }
 
@@ -64,6 +68,25 @@ pub enum Fault {
     Status(u16),
     /// Not done: too many calls, come back after so many seconds.
     Busy(u32),
+}
+
+/// Refuses more than so many calls in any minute.
+#[derive(Default)]
+pub struct Minute(Vec<Instant>);
+
+impl Minute {
+    pub fn is_over(&mut self, calls_max: usize) -> bool {
+        let now = Instant::now();
+        self.0.retain(|at| now.duration_since(*at) < Duration::from_secs(60));
+        self.0.push(now);
+        self.0.len() > calls_max
+    }
+}
+
+/// `NAME=NUMBER` of a query.
+pub fn number(query: &str, name: &str, usual: usize) -> usize {
+    let pair = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    pair.and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
 /// The service behind a fake.
@@ -153,7 +176,10 @@ fn serve<S: Service>(inner: &Mutex<Inner<S>>, stream: TcpStream) {
 }
 
 fn write(mut stream: TcpStream, answered: &Answered) {
-    let body = answered.body.to_string();
+    let body = match &answered.body {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
     let retry = answered.retry_after.map(|seconds| format!("Retry-After: {seconds}\r\n"));
     let _ = write!(
         stream,

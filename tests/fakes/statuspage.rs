@@ -2,11 +2,10 @@
 //! paging, and calls in any window of 60 seconds.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::{Answered, Asked, Service, answer};
+use super::{Answered, Asked, Minute, Service, answer, number};
 
 const COMPONENT: [&str; 5] =
     ["operational", "under_maintenance", "degraded_performance", "partial_outage", "major_outage"];
@@ -22,14 +21,14 @@ pub struct Statuspage {
     pub incidents: Vec<Value>,
     /// Subscribers that were written to.
     pub mails: usize,
-    calls: Vec<Instant>,
+    calls: Minute,
 }
 
 impl Statuspage {
     /// With these components.
     pub fn with(components: impl IntoIterator<Item = String>) -> Self {
         let components = components.into_iter().map(|id| (id, "major_outage".to_owned())).collect();
-        let (incidents, calls) = (Vec::new(), Vec::new());
+        let (incidents, calls) = (Vec::new(), Minute::default());
         Self { key: "key".into(), components, incidents, mails: 0, calls }
     }
 
@@ -116,11 +115,7 @@ impl Statuspage {
     }
 
     fn list(&self, query: &str) -> Answered {
-        let number = |name: &str, usual: usize| {
-            let found = query.split('&').find_map(|pair| pair.strip_prefix(name));
-            found.and_then(|text| text.parse::<usize>().ok()).unwrap_or(usual)
-        };
-        let (page, size) = (number("page=", 1), number("per_page=", 100));
+        let (page, size) = (number(query, "page", 1), number(query, "per_page", 100));
         if size > 100 {
             return answer(422, json!({ "error": "per_page is at most 100" }));
         }
@@ -131,10 +126,7 @@ impl Statuspage {
 
 impl Service for Statuspage {
     fn serve(&mut self, asked: &Asked) -> Answered {
-        let now = Instant::now();
-        self.calls.retain(|at| now.duration_since(*at) < Duration::from_secs(60));
-        self.calls.push(now);
-        if self.calls.len() > A_MINUTE {
+        if self.calls.is_over(A_MINUTE) {
             return Answered { retry_after: Some(5), ..answer(429, Value::Null) };
         }
         if asked.header("authorization") != format!("OAuth {}", self.key) {

@@ -23,7 +23,11 @@ impl Service for Vigil {
         }
         let body = asked.json();
         match (asked.method.as_str(), asked.path.as_str()) {
-            ("GET", "/manager/announcements/") => answer(200, json!(self.announcements)),
+            ("GET", "/manager/announcements/") => {
+                // Their texts are not listed.
+                let short = |it: &Value| json!({ "id": it["id"], "title": it["title"] });
+                answer(200, self.announcements.iter().map(short).collect())
+            }
             ("POST", "/manager/announcement/") => {
                 if !body["title"].is_string() || !body["text"].is_string() {
                     return answer(400, Value::Null);

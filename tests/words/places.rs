@@ -89,3 +89,58 @@ fn a_git_host_and_a_cstate_site_get_files() {
     assert_eq!(text.matches("{{< track").count(), 3, "{text}");
     assert!(!text.contains("{{<x>"), "{text}");
 }
+
+#[test]
+fn a_dry_run_shows_every_call_of_each_kind_and_makes_none() {
+    let kinds = [
+        ("folder", "path = \"web\"", "put the page into "),
+        ("git", "path = \"copy\"", "commit the page in "),
+        (
+            "s3",
+            "url = \"http://127.0.0.1:9\"\npage = \"b\"\nuser = \"u\"",
+            "PUT every file of the page",
+        ),
+        (
+            "sftp",
+            "url = \"sftp://127.0.0.1:9\"\nuser = \"u\"\npath = \"x\"",
+            "upload the page to u@127",
+        ),
+        ("cstate", "path = \"hugo\"", "write "),
+        ("webhook", "url = \"http://127.0.0.1:9\"", "POST http://127.0.0.1:9 {"),
+        ("slack", "", "POST (secret) {"),
+        ("mattermost", "", "POST (secret) {"),
+        ("discord", "", "POST (secret) {"),
+        ("teams", "", "POST (secret) {"),
+        ("statuspage", "page = \"p1\"", "POST https://api.statuspage.io/v1/pages/p1/incidents {"),
+        (
+            "statuspage",
+            "page = \"p1\"",
+            "PATCH https://api.statuspage.io/v1/pages/p1/incidents/ID {",
+        ),
+        ("cachet3", "url = \"http://127.0.0.1:9\"", "POST http://127.0.0.1:9/api/incidents {"),
+        (
+            "cachet3",
+            "url = \"http://127.0.0.1:9\"",
+            "PUT http://127.0.0.1:9/api/components/a/b/c {",
+        ),
+        ("vigil", "url = \"http://127.0.0.1:9\"", "POST http://127.0.0.1:9/reporter/a/b/ {"),
+        (
+            "uptime-kuma",
+            "url = \"http://127.0.0.1:9\"",
+            "GET http://127.0.0.1:9/api/push/{secret}?",
+        ),
+    ];
+    let to = |(at, (kind, keys, _)): (usize, &(&str, &str, &str))| {
+        let secret = "secret = { file = \"keys/hook\" }\ncomponents = { all = \"a/b/c\" }";
+        let secret = if ["folder", "git", "cstate", "sftp"].contains(kind) { "" } else { secret };
+        format!("[[publish.to]]\nid = \"d{at}\"\nkind = \"{kind}\"\n{keys}\n{secret}\n")
+    };
+    let world = World::new(1, &kinds.iter().enumerate().map(to).collect::<String>());
+    let dry = world.evac(&["publish", "say", "first", "--dry-run"]).exits(0).stdout();
+    for (at, (kind, _, shown)) in kinds.iter().enumerate() {
+        let line = format!("d{at}: {shown}");
+        assert!(dry.lines().any(|it| it.starts_with(&line)), "{kind}: no `{line}` in\n{dry}");
+    }
+    assert!(!dry.contains(HOOK_SECRET));
+    assert!(!world.site.path("web").exists() && !world.site.path("hugo").exists());
+}

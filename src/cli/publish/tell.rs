@@ -9,12 +9,14 @@ use rustix::fs::FlockOperation;
 
 use super::mailing::{self, Known, Mailed};
 use super::{Made, page};
+use crate::cli::engine::LOGINS_FILE;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::print;
 use crate::cli::site::Global;
 use crate::ledger::Ledger;
 use crate::ledger::outbox::{OutboxRow, Post};
-use crate::publish::desk::{Desk, Drift, Place, Told};
+use crate::publish::desk::{Desk, Place, Told};
+use crate::publish::drift::Drift;
 use crate::publish::to;
 use crate::publish::to::carry::Carrier;
 use crate::publish::wanted::{Public, wanted, withdrawn};
@@ -130,7 +132,12 @@ fn desk<'a>(global: &Global, ledger: &'a Ledger, made: &'a Made) -> Result<Desk<
     Ok(Desk {
         ledger,
         clock: Arc::clone(&global.clock),
-        carrier: Carrier::new(&global.site, Arc::clone(&global.clock)),
+        carrier: Carrier::new(
+            &global.site,
+            &made.loaded.settings.ssh,
+            global.state().join(LOGINS_FILE),
+            Arc::clone(&global.clock),
+        ),
         page: &made.rendered,
         site: ledger.site()?,
         name: &made.loaded.settings.site.name,
@@ -150,16 +157,15 @@ fn lock(global: &Global) -> Result<Option<File>, Failure> {
 /// Where destinations show something else than they were told.
 pub fn drift(global: &Global, made: &Made) -> Result<Vec<Drift>, Failure> {
     let places = places(global, made);
-    let has_states = |place: &&Place| !place.written.components.is_empty();
-    if !places.iter().any(|place| has_states(&place)) {
+    if places.is_empty() {
         return Ok(Vec::new());
     }
     let ledger = global.open_ledger_for_words()?;
     let Some(_lock) = lock(global)? else { return Ok(Vec::new()) };
     let desk = desk(global, &ledger, made)?;
     let mut found = Vec::new();
-    for place in places.iter().filter(has_states) {
-        found.extend(desk.drift(place)?.unwrap_or_default());
+    for place in &places {
+        found.extend(desk.drift(place)?);
     }
     Ok(found)
 }

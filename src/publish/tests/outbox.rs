@@ -69,11 +69,63 @@ fn posts_go_in_order_and_none_passes_one_that_may_be_there() {
 }
 
 #[test]
+fn states_whose_call_broke_travel_together_again() {
+    let mut rows: Vec<_> = (0..8).map(|at| row(&at.to_string(), RowKind::State, 9)).collect();
+    let lost = Answer::Unsure { said: "time-out".into() };
+    let mut sizes = Vec::new();
+    for round in 0..9 {
+        let now = at(round * 60);
+        let Step::Send { rows: due, .. } = next(&rows, &DOES, &[], now) else { panic!("{round}") };
+        sizes.push(due.len());
+        for done in answered(begun(due), &lost, now, 0) {
+            let known = rows.iter_mut().find(|row| row.subject == done.subject);
+            *known.unwrap() = done;
+        }
+    }
+    // Should one of them be what it breaks on, halves find it; an outage does not part them.
+    assert_eq!(sizes, [8, 8, 8, 4, 4, 8, 8, 8, 2]);
+}
+
+#[test]
+fn a_component_at_fault_is_found_by_halves() {
+    let mut rows: Vec<_> = (0..10).map(|at| row(&at.to_string(), RowKind::State, 9)).collect();
+    let (mut calls, now) = (0, at(0));
+    while let Step::Send { rows: due, .. } = next(&rows, &DOES, &[], now) {
+        calls += 1;
+        let answer = if due.iter().any(|row| row.subject == "6") {
+            Answer::Invalid { said: "unknown".into() }
+        } else {
+            Answer::Accepted { remote: None }
+        };
+        for done in answered(begun(due), &answer, now, 0) {
+            let known = rows.iter_mut().find(|row| row.subject == done.subject);
+            *known.unwrap() = done;
+        }
+    }
+    let left: Vec<_> = rows.iter().filter(|row| row.state != RowState::Sent).collect();
+    assert_eq!(left.iter().map(|row| row.subject.as_str()).collect::<Vec<_>>(), ["6"]);
+    assert!(left[0].next_at > at(500) && calls <= 12, "{calls} calls");
+}
+
+#[test]
+fn states_that_fill_no_call_wait_for_each_other_and_leave_room_for_posts() {
+    let rows = [row("a", RowKind::State, 9)];
+    let does = Does { calls_a_minute: 50, ..DOES };
+    let waits = next(&rows, &does, &[at(0)], at(1));
+    assert!(matches!(waits, Step::WaitUntil(until) if until > at(2) && until < at(3)), "{waits:?}");
+    assert_eq!(subjects(&next(&rows, &does, &[at(0)], at(3))), ["a"]);
+    let full: Vec<_> = (0..10).map(|at| row(&at.to_string(), RowKind::State, 9)).collect();
+    assert_eq!(subjects(&next(&full, &does, &[at(0)], at(1))).len(), 10);
+    let post = [row("p", RowKind::Post, 1), row("a", RowKind::State, 9)];
+    assert_eq!(subjects(&next(&post, &does, &[at(0)], at(1))), ["p"]);
+}
+
+#[test]
 fn states_are_batched_and_a_bad_one_keeps_nobody_back() {
     let mut rows: Vec<_> =
         (0..12).map(|number| row(&number.to_string(), RowKind::State, 9)).collect();
     assert_eq!(subjects(&next(&rows, &DOES, &[], at(0))).len(), 10);
-    let refused = Answer::Refused { said: "unknown component".into() };
+    let refused = Answer::Refused { said: "the secret is wrong".into() };
     rows[0] = answered(begun(vec![rows[0].clone()]), &refused, at(0), 0).remove(0);
     let step = next(&rows, &DOES, &[], at(1));
     assert!(!subjects(&step).contains(&"0") && subjects(&step).len() == 10);

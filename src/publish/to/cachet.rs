@@ -28,11 +28,9 @@ impl Destination for Cachet {
         Does {
             posts: true,
             states: true,
-            page: false,
-            batch: 1,
             looks: true,
-            post_first: false,
             calls_a_minute: self.calls_a_minute,
+            ..Does::NOTHING
         }
     }
 
@@ -73,8 +71,10 @@ impl Destination for Cachet {
 
     fn look(&self, job: &Job<'_>) -> Option<Call> {
         let path = match job.thread {
-            Some(thread) => format!("incidents/{thread}/updates?per_page={PER_PAGE}&sort=-id"),
-            None => format!("incidents?per_page={PER_PAGE}&sort=-id"),
+            Some(thread) => {
+                format!("incidents/{thread}/updates?per_page={PER_PAGE}&sort=-created_at")
+            }
+            None => format!("incidents?include=meta&per_page={PER_PAGE}&sort=-id"),
         };
         Some(self.request("GET", &path, None))
     }
@@ -83,12 +83,24 @@ impl Destination for Cachet {
         let document = reply.json();
         let all = document["data"].as_array().map_or(&[][..], Vec::as_slice);
         if let (Some(thread), Some(post)) = (job.thread, job.post()) {
-            let said = |it: &Value| it["attributes"]["message"] == post.body.as_str();
+            let said = |it: &&Value| it["attributes"]["message"] == post.body.as_str();
             let remote = thread.to_owned();
-            let is_there = all.iter().any(said);
+            // The same words may have been said before; the first post is no update.
+            let before = job.earlier.iter().skip(1).filter(|it| it.body == post.body).count();
+            let is_there = all.iter().filter(said).count() > before;
             return if is_there { Seen::There { remote } } else { Seen::Thread { remote } };
         }
         let meta = |it: &Value| it["attributes"]["meta"]["evac"].clone();
+        // Versions that keep no `meta` are asked for the words.
+        let same_words = |it: &&Value| {
+            let (name, message) = (&it["attributes"]["name"], &it["attributes"]["message"]);
+            job.post().is_some_and(|post| {
+                *name == cut(&post.title, NAME_CHARS_MAX).as_str() && *message == post.body.as_str()
+            })
+        };
+        if let Some(remote) = all.iter().find(same_words).and_then(id) {
+            return Seen::There { remote };
+        }
         let Some(found) = all.iter().find(|it| meta(it)["site"] == job.site) else {
             return Seen::Missing;
         };

@@ -1,21 +1,23 @@
-//! Carries calls: the one place that touches a network, a disk or a secret.
+//! Carries calls: with its neighbours ([`super::local`], [`super::bucket`], [`super::account`]) the
+//! one place that touches a network, a disk or a secret.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Error};
 
-use super::{Auth, Call, Reply, Request, Secret, sign};
+use super::{Auth, Call, Reply, Request, Secret, account, bucket, local, sign};
+use crate::inventory::settings::Ssh;
 use crate::inventory::settings_publish as settings;
 use crate::model::text::bounded;
 use crate::model::{Clock, Timestamp};
+use crate::publish::Rendered;
 use crate::publish::outbox::Answer;
-use crate::publish::{Rendered, publish_folder};
 use crate::run::gate::Trust;
+use crate::ssh::{DialLimits, Dialler, Keyring, NobodyThere};
 
 /// A call that takes longer has no answer.
 const WITHIN: Duration = Duration::from_secs(20);
@@ -23,19 +25,21 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(8);
 const ANSWER_BYTES_MAX: u64 = 8 << 20;
 const HEAD_BYTES_MAX: usize = 64 << 10;
 const USER_AGENT: &str = concat!("evac/", env!("CARGO_PKG_VERSION"));
-/// The page's place in a working copy.
-const GIT_FOLDER: &str = "public";
 
 /// Carries the calls of one command.
 pub struct Carrier {
     agent: Agent,
-    clock: Arc<dyn Clock>,
-    site: PathBuf,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) site: PathBuf,
+    pub(super) ssh: Ssh,
+    /// Refused logins of the last minutes.
+    logins: PathBuf,
+    dialler: OnceLock<Arc<Dialler>>,
 }
 
 impl Carrier {
-    /// For the site in that folder.
-    pub fn new(site: &Path, clock: Arc<dyn Clock>) -> Self {
+    /// For the site in that folder, which logs in as `ssh` says; `logins` keeps refused ones.
+    pub fn new(site: &Path, ssh: &Ssh, logins: PathBuf, clock: Arc<dyn Clock>) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = TlsConfig::builder()
             .root_certs(RootCerts::Specific(Trust::of_this_machine().roots()))
@@ -53,7 +57,17 @@ impl Carrier {
             .max_response_header_size(HEAD_BYTES_MAX)
             .tls_config(tls)
             .build();
-        Self { agent: config.new_agent(), clock, site: site.to_owned() }
+        let (agent, site, ssh) = (config.new_agent(), site.to_owned(), ssh.clone());
+        Self { agent, clock, site, ssh, logins, dialler: OnceLock::new() }
+    }
+
+    /// Opens connections to accounts.
+    pub(super) fn dialler(&self) -> &Arc<Dialler> {
+        self.dialler.get_or_init(|| {
+            let keyring = Arc::new(Keyring::new(Arc::new(NobodyThere)));
+            let dialler = Dialler::new(DialLimits::default(), keyring, Arc::clone(&self.clock));
+            Arc::new(dialler.remembering(self.logins.clone()))
+        })
     }
 
     /// Carries one call to `to`. An `Err` is an answer already.
@@ -65,14 +79,34 @@ impl Carrier {
     ) -> Result<Reply, Answer> {
         match call {
             Call::Http(request) => self.http(to, request),
-            Call::PutPage { folder } => put_page(page, folder),
-            Call::PutFile { path, text } => put_file(path, text),
-            Call::Git { folder, remote, branch } => git(page, folder, remote, branch),
-            Call::PutObjects { url, region, user } => self.objects(to, (url, region, user), page),
+            Call::PutPage { folder } => local::put_page(page, folder),
+            Call::PutFile { path, text } => local::put_file(path, text),
+            Call::Git { folder, remote, branch } => local::push(page, folder, remote, branch),
+            Call::PutObjects(place) => bucket::put(self, to, place, page),
+            Call::Upload(place) => account::put(self, to, place, page),
         }
     }
 
-    fn secret(&self, to: &settings::Destination) -> Result<Option<Secret>, Answer> {
+    /// What is not as `call` left it, in which it was known by `mark`; `None`: nothing is.
+    pub fn differing(
+        &self,
+        to: &settings::Destination,
+        call: &Call,
+        mark: &str,
+    ) -> Result<Option<String>, Answer> {
+        match call {
+            Call::Http(_) => Ok(None),
+            Call::PutPage { folder } => local::differing_page(folder, mark),
+            Call::PutFile { path, .. } => local::differing_file(path, mark),
+            Call::Git { folder, remote, branch } => {
+                local::differing_branch(folder, remote, branch, mark)
+            }
+            Call::PutObjects(place) => bucket::differing(self, to, place, mark),
+            Call::Upload(place) => account::differing(self, to, place, mark),
+        }
+    }
+
+    pub(super) fn secret(&self, to: &settings::Destination) -> Result<Option<Secret>, Answer> {
         let Some(source) = &to.secret else { return Ok(None) };
         let secret = super::secret::read(&to.id, source, &self.site);
         secret.map(Some).map_err(|error| Answer::NotSent { said: crate::run::explain(&error) })
@@ -113,7 +147,8 @@ impl Carrier {
         Ok(Reply { body, ..reply })
     }
 
-    fn send(
+    /// Asks a web server as it is written.
+    pub(super) fn send(
         &self,
         method: &str,
         url: &str,
@@ -138,60 +173,18 @@ impl Carrier {
         if read.is_err() && (200..300).contains(&status) {
             return Err(Answer::Unsure { said: "its answer broke off".to_owned() });
         }
-        Ok(Reply { status, retry_after, body: bytes })
-    }
-
-    fn objects(
-        &self,
-        to: &settings::Destination,
-        (url, region, user): (&str, &str, &str),
-        page: &Rendered,
-    ) -> Result<Reply, Answer> {
-        let secret = self.secret(to)?;
-        let token = secret.as_ref().map_or("", Secret::reveal);
-        let place = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let (host, bucket) = place.split_once('/').unwrap_or((place, ""));
-        // What people open goes last: it must not lead to what is not there yet.
-        let mut files: Vec<_> = page.files.iter().collect();
-        files.sort_by_key(|(path, _)| {
-            (path.ends_with("index.html"), path.matches('/').count() == 0)
-        });
-        for (path, bytes) in files {
-            let body_sha256 = sign::sha256(bytes);
-            let kind = content_type(path);
-            let put = sign::Put {
-                host,
-                path: &format!("/{bucket}/{path}"),
-                body_sha256: &body_sha256,
-                region,
-                access_key: user,
-                secret_key: token,
-                headers: &[("cache-control", "max-age=30"), ("content-type", kind)],
-            };
-            let (date, authorization) = sign::aws(&put, self.clock.now());
-            let headers = [
-                ("Authorization", authorization),
-                ("x-amz-date", date),
-                ("x-amz-content-sha256", body_sha256.clone()),
-                ("Cache-Control", "max-age=30".to_owned()),
-                ("Content-Type", kind.to_owned()),
-            ];
-            let reply = self.send("PUT", &format!("{url}/{path}"), &headers, Some(bytes));
-            let reply = reply.map_err(|answer| hidden(answer, secret.as_ref()))?;
-            if super::refusal(&reply).is_some() {
-                return Ok(reply);
-            }
-        }
-        Ok(Reply::done())
+        Ok(Reply { status, retry_after, body: bytes, mark: None })
     }
 }
 
-fn hidden(answer: Answer, secret: Option<&Secret>) -> Answer {
+/// An answer that repeats no secret.
+pub(super) fn hidden(answer: Answer, secret: Option<&Secret>) -> Answer {
     let Some(secret) = secret else { return answer };
     match answer {
         Answer::NotSent { said } => Answer::NotSent { said: secret.hidden_in(&said) },
         Answer::Unsure { said } => Answer::Unsure { said: secret.hidden_in(&said) },
         Answer::Refused { said } => Answer::Refused { said: secret.hidden_in(&said) },
+        Answer::Invalid { said } => Answer::Invalid { said: secret.hidden_in(&said) },
         other => other,
     }
 }
@@ -228,69 +221,6 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     }
     let at = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
     Some(Timestamp::new(at).since(now))
-}
-
-fn put_page(page: &Rendered, folder: &Path) -> Result<Reply, Answer> {
-    match publish_folder(page, folder) {
-        Ok(_) => Ok(Reply::done()),
-        Err(error @ crate::publish::PublishError::Foreign { .. }) => {
-            Err(Answer::Refused { said: crate::run::explain(&error) })
-        }
-        Err(error) => Err(Answer::NotSent { said: crate::run::explain(&error) }),
-    }
-}
-
-fn put_file(path: &Path, text: &str) -> Result<Reply, Answer> {
-    let write = || {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)?;
-        let fresh = path.with_extension("evac-new");
-        std::fs::write(&fresh, text)?;
-        std::fs::File::open(&fresh)?.sync_all()?;
-        std::fs::rename(&fresh, path)?;
-        std::fs::File::open(folder)?.sync_all()
-    };
-    write().map(|()| Reply::done()).map_err(|error| Answer::NotSent {
-        said: format!("cannot write {}: {error}", path.display()),
-    })
-}
-
-fn git(page: &Rendered, folder: &Path, remote: &str, branch: &str) -> Result<Reply, Answer> {
-    put_page(page, &folder.join(GIT_FOLDER))?;
-    let run = |words: &[&str]| -> Result<bool, Answer> {
-        let mut command = Command::new("git");
-        command.arg("-C").arg(folder).args(words).stdin(Stdio::null());
-        command.env("GIT_TERMINAL_PROMPT", "0");
-        let output = command.output();
-        let output = output.map_err(|error| Answer::NotSent { said: format!("git: {error}") })?;
-        if words[0] == "diff" || output.status.success() {
-            return Ok(output.status.success());
-        }
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(Answer::NotSent { said: bounded(&format!("git {}: {}", words[0], said.trim()), 200) })
-    };
-    run(&["add", "--all", "--", GIT_FOLDER])?;
-    if !run(&["diff", "--cached", "--quiet", "--", GIT_FOLDER])? {
-        let author = ["-c", "user.name=evac", "-c", "user.email=evac@localhost"];
-        let commit = ["commit", "--quiet", "--message", "Status", "--", GIT_FOLDER];
-        let words: Vec<&str> = author.into_iter().chain(commit).collect();
-        run(&words)?;
-    }
-    // What an earlier try committed and could not push goes with it.
-    run(&["push", "--quiet", remote, &format!("HEAD:refs/heads/{branch}")])?;
-    Ok(Reply::done())
-}
-
-fn content_type(path: &str) -> &'static str {
-    match path.rsplit('.').next() {
-        Some("html") => "text/html; charset=utf-8",
-        Some("json") => "application/json",
-        Some("xml" | "atom" | "rss") => "application/xml",
-        Some("svg") => "image/svg+xml",
-        Some("ics") => "text/calendar; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        _ => "application/octet-stream",
-    }
 }
 
 /// As Basic authentication wants it.

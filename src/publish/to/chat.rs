@@ -34,15 +34,7 @@ impl Preset {
 
 impl Destination for Chat {
     fn does(&self) -> Does {
-        Does {
-            posts: true,
-            states: false,
-            page: false,
-            batch: 1,
-            looks: false,
-            post_first: false,
-            calls_a_minute: self.calls_a_minute,
-        }
+        Does { posts: true, calls_a_minute: self.calls_a_minute, ..Does::NOTHING }
     }
 
     fn call(&self, job: &Job<'_>) -> Result<Call, String> {

@@ -18,15 +18,7 @@ pub struct Cstate {
 
 impl Destination for Cstate {
     fn does(&self) -> Does {
-        Does {
-            posts: true,
-            states: false,
-            page: false,
-            batch: 1,
-            looks: false,
-            post_first: false,
-            calls_a_minute: 600,
-        }
+        Does { posts: true, ..Does::NOTHING }
     }
 
     fn call(&self, job: &Job<'_>) -> Result<Call, String> {

@@ -11,15 +11,7 @@ pub struct Folder {
 
 /// What places that take only the page can be told.
 pub(super) fn page_only() -> Does {
-    Does {
-        posts: false,
-        states: false,
-        page: true,
-        batch: 1,
-        looks: false,
-        post_first: false,
-        calls_a_minute: 600,
-    }
+    Does { page: true, ..Does::NOTHING }
 }
 
 impl Destination for Folder {

@@ -17,15 +17,7 @@ pub struct Kuma {
 
 impl Destination for Kuma {
     fn does(&self) -> Does {
-        Does {
-            posts: false,
-            states: true,
-            page: false,
-            batch: 1,
-            looks: false,
-            post_first: false,
-            calls_a_minute: self.calls_a_minute,
-        }
+        Does { states: true, calls_a_minute: self.calls_a_minute, ..Does::NOTHING }
     }
 
     fn call(&self, job: &Job<'_>) -> Result<Call, String> {

@@ -7,6 +7,8 @@
 //! **Promises.** No call holds a secret: it says where one goes in, and [`carry`] puts it there.
 //! Nobody's subscribers are written to unless `notify` says so.
 
+mod account;
+mod bucket;
 mod cachet;
 pub mod carry;
 mod chat;
@@ -14,10 +16,14 @@ mod cstate;
 mod files;
 mod git;
 mod kuma;
+mod local;
+mod manifest;
 mod s3;
 pub mod secret;
+mod sftp;
 mod sign;
 mod statuspage;
+mod upload;
 mod vigil;
 mod webhook;
 
@@ -155,14 +161,10 @@ pub enum Call {
         remote: String,
         branch: String,
     },
-    /// Puts every file of the page into a bucket.
-    PutObjects {
-        /// Of the bucket.
-        url: String,
-        region: String,
-        /// Access key.
-        user: String,
-    },
+    /// Puts the page into a bucket.
+    PutObjects(bucket::Place),
+    /// Puts the page into a folder of an account.
+    Upload(account::Place),
 }
 
 /// One HTTP request without its secret.
@@ -206,7 +208,11 @@ impl fmt::Display for Call {
             Self::Git { folder, remote, branch } => {
                 write!(f, "commit the page in {}, push to {remote} {branch}", folder.display())
             }
-            Self::PutObjects { url, .. } => write!(f, "PUT every file of the page to {url}/"),
+            Self::PutObjects(place) => write!(f, "PUT every file of the page to {}/", place.url),
+            Self::Upload(place) => {
+                let machine = place.url.trim_start_matches("sftp://");
+                write!(f, "upload the page to {}@{machine}:{}", place.user, place.folder)
+            }
         }
     }
 }
@@ -217,12 +223,14 @@ pub struct Reply {
     pub status: u16,
     pub retry_after: Option<Duration>,
     pub body: Vec<u8>,
+    /// What stands for all that was put there, to be compared with later.
+    pub mark: Option<String>,
 }
 
 impl Reply {
-    /// It was done, and there is nothing more to say.
-    pub fn done() -> Self {
-        Self { status: 200, retry_after: None, body: Vec::new() }
+    /// It was done.
+    pub fn marked(mark: String) -> Self {
+        Self { status: 200, retry_after: None, body: Vec::new(), mark: Some(mark) }
     }
 
     /// The body as JSON; anything else is null.
@@ -249,8 +257,8 @@ pub trait Destination: Send + Sync {
     /// The call that says it.
     fn call(&self, job: &Job<'_>) -> Result<Call, String>;
     /// What came of it; `reply` is a success.
-    fn read(&self, _job: &Job<'_>, _reply: &Reply) -> Answer {
-        Answer::Accepted { remote: None }
+    fn read(&self, _job: &Job<'_>, reply: &Reply) -> Answer {
+        Answer::Accepted { remote: reply.mark.clone() }
     }
     /// The call that asks whether it was said.
     fn look(&self, _job: &Job<'_>) -> Option<Call> {
@@ -287,6 +295,7 @@ pub fn refusal(reply: &Reply) -> Option<Answer> {
         401 | 403 => Some(Answer::Refused { said: format!("it does not take the secret: {said}") }),
         420 | 429 | 503 => Some(Answer::Busy { after: reply.retry_after, said }),
         408 | 425 | 500..=599 => Some(Answer::Unsure { said }),
+        400 | 413 | 422 => Some(Answer::Invalid { said }),
         _ => Some(Answer::Refused { said }),
     }
 }
@@ -339,6 +348,12 @@ pub fn of(
             Box::new(kuma::Kuma { url: url(""), calls_a_minute: calls(60) })
         }
         DestinationKind::Cstate => Box::new(cstate::Cstate { folder: path }),
+        DestinationKind::Sftp => {
+            let folder = written.path.as_deref().unwrap_or(std::path::Path::new("."));
+            let folder = folder.to_string_lossy().into_owned();
+            let calls_a_minute = written.calls.map(|calls| calls as usize);
+            Box::new(sftp::Sftp { url: url(""), user, folder, calls_a_minute })
+        }
         DestinationKind::S3 => {
             let region = written.region.clone().unwrap_or_else(|| "us-east-1".into());
             Box::new(s3::S3 { url: url(""), bucket: page, region, user })

@@ -1,6 +1,6 @@
-//! The page in a bucket of an S3-compatible store, signed by AWS Signature Version 4. The entry
-//! pages go last, so that they never point at what is not there yet.
+//! The page in a bucket of an S3-compatible store. [`super::bucket`] puts it there.
 
+use super::bucket::Place;
 use super::files::page_only;
 use super::{Call, Destination, Does, Job};
 
@@ -17,11 +17,12 @@ impl Destination for S3 {
         page_only()
     }
 
-    fn call(&self, _job: &Job<'_>) -> Result<Call, String> {
-        Ok(Call::PutObjects {
+    fn call(&self, job: &Job<'_>) -> Result<Call, String> {
+        Ok(Call::PutObjects(Place {
             url: format!("{}/{}", self.url, self.bucket),
             region: self.region.clone(),
             user: self.user.clone(),
-        })
+            site: job.site.to_owned(),
+        }))
     }
 }

@@ -38,11 +38,11 @@ impl Destination for Statuspage {
         Does {
             posts: true,
             states: true,
-            page: false,
             batch: BATCH,
             looks: true,
             post_first: true,
             calls_a_minute: self.calls_a_minute,
+            ..Does::NOTHING
         }
     }
 

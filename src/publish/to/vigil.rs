@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Auth, Call, Destination, Does, Job, Reply, Request, Seen, Standing};
+use super::{Auth, Call, Destination, Does, Job, Reply, Request, Seen, Standing, Words};
 use crate::publish::outbox::Answer;
 
 /// Told again after this.
@@ -28,11 +28,9 @@ impl Destination for Vigil {
         Does {
             posts: true,
             states: true,
-            page: false,
-            batch: 1,
             looks: true,
-            post_first: false,
             calls_a_minute: self.calls_a_minute,
+            ..Does::NOTHING
         }
     }
 
@@ -64,12 +62,15 @@ impl Destination for Vigil {
         let document = reply.json();
         let all = document.as_array().map_or(&[][..], Vec::as_slice);
         let Some(post) = job.post() else { return Seen::Missing };
-        // Announcements have no marks of ours; older versions list titles alone.
-        let said = |it: &&Value| {
-            it["title"] == post.title.as_str()
-                && it.get("text").is_none_or(|text| *text == post.body.as_str())
+        // Announcements have no marks of ours, and some versions list their titles alone. The same
+        // may have been said before.
+        let has_text = all.iter().all(|it| it.get("text").is_some());
+        let is_same = |it: &&Value| {
+            it["title"] == post.title.as_str() && (!has_text || it["text"] == post.body.as_str())
         };
-        let found = all.iter().find(said);
+        let was_same = |it: &&Words| it.title == post.title && (!has_text || it.body == post.body);
+        let before = job.earlier.iter().filter(was_same).count();
+        let found = all.iter().filter(is_same).nth(before);
         found.map_or(Seen::Missing, |it| Seen::There {
             remote: it["id"].as_str().unwrap_or_default().to_owned(),
         })

@@ -18,15 +18,7 @@ pub struct Webhook {
 
 impl Destination for Webhook {
     fn does(&self) -> Does {
-        Does {
-            posts: true,
-            states: false,
-            page: false,
-            batch: 1,
-            looks: false,
-            post_first: false,
-            calls_a_minute: self.calls_a_minute,
-        }
+        Does { posts: true, calls_a_minute: self.calls_a_minute, ..Does::NOTHING }
     }
 
     fn call(&self, job: &Job<'_>) -> Result<Call, String> {
