@@ -79,7 +79,8 @@ impl Outbox {
         self.desk.queue(Lines::has_frame_room, |lines| lines.push_frame(frame))
     }
 
-    /// What is queued leaves, and nothing after it: whoever still holds this may hang in the kernel.
+    /// What is queued leaves, and nothing after it: whoever still holds this may hang in the
+    /// kernel.
     pub fn close(&self) {
         self.desk.change(Lines::close);
     }

@@ -99,7 +99,7 @@ fn handover(
         schema: SCHEMA,
         as_of: snapshot.as_of,
         since,
-        window: snapshot.window.clone(),
+        window: snapshot.window,
         customers: snapshot.totals.by_state.clone(),
         decided: said.iter().filter_map(decided).collect(),
         notes: notes(said),

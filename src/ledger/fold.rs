@@ -49,8 +49,9 @@ pub(super) fn snapshot(
     });
     let opens = window.as_ref().and_then(|window| window.opens).filter(|_| !is_at_work);
     let begins = opens.map_or(now, |opens| opens.max(now));
-    let estimate =
-        Estimate { fleet_left: &fleet_left, look, running: view.running, closes, begins };
+    let waits_until = opens.filter(|opens| view.running && *opens > now);
+    let (fleet_left, running) = (&fleet_left, view.running);
+    let estimate = Estimate { fleet_left, look, running, closes, begins, waits_until };
     let customers: Vec<_> = view
         .customers
         .iter()
@@ -244,6 +245,8 @@ struct Estimate<'a> {
     closes: Option<Timestamp>,
     /// Nothing moves before.
     begins: Timestamp,
+    /// Between two windows: when a run goes on by itself.
+    waits_until: Option<Timestamp>,
 }
 
 impl Estimate<'_> {
@@ -269,6 +272,11 @@ fn fold_customer(
     let range = estimate.range(&workloads);
     let late = range.zip(estimate.closes).is_some_and(|((_, high), closes)| high > closes);
     let mut workloads: Vec<_> = workloads.into_iter().map(|folded| folded.status).collect();
+    if let Some(opens) = estimate.waits_until {
+        for workload in &mut workloads {
+            wait(workload, opens);
+        }
+    }
     if view.hold != Hold::None {
         workloads.iter_mut().for_each(hold_back);
     }
@@ -284,6 +292,14 @@ fn fold_customer(
         eta_low: range.map(|(low, _)| low),
         eta_high: range.map(|(_, high)| high),
         workloads,
+    }
+}
+
+/// What stopped at the end of a window is nobody's trouble.
+fn wait(workload: &mut WorkloadStatus, opens: Timestamp) {
+    if workload.reason == Some(Reason::Stopped) {
+        (workload.reason, workload.health) = (None, Health::Ok);
+        workload.next = format!("It goes on by itself when access opens, {opens}.");
     }
 }
 

@@ -243,7 +243,9 @@ async fn begin(shared: &Shared, site: &Site, options: &Options, window: model::W
     shared.hands.schedule().begin_again(order.as_deref());
     let away = shared.hands.schedule().away();
     // Who called meanwhile is here already.
-    away.iter().for_each(|host| shared.lobby.wait_for(host));
+    for host in &away {
+        shared.lobby.wait_for(host);
+    }
     let model::Window { opens, closes, hard } = window;
     shared.emit(Event::WindowBegins { opens, closes, hard, late });
     shared.hands.spread();

@@ -127,8 +127,9 @@ impl Waiting<'_> {
     fn tell(&mut self, away: &Away) {
         let now = self.shared.clock.elapsed();
         if self.shared.hands.door.is_shut() {
-            // Nobody is asked, so nobody is silent.
+            // Nobody is asked, so nobody is silent, and the next window has knocks of its own.
             (self.silence, self.told) = ((None, now), None);
+            self.knocks = Knocks::new(self.beat);
             return;
         }
         let awaited = away.keys().cloned().collect();

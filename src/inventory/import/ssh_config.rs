@@ -161,7 +161,9 @@ impl Making<'_> {
         }
         let ignored = known.ignored.iter().map(|what| format!("`{name}`: {what}"));
         let notes: Vec<_> = ignored.collect();
-        notes.into_iter().for_each(|what| self.note(line, what));
+        for what in notes {
+            self.note(line, what);
+        }
         let Some(at) = self.add(line, &hop, &known) else { return };
         let id = self.joined.hosts[at].id.clone();
         self.joined.hosts[at].customer.clone_from(&id);
@@ -205,14 +207,11 @@ impl Making<'_> {
                     break;
                 }
             }
-            match before {
-                Some(jump) => {
-                    self.joined.hosts[host].jump = Some(self.joined.hosts[jump].id.clone())
-                }
-                None => {
-                    let id = self.joined.hosts[host].id.clone();
-                    self.note(line, format!("host `{id}` has no `jump`: its way is not known"));
-                }
+            let id = self.joined.hosts[host].id.clone();
+            if let Some(jump) = before {
+                self.joined.hosts[host].jump = Some(self.joined.hosts[jump].id.clone());
+            } else {
+                self.note(line, format!("host `{id}` has no `jump`: its way is not known"));
             }
         }
         let jumps: Vec<_> = self.joined.hosts.iter().filter_map(|host| host.jump.clone()).collect();

@@ -236,3 +236,29 @@ fn a_customer_is_as_far_as_his_last_workload() {
     let lag = ledger.snapshot(&view, start().plus(Duration::from_secs(90))).unwrap();
     assert_eq!(lag.customers[0].workloads[0].capture.lag_s, Some(90));
 }
+
+#[test]
+fn between_two_windows_nothing_is_in_trouble_and_estimates_begin_at_the_next() {
+    let (ledger, _) = in_memory();
+    let mut view = fleet(&["acme"]);
+    begin(&ledger, "acme");
+    ledger.commit_receipts(&[receipt("acme", 0)]).unwrap();
+    let (workload, detail) = (workload("acme-site"), "the window is over".to_owned());
+    let stopped = Event::CaptureStopped { workload, reason: Reason::Stopped, detail };
+    ledger.append(&stopped, "jo").unwrap();
+    let hour = |hour: u64| Some(start().plus(Duration::from_secs(3_600 * hour)));
+    view.windows = vec![
+        Window { opens: hour(9), closes: hour(12), hard: true },
+        Window { opens: None, closes: hour(1), hard: true },
+    ];
+    let at = |view: &FleetView, time: u64| ledger.snapshot(view, hour(time).unwrap()).unwrap();
+    let between = at(&view, 2);
+    assert_eq!(between.window, Some(view.windows[0]), "in whatever order they are written");
+    let site = &between.customers[0].workloads[0];
+    assert_eq!((site.reason, site.health, between.reasons.len()), (None, Health::Ok, 0));
+    assert!(site.next.starts_with("It goes on by itself when access opens"), "{}", site.next);
+    // Without a run nobody goes on with it by himself.
+    view.running = false;
+    let site = &at(&view, 2).customers[0].workloads[0];
+    assert_eq!((site.reason, site.health), (Some(Reason::Stopped), Health::Lagging));
+}

@@ -2,11 +2,11 @@
 //!
 //! sshd drops connections at random from the tenth unauthenticated one (MaxStartups 10:30:100),
 //! and fail2ban shuts out after five failures, of whichever users. From OpenSSH 9.8 on sshd also
-//! shuts out by itself (PerSourcePenalties): 5 s for each connection that ends without a login, 1 s
-//! for one that tries none, and whoever owes more than 15 s is not let in until he owes nothing. So:
-//! few at once, a little apart, never more than [`DialLimits::owed_max`] owed, long silence when turned away,
-//! none at all after two refused logins or one refused password, and never a fifth failure at one
-//! sshd within ten minutes.
+//! shuts out by itself (PerSourcePenalties): 5 s for each connection that ends without a login,
+//! 1 s for one that tries none, and whoever owes more than 15 s is not let in until he owes
+//! nothing. So: few at once, a little apart, never more than [`DialLimits::owed_max`] owed, long
+//! silence when turned away, none at all after two refused logins or one refused password, and
+//! never a fifth failure at one sshd within ten minutes.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;

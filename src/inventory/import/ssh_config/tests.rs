@@ -28,7 +28,8 @@ fn read_back(imported: &Imported) -> crate::inventory::Inventory {
 }
 
 fn notes(imported: &Imported) -> String {
-    imported.notes.iter().map(|note| format!("{note}\n")).collect()
+    let notes: Vec<_> = imported.notes.iter().map(ToString::to_string).collect();
+    notes.join("\n")
 }
 
 #[test]

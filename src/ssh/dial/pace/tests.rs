@@ -213,6 +213,6 @@ fn a_user_who_was_let_in_waits_for_nobody_who_is_not() {
         pace.done("a:22", "jo", Outcome::LoginRefused, at(second));
         pace.reset("a:22", "jo");
     }
-    assert_eq!(pace.ask("a:22", "jo", at(3), 0.0), Turn::Wait(at(2)));
+    assert_eq!(pace.ask("a:22", "jo", at(3), 0.0), Turn::Wait(at(1)));
     assert_eq!(pace.ask("a:22", "kim", at(3), 0.0), Turn::Go);
 }
