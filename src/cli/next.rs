@@ -37,7 +37,8 @@ struct Document<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Blocked {
     /// A reason's word, or `invited`, `paused`, `uncovered`, `hold`, `at-risk`, `set-aside-entry`,
-    /// `disk-away`, `update-promised`, `mail-refused`, `contacts-evacuated`.
+    /// `disk-away`, `update-promised`, `mail-refused`, `mail-bounced`,
+    /// `contacts-evacuated`.
     pub cause: String,
     /// What it keeps from being evacuated, in the plan's value.
     pub value: f64,

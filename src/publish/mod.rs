@@ -4,6 +4,8 @@
 //! The road is one way and short: [`page::StatusPage`] folds a snapshot to what may be public,
 //! [`render()`] makes all files of it in memory, [`folder`] puts them in place in one step.
 //!
+//! [`mail`] writes to each customer about what is his.
+//!
 //! **Invariants.** [`page::StatusPage`] has no field that could hold a customer, host or workload,
 //! so no template of public pages and no document can name one; [`own::OwnPage`] has what is one
 //! customer's own, and nothing of others. Customers under a hold are in no count. Equal

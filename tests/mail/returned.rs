@@ -50,6 +50,8 @@ fn a_mail_that_came_back_goes_to_the_next_contact() {
     assert!(!outcome.stdout().contains('\u{1b}'));
     let find = world.evac(&["find", "c0"]).exits(0).stdout();
     assert!(find.contains("mails to ops@acme.example came back"), "{find}");
+    let next = world.evac(&["next"]).exits(0).stdout();
+    assert!(next.contains("Mails to 1 customer came back: customer/c0"), "{next}");
     // He was told already as far as anybody knew; now he is told where he reads it.
     world.evac(&["publish"]).exits(0);
     let mails = relay.taken();

@@ -8,6 +8,7 @@ use crate::cli::{Failure, Global};
 use crate::inventory::contacts::{evacuated, is_cut_off};
 use crate::ledger::snapshot::Snapshot;
 use crate::model::CustomerId;
+use crate::publish::mail::address::folded;
 
 const NAMED_MAX: usize = 5;
 
@@ -29,6 +30,16 @@ pub(super) fn blocked(
             first.why
         );
         found.push(cause("mail-refused", why, "evac publish mail"));
+    }
+    let bounces = reading.ledger.bounces()?;
+    let is_bounced = |contact: &String| bounces.iter().any(|it| it.address == folded(contact));
+    let customers = loaded.inventory.customers.iter();
+    let bounced: Vec<_> = customers.filter(|it| it.contacts.iter().any(is_bounced)).collect();
+    if !bounced.is_empty() {
+        let named = named(bounced.iter().map(|it| &it.id));
+        let count = counted(bounced.len(), "customer");
+        let why = format!("Mails to {count} came back: {named}. Mend `contacts`.");
+        found.push(cause("mail-bounced", why, "evac publish mail"));
     }
     let names = evacuated(&loaded.inventory);
     let customers = loaded.inventory.customers.iter();

@@ -150,3 +150,29 @@ fn asked(domain: &str, resolver: SocketAddr) -> Option<BTreeSet<String>> {
     let length = socket.recv(&mut bytes).ok()?;
     servers(id, &bytes[..length])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolver_is_asked_and_a_stranger_is_not_heard() {
+        let resolver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let place = resolver.local_addr().unwrap();
+        let answers = std::thread::spawn(move || {
+            let mut bytes = [0_u8; 512];
+            let (length, asker) = resolver.recv_from(&mut bytes).unwrap();
+            let mut answer = bytes[..length].to_vec();
+            answer[2] |= 0x80;
+            answer[7] = 1;
+            answer
+                .extend(b"\xc0\x0c\x00\x0f\x00\x01\x00\x00\x00\x3c\x00\x07\x00\x0a\x02mx\xc0\x0c");
+            let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+            stranger.send_to(&[0; 12], asker).unwrap();
+            resolver.send_to(&answer, asker).unwrap();
+        });
+        let found = asked("acme.example", place).unwrap();
+        answers.join().unwrap();
+        assert_eq!(Vec::from_iter(found), ["mx.acme.example"]);
+    }
+}

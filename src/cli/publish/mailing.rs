@@ -116,10 +116,10 @@ pub fn planned(
     let rows = office::rows(ledger)?;
     let Known { loaded, snapshot, updates, guard } = known;
     let bounced = ledger.bounces()?.into_iter().map(|it| (it.address.clone(), it)).collect();
-    let names = match asks {
-        true => questions(snapshot, &loaded.inventory, &rows, &bounced),
-        false => BTreeSet::new(),
-    };
+    let mut names = BTreeSet::new();
+    if asks {
+        names = questions(snapshot, &loaded.inventory, &rows, &bounced);
+    }
     let answers = dns::ask(names, &*global.clock);
     let site = page::site(&loaded.settings, snapshot.as_of)?;
     let of_incident = updates.iter().rev().find(|update| update.kind.is_of_incident());

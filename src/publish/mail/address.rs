@@ -23,10 +23,10 @@ pub fn contact(text: &str) -> Contact {
     if let Some(number) = text.strip_prefix("tel:") {
         let is_number = |c: char| c.is_ascii_digit() || "+-().".contains(c);
         let is_usable = (3..=32).contains(&number.len()) && number.chars().all(is_number);
-        return match is_usable {
-            true => Contact::Telephone(text.to_owned()),
-            false => Contact::Unusable("no telephone number"),
-        };
+        if is_usable {
+            return Contact::Telephone(text.to_owned());
+        }
+        return Contact::Unusable("no telephone number");
     }
     if !text.is_ascii() {
         return Contact::Unusable("not ASCII: write its domain as xn--…");

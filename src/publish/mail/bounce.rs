@@ -104,7 +104,8 @@ impl Fields {
             "final-recipient" => self.last = Some(behind(value)),
             "action" => self.action = value.to_ascii_lowercase(),
             "status" => {
-                self.status = value.split_whitespace().next().unwrap_or_default().to_owned()
+                let status = value.split_whitespace().next().unwrap_or_default();
+                status.clone_into(&mut self.status);
             }
             "diagnostic-code" => self.said = behind(value),
             _ => {}

@@ -66,10 +66,8 @@ pub(super) fn call(words: &[String], call: &Call<'_>, site: &Path, clock: &dyn C
     let ended = wait(&mut child, clock);
     let said = errors.map(said).unwrap_or_default();
     drop(writer);
-    let why = |what: String| match said.is_empty() {
-        true => format!("`{program}` {what}"),
-        false => format!("`{program}` {what}: {said}"),
-    };
+    let said = if said.is_empty() { said } else { format!(": {said}") };
+    let why = |what: String| format!("`{program}` {what}{said}");
     match ended.map(|status| (status, status.code())) {
         Some((_, Some(0))) => Verdict::Accepted { said: why("took it".to_owned()) },
         Some((_, Some(code))) if LATER.contains(&code) => {

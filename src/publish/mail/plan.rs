@@ -168,10 +168,8 @@ impl Planner<'_> {
         let at_risk = picture.at_risk.get(&customer.id);
         let around = Around { is_at_risk: at_risk.is_some(), ..picture.around };
         let told = |is_sure: bool| -> Vec<Told> {
-            let counts = |it: &&Written<'_>| match is_sure {
-                true => it.row.state == RowState::Sent && !it.came_back,
-                false => it.is_told(),
-            };
+            let counts =
+                |it: &&Written<'_>| it.is_told() && (!is_sure || it.row.state == RowState::Sent);
             mine.iter().filter(counts).map(Written::told).collect()
         };
         let is_wanted = |(moment, _): &(Moment, u32)| {
@@ -247,11 +245,10 @@ impl Planner<'_> {
             }
         }
         usable.sort_by_key(|to| is_beneath(to, &self.evacuated));
-        let none = || match why.is_empty() {
-            true => "no mail address is known".to_owned(),
-            false => why.join("; "),
-        };
-        usable.into_iter().next().ok_or_else(none)
+        if why.is_empty() {
+            why.push("no mail address is known".to_owned());
+        }
+        usable.into_iter().next().ok_or_else(|| why.join("; "))
     }
 
     fn letter(

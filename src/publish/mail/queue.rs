@@ -109,7 +109,9 @@ fn shares(rows: &[OutboxRow], now: Timestamp) -> BTreeMap<CustomerId, Vec<Timest
             shares.entry(letter.customer).or_default().push(at);
         }
     }
-    shares.values_mut().for_each(|times| times.sort_unstable());
+    for times in shares.values_mut() {
+        times.sort_unstable();
+    }
     shares
 }
 

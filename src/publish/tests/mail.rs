@@ -27,6 +27,9 @@ fn told(moment: Moment, round: u32, online: u64) -> Told {
     Told { moment, round, online }
 }
 
+/// How his services fare, what he was told, what is around, and what comes next.
+type Case<'a> = (&'a [PublicWord], &'a [Told], Around, &'a [(Moment, u32)]);
+
 #[test]
 fn moments_follow_one_another_and_none_comes_twice() {
     use Moment::{AtRisk, Back, Copied, Final, Online, Partly, Reachable, Waiting};
@@ -34,7 +37,7 @@ fn moments_follow_one_another_and_none_comes_twice() {
     let (quiet, open) = (Around::default(), Around { has_access: true, ..Around::default() });
     let risk = Around { is_at_risk: true, ..open };
     let over = Around { is_over: true, ..quiet };
-    let cases: [(&[PublicWord], &[Told], Around, &[(Moment, u32)]); 17] = [
+    let cases: [Case<'_>; 17] = [
         (&[Queued], &[], quiet, &[]),
         (&[Queued], &[], open, &[(Reachable, 1)]),
         (&[Queued], &[told(Reachable, 1, 0)], open, &[]),
