@@ -78,7 +78,7 @@ pub fn run(global: &Global, args: &CreditsArgs) -> Result<Exit, Failure> {
         let table = billing::table(&found)?;
         files::replace(file, &String::from_utf8_lossy(&table))?;
     }
-    record.doubts(began).iter().for_each(|doubt| print::tell(&format!("warning: {doubt}")));
+    record.doubts().iter().for_each(|doubt| print::tell(&format!("warning: {doubt}")));
     if global.json {
         let total =
             |credit: &Money| Total { currency: credit.currency.code().to_owned(), credit: *credit };

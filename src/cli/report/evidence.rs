@@ -54,7 +54,12 @@ pub fn run(global: &Global, args: &EvidenceArgs) -> Result<Exit, Failure> {
         print::document(&Document { schema: SCHEMA, folder, files, lines, withheld, sha256 })?;
         return Ok(Exit::Done);
     }
-    print::result(&format!("{} lines in {}\nlast hash: {sha256}\n", all.len(), shown(&folder)))?;
+    print::result(&format!("{} lines in {}\n", all.len(), shown(&folder)))?;
+    if all.is_empty() {
+        print::tell("Nothing was seen yet: `evac survey` and `evac run` look.");
+        return Ok(Exit::Done);
+    }
+    print::result(&format!("last hash: {sha256}\n"))?;
     if withheld > 0 {
         print::tell(&format!("{withheld} lines are withheld; --internal has them."));
     }

@@ -63,7 +63,7 @@ pub fn run(global: &Global, args: &IncidentArgs) -> Result<Exit, Failure> {
         let letter = letter(&case, &figures, &Texts::new(*language)?)?;
         super::put(&folder, &format!("message.{language}.md"), &letter.markdown(), &mut files)?;
     }
-    record.doubts(began).iter().for_each(|doubt| print::tell(&format!("warning: {doubt}")));
+    record.doubts().iter().for_each(|doubt| print::tell(&format!("warning: {doubt}")));
     if global.json {
         print::document(&Document {
             schema: SCHEMA,

@@ -34,8 +34,6 @@ pub struct Record {
     pub zone: TimeZone,
     /// Does somebody stand by this ledger?
     pub is_confirmed: bool,
-    /// When the ledger was made: what was before is not in it.
-    pub created: Timestamp,
 }
 
 impl Record {
@@ -62,7 +60,6 @@ impl Record {
             events: events(&ledger)?,
             posts: ledger.posts()?,
             is_confirmed: ledger.is_confirmed()?,
-            created: ledger.created()?,
             loaded,
             ledger,
             snapshot,
@@ -113,19 +110,19 @@ impl Record {
     }
 
     /// What makes figures doubtful; for whoever asked, not for whoever reads.
-    pub fn doubts(&self, began: Timestamp) -> Vec<String> {
+    pub fn doubts(&self) -> Vec<&'static str> {
         let mut doubts = Vec::new();
         if !self.is_confirmed {
             doubts.push(
                 "the ledger was rebuilt and nobody has stood by it: what was online when is lost, \
-                 and counts as down"
-                    .to_owned(),
+                 and counts as down",
             );
         }
-        let is_late = self.created > began && !self.events.is_empty();
-        let was_active = self.events.iter().any(|it| matches!(it.event, Event::Activated { .. }));
-        if is_late && !was_active && self.is_confirmed {
-            doubts.push("nothing was switched on yet: every service counts as down".to_owned());
+        if !self.events.iter().any(|it| matches!(it.event, Event::Activated { .. })) {
+            doubts.push(
+                "nothing was ever switched on by `evac activate`: every service counts as down \
+                 until now",
+            );
         }
         doubts
     }

@@ -350,6 +350,15 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_readme_is_understood() {
+        let readme = include_str!("../../../README.md");
+        let blocks = readme.split("```toml\n").skip(1);
+        let mut blocks = blocks.map(|block| block.split("```").next().unwrap());
+        let example = blocks.find(|block| block.contains("[[rule]]")).unwrap();
+        assert_eq!(problems(example), Vec::<String>::new());
+    }
+
+    #[test]
     fn every_mistake_has_its_line() {
         let good = "name = \"Terms\"\nrounding = \"down\"\n[[rule]]\nname = \"all\"\n\
                     kind = \"every\"\nevery = \"1h\"\ncount = \"full\"\npercent = \"5%\"\n";

@@ -50,7 +50,7 @@ impl Leave {
                     bytes => format!(", {bytes}"),
                 };
                 let _ = writeln!(text, "{number}. {}: {}{size}", item.kind, item.count);
-                let _ = writeln!(text, "   {}{more}", shown.join(", "));
+                let _ = writeln!(text, "   {}{more}", joined(shown));
                 let _ = writeln!(text, "   {}\n   {}", item.why, item.command);
             }
         }
@@ -66,4 +66,10 @@ impl Leave {
         }
         text
     }
+}
+
+/// With commas, unless there are some within.
+fn joined(all: &[String]) -> String {
+    let has_commas = all.iter().any(|one| one.contains(','));
+    all.join(if has_commas { "; " } else { ", " })
 }
