@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Uri, header, uri::Authority};
 
 use crate::web::people::Session;
 
-/// How long a browser keeps a session: a shift.
+/// How long a browser keeps a session that it does not use: a shift.
 const SHIFT_S: u32 = 12 * 3_600;
 /// More than any browser sends.
 const COOKIE_BYTES_MAX: usize = 4_096;

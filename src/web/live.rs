@@ -21,6 +21,8 @@ use crate::web::timeline::{Timeline, distance, timeline};
 
 /// A browser asks again after so many seconds.
 const AGAIN_S: u32 = 5;
+/// And after so many when it could not be shown.
+const AGAIN_LATER_S: u32 = 15;
 /// Hosts listed; those that need somebody come first.
 const HOSTS_MAX: usize = 150;
 /// Causes listed.
@@ -112,6 +114,14 @@ pub(super) fn page(app: &App, visit: &Visit, asked: &Asked) -> Result<Answer, Tr
         .map_err(|error| broken(app, error))?;
     let again_s = (!still).then_some(AGAIN_S);
     Ok(Answer { again_s, ..Answer::page(StatusCode::OK, html) })
+}
+
+/// What is broken now may be mended soon: a screen that nobody touches asks again.
+pub(super) fn later(app: &App, visit: &Visit, trouble: Trouble) -> Result<Answer, Trouble> {
+    if trouble != Trouble::Broken {
+        return Err(trouble);
+    }
+    Ok(Answer { again_s: Some(AGAIN_LATER_S), ..app.trouble(trouble, visit.language) })
 }
 
 fn view<'a>(

@@ -88,10 +88,16 @@ async fn enter(
         language: chosen.unwrap_or_else(|| preferred(headers)),
     };
     let language = knock.language;
+    // Whoever keeps looking stays in: a screen on the wall must not go dark in mid-night.
+    let kept = HeaderValue::from_str(&app.door.keep(Some(&knock.session)));
     match on_thread(&app, language, move |app| app.admit(&knock)).await {
         Ok(Admitted::In(visit)) => {
             request.extensions_mut().insert(visit);
-            next.run(request).await
+            let mut response = next.run(request).await;
+            if let (Ok(kept), false) = (kept, response.headers().contains_key(header::SET_COOKIE)) {
+                response.headers_mut().insert(header::SET_COOKIE, kept);
+            }
+            response
         }
         Ok(Admitted::ByLink(answer)) => answer.response(&app.policy),
         Err(response) => response,
@@ -134,7 +140,7 @@ async fn home(
         if app.views.support {
             support::home(app, visit, &asked)
         } else {
-            live::page(app, visit, &asked)
+            live::page(app, visit, &asked).or_else(|trouble| live::later(app, visit, trouble))
         }
     })
     .await
@@ -172,7 +178,11 @@ async fn live_view(
     Extension(visit): Extension<Visit>,
     asked: Asking,
 ) -> Response<Body> {
-    answered(app, visit, move |app, visit| live::page(app, visit, &of(asked)?)).await
+    answered(app, visit, move |app, visit| {
+        let asked = of(asked)?;
+        live::page(app, visit, &asked).or_else(|trouble| live::later(app, visit, trouble))
+    })
+    .await
 }
 
 /// The browser forgets its session.

@@ -127,7 +127,7 @@ pub(super) fn home(app: &App, visit: &Visit, asked: &Asked) -> Result<Answer, Tr
         }
         _ => None,
     };
-    let hits = shown.iter().map(|(found, customer)| hit(found, customer)).collect();
+    let hits = shown.iter().map(|(found, customer)| hit(found, customer, &typed)).collect();
     let more = found.len().saturating_sub(SHOWN_MAX);
     let spoken = found.first().filter(|_| card.is_some()).and_then(|it| seen.spoken[it.customer]);
     let anyone = anyone(&seen, spoken.unwrap_or(visit.language));
@@ -215,12 +215,15 @@ pub(super) fn broken(app: &App, error: PublishError) -> Trouble {
     Trouble::Broken
 }
 
-fn hit(found: &Found, customer: &CustomerStatus) -> Hit {
+fn hit(found: &Found, customer: &CustomerStatus, typed: &str) -> Hit {
+    // Whom to call back is a secret of his: of a contact only what was said is said again.
+    let is_contact = matches!(found.matched_by, "mail" | "phone");
+    let matched = if is_contact { typed } else { &found.matched };
     Hit {
         id: customer.id.clone(),
         name: bounded(&customer.name, NAME_CHARS_MAX),
         by: found.matched_by,
-        matched: bounded(&found.matched, NAME_CHARS_MAX),
+        matched: bounded(matched, NAME_CHARS_MAX),
         is_guess: !found.fit.is_sure(),
     }
 }
