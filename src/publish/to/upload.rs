@@ -97,8 +97,8 @@ pub(super) fn put(
         if left < changed.len() && clock.elapsed().saturating_sub(began) > WITHIN {
             return Err(UploadError::Slow { left });
         }
-        let content = |path: &&'_ str| page.files[*path].as_slice();
-        let files: Vec<(&str, &[u8])> = batch.iter().map(|path| (*path, content(path))).collect();
+        let with_content = batch.iter().map(|path| (*path, page.files[*path].as_slice()));
+        let files: Vec<(&str, &[u8])> = with_content.collect();
         there.stage(&files)?;
         there.switch(batch)?;
         left -= batch.len();
