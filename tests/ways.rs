@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::geteuid;
 use serde_json::Value;
 
+use super::site::fleet::noise;
 use super::site::sshd::Sshd;
 use super::site::{Outcome, Site};
 
@@ -168,7 +169,9 @@ fn retry_dials_again_and_no_sshd_sees_a_fifth_failure() {
     rows.host("locked", strict, "", "auth");
     // Keeps the run going.
     rows.host("slow", plain, "rate = \"1kB/s\"", "captured");
-    rows.site.write("data/slow/file", &"0123456789".repeat(100_000));
+    // Longer than it takes: refused logins come apart, or sshd would shut out by itself.
+    rows.site.write("data/slow/file", "");
+    fs::write(rows.site.path("data/slow/file"), noise(1, 200_000)).unwrap();
     rows.write();
     rows.site.evac(&["plan", "--name", "night"]).exits(0);
     let mut run = rows.site.bare_command(&["--json", "run", "plans/night.toml"]);

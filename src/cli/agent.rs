@@ -20,7 +20,7 @@ use crate::agent::{Ending, Hideout, Home, Lair, lane, serve};
 use crate::cli::args::AgentArgs;
 use crate::cli::{Exit, print};
 use crate::model::{Clock, Generation, SystemClock};
-use crate::wire::SILENCE_S;
+use crate::wire::{SILENCE_S, ToLanding, encode};
 
 /// How often the watchdog looks.
 const LOOK: Duration = Duration::from_secs(5);
@@ -65,7 +65,9 @@ pub fn run(args: &AgentArgs) -> Exit {
     match serve(std::io::stdin().lock(), Raw(stdout), home, &heard) {
         Ok(Ending::Bye) => {
             let left = watch.leave();
-            // A read that hangs in the kernel keeps the process, and must not keep the streams.
+            // A read that hangs in the kernel keeps the process, and the shell that waits for it
+            // keeps the streams: whoever said goodbye must not have to wait for that.
+            let _ = Raw(std::io::stdout()).write_all(&encode(&ToLanding::Gone));
             let _ = close_stdio();
             left
         }

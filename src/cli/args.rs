@@ -128,8 +128,8 @@ pub struct DemoArgs {
 
 /// Write inventory from what you already have
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The first line of a CSV file names its columns.\n\nExample:\n  \
-evac import csv customers.csv")]
+#[command(after_help = "The first line of a CSV file names its columns.\n\nExamples:\n  \
+evac import csv customers.csv\n  evac import ssh-config ~/.ssh/config")]
 pub struct ImportArgs {
     /// What kind of file it is
     pub kind: ImportKind,

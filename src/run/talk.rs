@@ -181,7 +181,7 @@ impl Talk {
     pub async fn bye(mut self) {
         self.send(&ToAgent::Bye);
         let goodbye = self.patience.goodbye;
-        let gone = async { while self.next().await.is_ok() {} };
+        let gone = async { while !matches!(self.next().await, Ok(ToLanding::Gone) | Err(_)) {} };
         // An agent that does not go removes itself when it hears nothing.
         let _ = tokio::time::timeout(goodbye, gone).await;
         drop(self.outbox);

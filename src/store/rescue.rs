@@ -3,8 +3,8 @@
 //! **Promises.** What moves is opened and hashed, and durable in its new place before the old
 //! one is removed; and nothing is removed in which something still lies that a pass names.
 //! While a pass names what is lost, or cannot be read and may name it, the damaged pack is kept
-//! below [`EVIDENCE`] as it was: somebody may get more out of it than evac can. Killed in between, both are there, and the
-//! next try goes on.
+//! below [`EVIDENCE`] as it was: somebody may get more out of it than evac can. Killed in between,
+//! both are there, and the next try goes on.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -184,6 +184,8 @@ pub enum ToLanding {
     Owners(Box<Owners>),
     /// What became of each file of a `Compare`.
     Compared(Vec<Verdict>),
+    /// The last word after `Bye`: what was put there is removed. Its process may still hang.
+    Gone,
 }
 
 const KIB: usize = 1024;
@@ -341,13 +343,14 @@ impl Message for ToLanding {
             Self::Compared(_) => 20,
             Self::Rescue(_) => 21,
             Self::Looked { .. } => 22,
+            Self::Gone => 23,
         }
     }
 
     fn bound(kind: u8) -> Option<Bound> {
         Some(match kind {
             1 | 15 | 20 => plain(8 * KIB),
-            2 | 7 | 8 | 9 | 11 | 12 | 13 | 17 | 18 | 22 => plain(KIB),
+            2 | 7 | 8 | 9 | 11 | 12 | 13 | 17 | 18 | 22 | 23 => plain(KIB),
             3 => LIST,
             4 => FRAME,
             5 | 6 => plain(MIB),

@@ -30,7 +30,8 @@
 //!    asked for with `Reread`; when its bytes changed meanwhile the agent says `RereadGone`.
 //! 6. `WalkDone` ends a run with its counts. `Sweep` begins the next run: the landing site streams
 //!    what it has (`Base`, pulled by `BaseMore`), the agent offers what differs.
-//! 7. `Finish` ends the workload; the next `Capture` may follow. `Bye` ends the session.
+//! 7. `Finish` ends the workload; the next `Capture` may follow. `Bye` ends the session, and `Gone`
+//!    says that what was put there is removed.
 //!
 //! Healing is a `Capture` of a later run, which by itself begins nothing, then `Reread`s and
 //! `Finish`. `Compare` has files hashed again and is answered by `Compared`.

@@ -159,7 +159,13 @@ impl Running {
 
     /// Reads on until such an event.
     pub fn until(&mut self, is_it: impl Fn(&Value) -> bool) {
-        while !self.next().as_ref().map(&is_it).unwrap_or_else(|| panic!("{:?}", self.seen)) {}
+        loop {
+            match self.next() {
+                Some(event) if is_it(&event) => return,
+                Some(_) => {}
+                None => panic!("it ended: {:?}", self.seen),
+            }
+        }
     }
 
     /// Reads on until payload of so many bytes has arrived.
