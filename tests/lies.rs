@@ -81,7 +81,10 @@ lies! {
     wrong_domain: "another domain" => Protocol, "belongs to domain";
     bomb_in_a_frame: "a bomb in a frame" => Protocol, "does not decompress to the stated length";
     bomb_in_a_list: "a bomb in a list" => Protocol, "kind 3 cannot be read";
-    list_that_states_too_much: "a list that states too much" => Protocol, "claims 1073741824 bytes";
+    list_that_states_too_much: "a list that states too much" => Protocol, "kind 3 cannot be read";
+    name_of_another_piece: "a name of another piece" => Protocol, "names that were not asked for";
+    half_a_name: "a name that only begins as it should" => Protocol, "not what it offered";
+    name_not_asked_for: "a name that nobody asked for" => Protocol, "names that were not asked for";
     message_too_long: "a message longer than its kind" => Protocol, "claims 1048576 bytes";
     unknown_kind: "an unknown kind" => Protocol, "unknown kind 99";
     noise_as_messages: "noise" => Protocol, "unknown kind 165";

@@ -39,6 +39,8 @@ mod maildir;
 #[cfg(test)]
 mod mistakes;
 #[cfg(test)]
+mod offers;
+#[cfg(test)]
 mod ordinary;
 #[cfg(test)]
 mod rebuild;

@@ -135,6 +135,12 @@ impl CaptureJob {
                 }
                 Ok(())
             }
+            ToAgent::AskNames { offer, count, asked } => {
+                let mut source = self.source.lock().expect("no holder of this lock panics");
+                let names = source.names(offer, count, &asked)?;
+                drop(source);
+                Ok(self.outbox.answer(&ToLanding::Names { offer, names })?)
+            }
             ToAgent::Link { ticket, answer } => {
                 if self.links.answer(ticket, answer) {
                     Ok(())

@@ -7,7 +7,7 @@ use crate::agent::session::Budget;
 use crate::capture::{Cursor, Fingerprint, Record};
 use crate::model::TreePath;
 use crate::wire::source::{Piece, Source};
-use crate::wire::{ToLanding, WalkTally};
+use crate::wire::{Sketch, ToLanding, WalkTally};
 
 /// An offer leaves with this many records…
 const RECORDS_MAX: usize = 2_048;
@@ -115,9 +115,18 @@ impl Offers {
         self.total.records += records.len() as u64;
         let tally = std::mem::take(&mut self.tally);
         self.total.count(&tally);
-        let number = self.source.lock().expect("no holder of this lock panics").offer(pieces);
+        let has_pieces = !pieces.is_empty();
+        let mut source = self.source.lock().expect("no holder of this lock panics");
+        let is_brief = has_pieces && source.is_partly_known();
+        let number = source.offer(pieces);
+        drop(source);
         let cursor = self.cursor.clone();
-        self.outbox.send(&ToLanding::Offer { number, records, cursor, tally })
+        self.outbox.send(&if is_brief {
+            let sketch = Box::new(Sketch::new(records));
+            ToLanding::Sketch { number, sketch, cursor, tally }
+        } else {
+            ToLanding::Offer { number, records, cursor, tally }
+        })
     }
 
     /// Sends what is there and says that the run is complete.

@@ -73,6 +73,12 @@ impl Outbox {
         self.desk.queue(Lines::has_message_room, |lines| lines.push_message(bytes))
     }
 
+    /// Queues an answer of bounded length without waiting: whoever hears must not.
+    pub fn answer(&self, message: &ToLanding) -> Result<(), Disconnected> {
+        let bytes = encode(message);
+        self.desk.queue(|_| true, |lines| lines.push_message(bytes))
+    }
+
     /// Queues a frame that has [`HEAD_BYTES`](crate::wire::HEAD_BYTES) of room in front.
     pub fn send_frame(&self, frame: Vec<u8>) -> Result<(), Disconnected> {
         let frame = Arc::new(encode_frame::<ToLanding>(frame));

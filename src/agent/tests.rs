@@ -1,191 +1,19 @@
 //! An agent over a socket pair, with a landing site of a few lines at the other end.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::{Read, Write};
-use std::os::unix::{fs::MetadataExt, net::UnixStream};
+mod landing;
+
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::*;
-use crate::capture::{Content, Cursor, Entry, Kind, Record};
-use crate::chunk::{Cutting, DomainKey, frame};
-use crate::model::{ChunkId, Domain, Generation, RunNumber, TreePath};
-use crate::wire::{
-    BaseEntry, CaptureOrder, Decoder, Grant, Levels, LinkAnswer, ToAgent, ToLanding, VERSION,
-    WalkTally, encode,
-};
-
-struct Landing {
-    stream: UnixStream,
-    decoder: Decoder<ToLanding>,
-    agent: Option<std::thread::JoinHandle<Result<Ending, AgentError>>>,
-    chunks: HashMap<ChunkId, Vec<u8>>,
-    wanted: HashSet<ChunkId>,
-    links: HashMap<(u64, u64), TreePath>,
-    records: Vec<Record>,
-    cursors: Vec<(usize, Cursor)>,
-    base: Vec<BaseEntry>,
-}
+use crate::capture::Record;
+use crate::chunk::DomainKey;
+use crate::model::{Domain, Generation, RunNumber, TreePath};
+use crate::wire::{Grant, LinkAnswer, ToAgent, ToLanding, VERSION};
+use landing::Landing;
 
 pub(super) fn key() -> DomainKey {
     DomainKey::new(Domain([1; 8]), [7; 32])
-}
-
-impl Landing {
-    fn new(grant: Grant) -> Self {
-        let (mut stream, theirs) = UnixStream::pair().unwrap();
-        let output = theirs.try_clone().unwrap();
-        let agent = std::thread::spawn(move || serve(theirs, output, Home::default(), &|| {}));
-        let mut magic = [0; 8];
-        stream.read_exact(&mut magic).unwrap();
-        assert_eq!(&magic, crate::wire::MAGIC);
-        let mut landing = Self {
-            stream,
-            decoder: Decoder::default(),
-            agent: Some(agent),
-            chunks: HashMap::new(),
-            wanted: HashSet::new(),
-            links: HashMap::new(),
-            records: Vec::new(),
-            cursors: Vec::new(),
-            base: Vec::new(),
-        };
-        landing.send(&ToAgent::Hello { version: VERSION, generation: Generation(1), grant });
-        assert!(matches!(landing.next(), Some(ToLanding::Hello(_))));
-        landing
-    }
-
-    fn send(&mut self, message: &ToAgent) {
-        self.stream.write_all(&encode(message)).unwrap();
-    }
-
-    fn next(&mut self) -> Option<ToLanding> {
-        let mut buffer = vec![0; 65_536];
-        loop {
-            if let Some(message) = self.decoder.next_message().unwrap() {
-                return Some(message);
-            }
-            match self.stream.read(&mut buffer).unwrap() {
-                0 => return None,
-                count => self.decoder.push(&buffer[..count]),
-            }
-        }
-    }
-
-    fn order(paths: &[&Path], cursor: Option<Cursor>) -> CaptureOrder {
-        use std::os::unix::ffi::OsStrExt;
-        let tree_path = |path: &&Path| TreePath::new(path.as_os_str().as_bytes()).unwrap();
-        CaptureOrder {
-            paths: paths.iter().map(tree_path).collect(),
-            exclude: Vec::new(),
-            cutting: Cutting::TREE,
-            key: key(),
-            levels: Levels { floor: 1, ceiling: 1 },
-            run: RunNumber(0),
-            cursor,
-            disk: None,
-            skip: Vec::new(),
-            is_gentle: false,
-            patience: std::time::Duration::MAX,
-        }
-    }
-
-    /// Answers until the run is complete.
-    fn run(&mut self) -> WalkTally {
-        let mut done = None;
-        loop {
-            if let (Some(tally), true) = (done, self.wanted.is_empty()) {
-                return tally;
-            }
-            match self.next().expect("the agent goes on") {
-                ToLanding::Offer { number, records, cursor, .. } => {
-                    self.offer(number, records, cursor);
-                }
-                ToLanding::Frame(bytes) => {
-                    let open = frame::open(&bytes, &key()).unwrap();
-                    for (id, range) in &open.chunks {
-                        assert!(self.wanted.remove(id), "only what was asked for");
-                        self.chunks.insert(*id, open.raw[range.clone()].to_vec());
-                    }
-                }
-                ToLanding::LinkAsks(asks) => {
-                    for ask in asks {
-                        let first = self.links.entry(ask.inode).or_insert(ask.path.clone());
-                        let answer = if *first == ask.path {
-                            LinkAnswer::Wanted
-                        } else {
-                            LinkAnswer::SameAs(first.clone())
-                        };
-                        self.send(&ToAgent::Link { ticket: ask.ticket, answer });
-                    }
-                }
-                ToLanding::BaseMore => {
-                    let entries = std::mem::take(&mut self.base);
-                    self.send(&ToAgent::Base { entries, last: true });
-                }
-                ToLanding::WalkDone { tally } => done = Some(tally),
-                ToLanding::Pace(pace) => assert_eq!(pace.level, 1),
-                ToLanding::WalkBegan { .. } | ToLanding::LinkForget { .. } => {}
-                ToLanding::Heartbeat | ToLanding::Waits(_) | ToLanding::Owners(_) => {}
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    fn offer(&mut self, number: u64, records: Vec<Record>, cursor: Option<Cursor>) {
-        let ids: Vec<ChunkId> = records
-            .iter()
-            .filter_map(|r| if let Record::Data { id, .. } = r { Some(*id) } else { None })
-            .collect();
-        let mut bits = vec![0_u8; ids.len().div_ceil(8)];
-        for (at, id) in ids.iter().enumerate() {
-            if !self.chunks.contains_key(id) && self.wanted.insert(*id) {
-                bits[at / 8] |= 1 << (at % 8);
-            }
-        }
-        self.records.extend(records);
-        if let Some(cursor) = cursor {
-            self.cursors.push((self.records.len(), cursor));
-        }
-        if !ids.is_empty() {
-            let wanted = serde_bytes::ByteBuf::from(bits);
-            let count = ids.len() as u32;
-            self.send(&ToAgent::Answer { offer: number, from: 0, count, wanted });
-        }
-    }
-
-    /// The files as the records and chunks have them.
-    fn files(&self) -> BTreeMap<TreePath, Vec<u8>> {
-        let mut files: BTreeMap<TreePath, Vec<u8>> = BTreeMap::new();
-        let mut open = None;
-        for record in &self.records {
-            match record {
-                Record::Node(entry) => {
-                    open = Some(entry.path.clone());
-                    if matches!(entry.kind, Kind::File { .. }) {
-                        files.insert(entry.path.clone(), Vec::new());
-                    }
-                }
-                Record::Data { offset, id, .. } => {
-                    let file = files.get_mut(open.as_ref().unwrap()).unwrap();
-                    file.resize(*offset as usize, 0);
-                    file.extend_from_slice(&self.chunks[id]);
-                }
-                Record::End { size, content } => {
-                    assert_eq!(*content, Content::Steady);
-                    files.get_mut(open.as_ref().unwrap()).unwrap().resize(*size as usize, 0);
-                }
-                _ => {}
-            }
-        }
-        files
-    }
-
-    fn bye(mut self) {
-        self.send(&ToAgent::Bye);
-        while self.next().is_some() {}
-        let ending = self.agent.take().unwrap().join().unwrap().unwrap();
-        assert_eq!(ending, Ending::Bye);
-    }
 }
 
 /// A tree with small, large, sparse, linked and empty files.
@@ -226,44 +54,6 @@ fn compare(root: &Path, landing: &Landing) {
     let is_link = |r: &Record| matches!(r, Record::HardLink { entry, .. } if entry.path == linked);
     assert!(landing.records.iter().any(is_link));
     assert_eq!(files.len(), 305);
-}
-
-impl Landing {
-    fn files_without_sparse(&self) -> BTreeMap<TreePath, Vec<u8>> {
-        let is_sparse = |r: &Record| {
-            let size = match r {
-                Record::End { size, .. } => *size,
-                Record::Node(Entry { kind: Kind::File { size }, .. }) => *size,
-                Record::Data { offset, .. } if *offset >= 1 << 29 => 1 << 40,
-                _ => 0,
-            };
-            size == 1 << 40
-        };
-        let kept = self.records.iter().filter(|r| !is_sparse(r)).cloned().collect();
-        let view = Self {
-            stream: self.stream.try_clone().unwrap(),
-            decoder: Decoder::default(),
-            agent: None,
-            chunks: self.chunks.clone(),
-            wanted: HashSet::new(),
-            links: HashMap::new(),
-            records: kept,
-            cursors: Vec::new(),
-            base: Vec::new(),
-        };
-        view.files()
-    }
-
-    /// The base a sweep compares with, as the records have it.
-    fn set_base(&mut self) {
-        let entry = |r: &Record| match r {
-            Record::Node(entry) | Record::HardLink { entry, .. } => {
-                Some(BaseEntry { path: entry.path.clone(), fingerprint: entry.fingerprint() })
-            }
-            _ => None,
-        };
-        self.base = self.records.iter().filter_map(entry).collect();
-    }
 }
 
 #[test]

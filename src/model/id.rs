@@ -170,6 +170,20 @@ hex_id!(
     ChunkId, 32
 );
 hex_id!(
+    /// Six bytes of a [`ChunkId`]: tells which of the chunks somebody has is meant, and is no name.
+    ShortId, 6
+);
+
+impl ChunkId {
+    /// The bytes by which the store's index is sorted: its shard, then the highest of the hash.
+    pub fn short(&self) -> ShortId {
+        let mut short = [self.0[0]; ShortId::LEN];
+        short[1..].copy_from_slice(&self.0[11..16]);
+        ShortId(short)
+    }
+}
+
+hex_id!(
     /// A file of frames in the store; random, so that several writers never meet.
     PackId, 16
 );

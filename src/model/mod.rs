@@ -22,7 +22,7 @@ pub use disk::{DevicePath, DiskKind, FileSystemName, InvalidDisk, RootName};
 pub use event::{Event, EventSink, PublicWord, RunReport, Tally};
 pub use id::{
     ChunkId, CustomerId, Domain, Generation, GroupId, HostId, InvalidId, PackId, PassNumber,
-    ResourceId, RunNumber, SiteId, TargetId, TierName, WorkloadId,
+    ResourceId, RunNumber, ShortId, SiteId, TargetId, TierName, WorkloadId,
 };
 pub use path::{InvalidPath, TreePath};
 pub use reason::Reason;

@@ -11,11 +11,11 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use crate::agent::ProcessorTime;
 use crate::ledger::{Ledger, LinkTable};
 use crate::model::{
-    ChunkId, Clock, Event, EventSink, HostId, PassNumber, Reason, RunNumber, WorkloadId,
+    ChunkId, Clock, Event, EventSink, HostId, PassNumber, Reason, RunNumber, ShortId, WorkloadId,
 };
 use crate::run::base::{BaseFeed, Link, More, News};
 use crate::run::capacities::Capacities;
-use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Limits, SessionId};
+use crate::run::coordinator::{Assignment, Command, Coordinator, Input, Known, Limits, SessionId};
 use crate::run::heal::Passage;
 use crate::run::landing::Room;
 use crate::run::pulse::Limited;
@@ -114,6 +114,16 @@ pub(super) struct Running {
     /// How it gets on, as it says.
     pub(super) pace: Option<Pace>,
     pub(super) rtt: Duration,
+}
+
+impl Known for Store {
+    fn contains(&self, id: &ChunkId) -> bool {
+        Self::contains(self, id)
+    }
+
+    fn find(&self, short: ShortId) -> Option<ChunkId> {
+        Self::find(self, short)
+    }
 }
 
 /// The coordinator with everything around it.
@@ -302,9 +312,7 @@ impl Engine {
     }
 
     pub(super) fn input(&mut self, input: Input) {
-        let store = self.store.clone();
-        let known = move |id: &ChunkId| store.contains(id);
-        let commands = self.coordinator.handle(input, self.clock.elapsed(), &known);
+        let commands = self.coordinator.handle(input, self.clock.elapsed(), &self.store);
         for command in commands {
             self.perform(command);
         }

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::model::{ChunkId, Domain, PackId};
+use crate::model::{ChunkId, Domain, PackId, ShortId};
 use crate::store::Place;
 use crate::store::pack::{PackFrame, PackName};
 use crate::store::table::Table;
@@ -71,6 +71,12 @@ impl Index {
     /// Where `id` lies.
     pub fn get(&self, id: &ChunkId) -> Option<Place> {
         self.shard(id).read().unwrap_or_else(PoisonError::into_inner).get(id)
+    }
+
+    /// The chunk with this short name; `None` if there is none, or more than one.
+    pub fn find(&self, short: ShortId) -> Option<ChunkId> {
+        let shard = &self.shards[usize::from(short.0[0]) % SHARDS];
+        shard.read().unwrap_or_else(PoisonError::into_inner).find(short)
     }
 
     /// Adds a chunk unless it is there already; says whether it was added.

@@ -119,7 +119,7 @@ pub use verify::{Bad, BadKind, BadPath, PassRef, VerifyProgress, VerifyReport, v
 pub use writer::{Appended, CommitError, Writer};
 
 use crate::chunk::{DomainKey, FrameError, OpenFrame, frame};
-use crate::model::{Bytes, ChunkId, Domain};
+use crate::model::{Bytes, ChunkId, Domain, ShortId};
 use index::Index;
 
 /// Where a frame lies. Ordered as it is best read: pack by pack, front to back.
@@ -237,6 +237,11 @@ impl Store {
     /// Is this chunk here, durable or only appended?
     pub fn contains(&self, id: &ChunkId) -> bool {
         self.locate(id).is_some()
+    }
+
+    /// The only chunk here, durable or appended, that has this short name.
+    pub fn find(&self, short: ShortId) -> Option<ChunkId> {
+        self.shared.index.find(short)
     }
 
     /// Is this chunk here and committed?

@@ -5,7 +5,7 @@
 //! hash tables", 1974), so a look-up of an absent id stops early even at a load of 0.85, and
 //! growing by an eighth is one pass in order. Ids are keyed hashes: their own bytes are the hash.
 
-use crate::model::ChunkId;
+use crate::model::{ChunkId, ShortId};
 use crate::store::Place;
 
 /// More than this share of slots is never used.
@@ -49,6 +49,14 @@ impl Slot {
         u64::from_le_bytes(bytes)
     }
 
+    /// Between which hashes lie all ids of this short name.
+    fn hashes_of(short: ShortId) -> (u64, u64) {
+        let mut bytes = [0; 8];
+        bytes[3..].copy_from_slice(&short.0[1..]);
+        let first = u64::from_le_bytes(bytes);
+        (first, first | 0xff_ffff)
+    }
+
     fn key(&self) -> (u64, &ChunkId) {
         (Self::hash(&self.id), &self.id)
     }
@@ -69,6 +77,25 @@ impl Table {
     pub fn get(&self, id: &ChunkId) -> Option<Place> {
         let at = self.seek(id);
         self.slots.get(at).filter(|slot| !slot.is_free() && slot.id == *id).map(|slot| slot.place)
+    }
+
+    /// The id with this short name; `None` if there is none, or more than one.
+    pub fn find(&self, short: ShortId) -> Option<ChunkId> {
+        let (first, last) = Slot::hashes_of(short);
+        let (mut at, end) = (self.home_of(first), self.home_of(last));
+        let mut found = None;
+        while let Some(slot) = self.slots.get(at) {
+            let hash = Slot::hash(&slot.id);
+            let is_behind = if slot.is_free() { at >= end } else { hash > last };
+            if is_behind {
+                break;
+            }
+            if !slot.is_free() && slot.id.short() == short && found.replace(slot.id).is_some() {
+                return None;
+            }
+            at += 1;
+        }
+        found
     }
 
     /// Adds `id` unless it is there already; says whether it was added.
@@ -113,7 +140,11 @@ impl Table {
     }
 
     fn home(&self, id: &ChunkId) -> usize {
-        ((u128::from(Slot::hash(id)) * self.capacity as u128) >> 64) as usize
+        self.home_of(Slot::hash(id))
+    }
+
+    fn home_of(&self, hash: u64) -> usize {
+        ((u128::from(hash) * self.capacity as u128) >> 64) as usize
     }
 
     /// The slot that holds `id`, or the one where it belongs.
@@ -205,6 +236,26 @@ mod tests {
         assert!(table.insert(id(1_000), place(1_000)));
     }
 
+    #[test]
+    fn a_short_name_finds_its_chunk_wherever_it_lies_and_none_of_two() {
+        let mut table = Table::default();
+        assert_eq!(table.find(id(0).short()), None);
+        (0..20_000).for_each(|number| assert!(table.insert(id(number), place(number))));
+        for number in 0..20_000 {
+            assert_eq!(table.find(id(number).short()), Some(id(number)));
+            assert_eq!(table.find(id(number + 20_000).short()), None);
+        }
+        // Neighbours whose hashes differ only behind the short name, or only in the first byte.
+        for (byte, is_same) in [(8, true), (10, true), (31, true), (11, false), (0, false)] {
+            let mut other = id(7);
+            other.0[byte] ^= 0x55;
+            assert!(table.insert(other, place(1)));
+            let found = table.find(id(7).short());
+            assert_eq!(found, (!is_same).then(|| id(7)), "byte {byte}");
+            assert!(table.remove_if(&other, |_| true));
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
@@ -230,6 +281,9 @@ mod tests {
                 id.0[8..15].fill(0xff);
                 id.0[15] = 0xf0 | id.0[15] >> 5;
                 prop_assert_eq!(table.get(&id), map.get(&id).copied());
+                let mut meant = map.keys().filter(|other| other.short() == id.short());
+                let only = meant.next().filter(|_| meant.next().is_none());
+                prop_assert_eq!(table.find(id.short()), only.copied());
             }
         }
     }

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::capture::{Cursor, Fingerprint, Owners, Record};
 use crate::model::{ChunkId, Generation, Reason, RunNumber, TreePath};
+pub use crate::wire::bound::{Bound, FRAME_BYTES_MAX, Message};
+use crate::wire::bound::{FRAME, LIST, plain};
+use crate::wire::columns;
 use crate::wire::compare::{CompareOrder, FILES_MAX, Verdict};
 use crate::wire::former::{self, Former};
 use crate::wire::lane::LaneToken;
@@ -11,6 +14,7 @@ use crate::wire::order::{CaptureOrder, PlaceOrder};
 use crate::wire::pace::Pace;
 use crate::wire::records::check_records;
 use crate::wire::rescue::{RescueAnswer, RescueOrder};
+use crate::wire::sketch::Sketch;
 use crate::wire::survey::{SurveyAnswer, SurveyOrder};
 use crate::wire::tally::WalkTally;
 
@@ -93,6 +97,8 @@ pub enum ToAgent {
     Capture(Box<CaptureOrder>),
     /// Bits for the pieces of an offer from number `from` on, lowest bit first; set: send it.
     Answer { offer: u64, from: u32, count: u32, wanted: serde_bytes::ByteBuf },
+    /// Say the whole names of these pieces of a [`ToLanding::Sketch`]: bits as in an answer.
+    AskNames { offer: u64, count: u32, asked: serde_bytes::ByteBuf },
     /// The answer to one [`LinkAsk`].
     Link { ticket: u64, answer: LinkAnswer },
     /// Read a piece again and send it.
@@ -144,7 +150,17 @@ pub enum ToLanding {
     /// Nothing to say, but alive.
     Heartbeat,
     /// Records in the order of the tree; `cursor` is where a resume goes on after them.
-    Offer { number: u64, records: Vec<Record>, cursor: Option<Cursor>, tally: WalkTally },
+    Offer {
+        number: u64,
+        #[serde(with = "columns::named")]
+        records: Vec<Record>,
+        cursor: Option<Cursor>,
+        tally: WalkTally,
+    },
+    /// The same with short names.
+    Sketch { number: u64, sketch: Box<Sketch>, cursor: Option<Cursor>, tally: WalkTally },
+    /// The whole names that were asked for.
+    Names { offer: u64, names: Vec<ChunkId> },
     /// Wanted pieces.
     Frame(serde_bytes::ByteBuf),
     /// Files with several names.
@@ -191,8 +207,6 @@ pub enum ToLanding {
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// A frame's raw bytes, its table and its header, with room.
-pub const FRAME_BYTES_MAX: usize = 6 * MIB;
 /// Most records of one offer or batch.
 pub const RECORDS_MAX: usize = 8_192;
 /// Most file content one offer may name.
@@ -201,40 +215,6 @@ pub const OFFER_RAW_BYTES_MAX: u64 = 16 << 20;
 pub const BASE_ENTRIES_MAX: usize = 4_096;
 /// Longest plain-text detail.
 pub const DETAIL_CHARS_MAX: usize = 500;
-
-/// What the codec must know of a direction's messages.
-pub trait Message: Serialize + for<'de> Deserialize<'de> {
-    /// The kind byte of frames.
-    const FRAME_KIND: u8;
-    /// The kind byte.
-    fn kind(&self) -> u8;
-    /// Longest body of a kind, and whether it is compressed; `None`: no such kind.
-    fn bound(kind: u8) -> Option<Bound>;
-    /// The bytes, if this is a frame.
-    fn as_frame(&self) -> Option<&[u8]>;
-    /// Makes a frame message.
-    fn from_frame(bytes: Vec<u8>) -> Self;
-    /// Are all counts and lengths inside within bounds?
-    fn check(&self) -> Result<(), &'static str>;
-}
-
-/// How long a body may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bound {
-    /// On the wire.
-    pub wire_bytes: usize,
-    /// After decompression; `None`: not compressed.
-    pub plain_bytes: Option<usize>,
-    /// The body is a frame, not postcard.
-    pub is_frame: bool,
-}
-
-const fn plain(wire_bytes: usize) -> Bound {
-    Bound { wire_bytes, plain_bytes: None, is_frame: false }
-}
-const FRAME: Bound = Bound { wire_bytes: FRAME_BYTES_MAX, plain_bytes: None, is_frame: true };
-/// Lists of records: one entry may carry 256 KiB of attributes and a long path.
-const LIST: Bound = Bound { wire_bytes: 17 * MIB, plain_bytes: Some(16 * MIB), is_frame: false };
 
 impl Message for ToAgent {
     const FRAME_KIND: u8 = 12;
@@ -265,6 +245,7 @@ impl Message for ToAgent {
             Self::Compare(_) => 22,
             Self::Rescue(_) => 23,
             Self::Look { .. } => 24,
+            Self::AskNames { .. } => 25,
         }
     }
 
@@ -272,7 +253,7 @@ impl Message for ToAgent {
         Some(match kind {
             1 | 2 | 7 | 9 | 14..=21 => plain(KIB),
             3 | 10 | 11 | 23 => plain(16 * MIB),
-            4 => plain(8 * KIB),
+            4 | 25 => plain(8 * KIB),
             5 | 6 => plain(256 * KIB),
             8 | 13 | 22 | 24 => LIST,
             12 => FRAME,
@@ -299,6 +280,11 @@ impl Message for ToAgent {
                 let fits = end <= RECORDS_MAX as u64;
                 let whole = wanted.len() == (*count as usize).div_ceil(8);
                 if fits && whole { Ok(()) } else { Err("an answer of impossible size") }
+            }
+            Self::AskNames { count, asked, .. } => {
+                let fits = *count as usize <= RECORDS_MAX;
+                let whole = asked.len() == (*count as usize).div_ceil(8);
+                if fits && whole { Ok(()) } else { Err("a question of impossible size") }
             }
             Self::Base { entries, .. } if entries.len() > BASE_ENTRIES_MAX => {
                 Err("a base block too large")
@@ -344,6 +330,8 @@ impl Message for ToLanding {
             Self::Rescue(_) => 21,
             Self::Looked { .. } => 22,
             Self::Gone => 23,
+            Self::Sketch { .. } => 24,
+            Self::Names { .. } => 25,
         }
     }
 
@@ -351,9 +339,10 @@ impl Message for ToLanding {
         Some(match kind {
             1 | 15 | 20 => plain(8 * KIB),
             2 | 7 | 8 | 9 | 11 | 12 | 13 | 17 | 18 | 22 | 23 => plain(KIB),
-            3 => LIST,
+            // Columns are bounded when they are opened.
+            3 | 24 => plain(17 * MIB),
             4 => FRAME,
-            5 | 6 => plain(MIB),
+            5 | 6 | 25 => plain(MIB),
             16 | 19 => plain(16 * MIB),
             10 | 14 | 21 => plain(4 * MIB),
             _ => return None,
@@ -374,6 +363,11 @@ impl Message for ToLanding {
                 tally.check()?;
                 check_records(records, &[])
             }
+            Self::Sketch { sketch, tally, .. } => {
+                tally.check()?;
+                check_records(sketch.nameless(), &[])
+            }
+            Self::Names { names, .. } if names.len() > RECORDS_MAX => Err("too many names"),
             Self::WalkDone { tally } => tally.check(),
             Self::Pace(pace) => pace.check(),
             Self::LinkAsks(asks) if asks.len() > RECORDS_MAX => Err("too many links at once"),

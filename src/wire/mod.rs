@@ -12,8 +12,8 @@
 //! | 4 | length of the body, little endian, at most the bound of its kind |
 //! | length | body: postcard, or for frames the frame as it will stand in a pack |
 //!
-//! Offers and base blocks are long lists of paths and are compressed: their body is the length
-//! uncompressed (4 bytes, little endian, bounded), then zstd.
+//! Base blocks and batches are long lists of paths and are compressed: their body is the length
+//! uncompressed (4 bytes, little endian, bounded), then zstd. Offers have [`columns`] of their own.
 //!
 //! # A capture
 //!
@@ -21,6 +21,9 @@
 //! 2. `Capture` names roots, excludes, cutting, key and where to go on.
 //! 3. The agent walks and sends `Offer`s: records with the ids of pieces, in the order of the tree.
 //!    Files with several names are asked for first (`LinkAsk`): content wanted, or same as another.
+//!    While a good part of what it offers is known already it says `Sketch` instead, with short
+//!    names;
+//!    those that the landing site cannot tell it asks for with `AskNames`, before any answer.
 //! 4. The landing site answers each offer in order with `Answer`: a bit for each piece. **The wants
 //!    are the credit:** it withholds answers so that what is wanted and not yet here stays within
 //!    the host's window; an agent can never send more than it was asked for.
@@ -68,8 +71,10 @@
 //! Heartbeats go both ways every ten seconds; silence of sixty ends the session at either end,
 //! or the lane.
 
+pub mod bound;
 pub mod check;
 pub mod codec;
+pub mod columns;
 pub mod compare;
 pub mod content;
 pub mod former;
@@ -79,6 +84,7 @@ pub mod order;
 pub mod pace;
 pub mod records;
 pub mod rescue;
+pub mod sketch;
 pub mod source;
 pub mod survey;
 pub mod tally;
@@ -90,6 +96,7 @@ pub use message::{AgentFacts, BaseEntry, Grant, LinkAnswer, LinkAsk, Problem, To
 pub use order::{CaptureOrder, Levels, PlaceOrder};
 pub use pace::{Hindrance, Pace};
 pub use rescue::{RescueAnswer, RescueOrder};
+pub use sketch::Sketch;
 pub use survey::{SurveyAnswer, SurveyOrder, SurveyScope};
 pub use tally::WalkTally;
 

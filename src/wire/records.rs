@@ -30,6 +30,8 @@ impl ToLanding {
         match self {
             Self::Frame(bytes) => bytes.len(),
             Self::Offer { records, .. } => records.iter().map(held_bytes).sum(),
+            Self::Sketch { sketch, .. } => sketch.nameless().iter().map(held_bytes).sum(),
+            Self::Names { names, .. } => RECORD_BYTES + size_of_val(names.as_slice()),
             Self::LinkAsks(asks) => {
                 asks.iter().map(|ask| RECORD_BYTES + ask.path.as_bytes().len()).sum()
             }

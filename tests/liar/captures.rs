@@ -10,6 +10,7 @@ use evac::wire::{CaptureOrder, LinkAsk, ToAgent, ToLanding, WalkTally};
 
 use crate::far::Far;
 use crate::frames::{bomb, frame};
+use crate::names;
 
 /// What the file that liars offer first holds.
 const CONTENT: &[u8] = b"what a liar has to offer";
@@ -173,6 +174,9 @@ fn message_lie(lie: &str, far: &mut Far, tree: &Tree<'_>) -> Option<()> {
         "half a message" => far.say_raw(3, 1_000, &[0; 100]).and_then(|()| far.end()),
         "half a message and silence" => far.say_raw(3, 1_000, &[0; 100]).and_then(|()| far.wait()),
         "a cursor that goes back" => cursor_lie(far, tree),
+        _ if lie.starts_with("a name ") => {
+            names::lie(lie, far, tree.file("f", CONTENT.len()).to_vec(), tree.id())
+        }
         _ => endless_lie(lie, far, tree),
     }
 }

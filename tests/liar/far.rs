@@ -4,6 +4,9 @@ use std::io::{Read, StdinLock, StdoutLock, Write};
 
 use evac::wire::{AgentFacts, Decoder, ToAgent, ToLanding, encode};
 
+/// Which of an agent's messages an offer is.
+const OFFER: u32 = 2;
+
 /// Standard input and output.
 pub struct Far {
     input: StdinLock<'static>,
@@ -33,17 +36,20 @@ impl Far {
         self.raw(&[&[kind][..], &length, body].concat())
     }
 
-    /// Says a list as it would be said, but with what `patch` makes of it.
+    /// Says a message as it would be said, but with what `patch` makes of it.
     pub fn say_patched(&mut self, message: &ToLanding, patch: impl Fn(&mut [u8])) -> Option<()> {
-        let mut plain = postcard::to_stdvec(message).expect("messages can be written");
-        patch(&mut plain);
-        self.say_list(plain.len(), &zstd::bulk::compress(&plain, 1).expect("zstd compresses"))
+        // So short a text is not changed by being compressed.
+        let mut bytes = encode(message);
+        patch(&mut bytes);
+        self.raw(&bytes)
     }
 
-    /// Says an offer of stated length.
-    pub fn say_list(&mut self, stated: usize, squeezed: &[u8]) -> Option<()> {
-        let stated = u32::try_from(stated).expect("lengths are four bytes").to_le_bytes();
-        self.say_raw(3, 4 + squeezed.len(), &[&stated, squeezed].concat())
+    /// Says an offer whose columns of text are of stated length.
+    pub fn say_list(&mut self, stated: u32, squeezed: &[u8]) -> Option<()> {
+        let squeezed = serde_bytes::Bytes::new(squeezed);
+        let offer = (OFFER, 0_u64, (stated, squeezed), (stated, squeezed));
+        let body = postcard::to_stdvec(&offer).expect("tuples can be written");
+        self.say_raw(3, body.len(), &body)
     }
 
     /// Says who it is.

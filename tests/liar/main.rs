@@ -7,6 +7,7 @@
 mod captures;
 mod far;
 mod frames;
+mod names;
 mod targets;
 
 use std::path::Path;

@@ -10,7 +10,7 @@ use evac::model::{
     Bytes, ChunkId, Domain, HostId, PassNumber, RunNumber, Tally, TreePath, WorkloadId,
 };
 use evac::run::coordinator::{Assignment, Command, Coordinator, Frame, Input, Limits, SessionId};
-use evac::wire::{Decoder, RunChecker, ToAgent, ToLanding, WalkTally, encode};
+use evac::wire::{Decoder, RunChecker, Sketch, ToAgent, ToLanding, WalkTally, encode};
 use proptest::prelude::*;
 
 const SESSIONS: u64 = 3;
@@ -82,12 +82,22 @@ fn tally() -> impl Strategy<Value = WalkTally> {
     )
 }
 
+type Offered = (u64, Vec<Record>, Option<Cursor>, WalkTally, bool);
+
+fn offered((number, records, cursor, tally, is_brief): Offered) -> ToLanding {
+    if is_brief {
+        let sketch = Box::new(Sketch::new(records));
+        ToLanding::Sketch { number, sketch, cursor, tally }
+    } else {
+        ToLanding::Offer { number, records, cursor, tally }
+    }
+}
+
 fn message() -> impl Strategy<Value = ToLanding> {
     prop_oneof![
-        8 => (0_u64..4, records(), cursor(), tally())
-            .prop_map(|(number, records, cursor, tally)| ToLanding::Offer {
-                number, records, cursor, tally
-            }),
+        8 => (0_u64..4, records(), cursor(), tally(), any::<bool>()).prop_map(offered),
+        1 => (0_u64..4, prop::collection::vec(chunk(), 0..3))
+            .prop_map(|(offer, names)| ToLanding::Names { offer, names }),
         2 => tally().prop_map(|tally| ToLanding::WalkDone { tally }),
         1 => prop::collection::vec(path(), 0..4)
             .prop_map(|roots| ToLanding::WalkBegan { roots, clock_s: 0 }),
@@ -100,8 +110,8 @@ fn message() -> impl Strategy<Value = ToLanding> {
 #[derive(Debug, Clone)]
 enum Step {
     Said(u64, ToLanding),
-    /// The next offer in turn, of records that may be lies.
-    Offered(u64, Vec<Record>),
+    /// The next offer in turn, of records that may be lies; with short names or whole ones.
+    Offered(u64, Vec<Record>, bool),
     Frame(u64, Vec<(ChunkId, u32)>),
     /// Everything that was asked of a session arrives.
     Deliver(u64),
@@ -114,7 +124,8 @@ fn step() -> impl Strategy<Value = Step> {
     let pieces = prop::collection::vec((chunk(), 1..=PIECE_BYTES), 1..3);
     prop_oneof![
         4 => (0..SESSIONS, message()).prop_map(|(id, message)| Step::Said(id, message)),
-        12 => (0..SESSIONS, records()).prop_map(|(id, records)| Step::Offered(id, records)),
+        12 => (0..SESSIONS, records(), any::<bool>())
+            .prop_map(|(id, records, is_brief)| Step::Offered(id, records, is_brief)),
         1 => (0..SESSIONS, pieces).prop_map(|(id, pieces)| Step::Frame(id, pieces)),
         6 => (0..SESSIONS).prop_map(Step::Deliver),
         1 => (0..SESSIONS).prop_map(Step::Ended),
@@ -181,14 +192,7 @@ impl World {
     fn take(&mut self, step: Step) {
         match step {
             Step::Said(id, message) => self.input(Input::Said(SessionId(id), message)),
-            Step::Offered(id, records) => {
-                let offers = self.offers.entry(id).or_default();
-                let number = offers.len() as u64;
-                offers.push(records.clone());
-                let tally = WalkTally::default();
-                let offer = ToLanding::Offer { number, records, cursor: None, tally };
-                self.input(Input::Said(SessionId(id), offer));
-            }
+            Step::Offered(id, records, is_brief) => self.offer(id, records, is_brief),
             Step::Frame(id, pieces) => self.input(Input::Frame(SessionId(id), frame(&pieces))),
             Step::Deliver(id) => {
                 let asked = self.asked.remove(&id).unwrap_or_default();
@@ -208,6 +212,24 @@ impl World {
         }
         let most = limits().budget_bytes + SESSIONS * limits().window_bytes_max;
         assert!(self.coordinator.wanted_bytes() <= most, "{}", self.coordinator.wanted_bytes());
+    }
+
+    fn offer(&mut self, id: u64, records: Vec<Record>, is_brief: bool) {
+        let offers = self.offers.entry(id).or_default();
+        let number = offers.len() as u64;
+        offers.push(records.clone());
+        let offer = offered((number, records, None, WalkTally::default(), is_brief));
+        self.input(Input::Said(SessionId(id), offer));
+    }
+
+    /// The pieces of an offer.
+    fn pieces(&self, id: u64, offer: u64) -> Vec<(ChunkId, u32)> {
+        let records = self.offers.get(&id).and_then(|offers| offers.get(offer as usize));
+        let pieces = records.into_iter().flatten().filter_map(|record| match record {
+            Record::Data { id, length, .. } => Some((*id, *length)),
+            _ => None,
+        });
+        pieces.collect()
     }
 
     fn input(&mut self, input: Input) {
@@ -265,16 +287,16 @@ impl World {
     fn hear(&mut self, id: u64, message: ToAgent) {
         match message {
             ToAgent::Answer { offer, from, wanted, count } => {
-                let offers = self.offers.get(&id);
-                let records = offers.and_then(|offers| offers.get(offer as usize).cloned());
-                let pieces = records.unwrap_or_default().into_iter().filter_map(|r| match r {
-                    Record::Data { id, length, .. } => Some((id, length)),
-                    _ => None,
-                });
+                let pieces = self.pieces(id, offer).into_iter();
                 let range = pieces.skip(from as usize).take(count as usize).enumerate();
-                let is_wanted = |at: usize| wanted[at / 8] >> (at % 8) & 1 == 1;
-                let asked = range.filter(|(at, _)| is_wanted(*at)).map(|(_, piece)| piece);
+                let asked = range.filter(|(at, _)| is_set(&wanted, *at)).map(|(_, piece)| piece);
                 self.asked.entry(id).or_default().extend(asked);
+            }
+            ToAgent::AskNames { offer, asked, .. } => {
+                let pieces = self.pieces(id, offer).into_iter().enumerate();
+                let names = pieces.filter(|(at, _)| is_set(&asked, *at)).map(|(_, (id, _))| id);
+                let names = ToLanding::Names { offer, names: names.collect() };
+                self.queue.push_back(Input::Said(SessionId(id), names));
             }
             ToAgent::Reread { id: piece, length, .. } => {
                 self.asked.entry(id).or_default().push((piece, length));
@@ -282,6 +304,10 @@ impl World {
             _ => {}
         }
     }
+}
+
+fn is_set(bits: &[u8], at: usize) -> bool {
+    bits[at / 8] >> (at % 8) & 1 == 1
 }
 
 fn frame(pieces: &[(ChunkId, u32)]) -> Frame {
@@ -323,7 +349,7 @@ proptest! {
         cut in 1_usize..50,
     ) {
         decode(&bytes, cut);
-        let kinds = bytes.iter().map(|kind| kind % 17);
+        let kinds = bytes.iter().map(|kind| kind % 26);
         for kind in kinds.take(20) {
             let length = u32::try_from(bytes.len()).unwrap().to_le_bytes();
             decode(&[&[kind][..], &length, &bytes].concat(), 4_096);

@@ -7,7 +7,7 @@
 //! costs depends on whom it concerns, not on how many hosts there are. Whoever is held up by a
 //! rate stands in the line of that ([`super::rates`]); nobody stands in two lines.
 
-use crate::model::ChunkId;
+use crate::model::{ChunkId, Reason};
 use crate::run::coordinator::claims::Waiter;
 use crate::run::coordinator::open::NextPiece;
 use crate::run::coordinator::rates::CapacityId;
@@ -95,6 +95,9 @@ impl Coordinator {
     /// Answers as much of what `id` offered as its window and the budget allow, and moves on what
     /// is whole by that.
     pub(super) fn decide(&mut self, id: SessionId, known: &dyn Known) {
+        if let Err(error) = self.seek_names(id, known) {
+            return self.end(id, Reason::Protocol, error.to_string(), known);
+        }
         let turn = Turn { line: None, left_bytes: u64::MAX };
         let (halt, _) = self.answer(id, turn, known);
         if self.sessions.get(&id).is_some_and(|session| !session.is_queued) {
@@ -307,7 +310,8 @@ impl Coordinator {
     }
 }
 
-fn pack_bits(bits: &[bool]) -> serde_bytes::ByteBuf {
+/// As answers and questions carry them: the lowest bit first.
+pub(super) fn pack_bits(bits: &[bool]) -> serde_bytes::ByteBuf {
     let mut bytes = vec![0_u8; bits.len().div_ceil(8)];
     for (at, _) in bits.iter().enumerate().filter(|(_, bit)| **bit) {
         bytes[at / 8] |= 1 << (at % 8);

@@ -19,6 +19,9 @@
 //!   level takes what it can use before another gets any ([`rates`]).
 //! - An input costs what it concerns; only the passing of time looks at every host.
 //!
+//! **Names.** Hosts may name pieces briefly; such an offer waits until its whole names are found
+//! and its digest is right, before anything else is done with it ([`naming`]).
+//!
 //! **Claims.** The first host that offers a piece which nobody has is asked for it and holds the
 //! claim; later offerers wait. A waiter is asked as well after max(2 s, 4 × the holder's expected
 //! time), and both may send: the store drops the second copy. When the holder ends, the oldest
@@ -28,6 +31,7 @@
 mod claims;
 mod decide;
 mod limits;
+mod naming;
 mod offers;
 mod open;
 mod passage;
@@ -45,13 +49,15 @@ use std::time::Duration;
 use crate::capture::{Cursor, Record};
 use crate::chunk::FrameHeader;
 use crate::model::{
-    Bytes, ChunkId, Event, HostId, PassNumber, Rate, Reason, RunNumber, Tally, TreePath, WorkloadId,
+    Bytes, ChunkId, Event, HostId, PassNumber, Rate, Reason, RunNumber, ShortId, Tally, TreePath,
+    WorkloadId,
 };
-use crate::wire::{ToAgent, ToLanding, WireError};
+use crate::wire::{ToAgent, ToLanding};
 
 use claims::Claims;
 use decide::Queued;
 pub use limits::Limits;
+use naming::Names;
 pub use rates::CapacityId;
 use rates::Rates;
 pub use segment::ClosedSegment;
@@ -66,6 +72,11 @@ pub struct SessionId(pub u64);
 pub trait Known {
     /// Is the piece in a pack?
     fn contains(&self, id: &ChunkId) -> bool;
+
+    /// The only piece there with this short name, where that can be told.
+    fn find(&self, _short: ShortId) -> Option<ChunkId> {
+        None
+    }
 }
 
 impl<F: Fn(&ChunkId) -> bool> Known for F {
@@ -215,6 +226,7 @@ pub struct Coordinator {
     limits: Limits,
     sessions: BTreeMap<SessionId, Session>,
     claims: Claims,
+    names: Names,
     rates: Rates,
     /// Pieces that somebody waits for and nobody may be asked for.
     orphans: BTreeSet<ChunkId>,
@@ -247,6 +259,7 @@ impl Coordinator {
             limits,
             sessions: BTreeMap::new(),
             claims: Claims::default(),
+            names: Names::default(),
             rates: Rates::new(rates),
             orphans: BTreeSet::new(),
             wanted_bytes: 0,
@@ -344,37 +357,6 @@ impl Coordinator {
         if run > RunNumber(0) {
             self.out.push(Command::Emit(Event::RunBegan { workload, pass, run }));
             self.out.push(Command::Sweep { session: id, run, keep_gone: !is_delta });
-        }
-    }
-
-    /// A message of a capture; everything else was handled where it arrived.
-    fn said(&mut self, id: SessionId, message: ToLanding, known: &dyn Known) {
-        let Some(session) = self.sessions.get_mut(&id) else {
-            return;
-        };
-        let verdict = match message {
-            ToLanding::Offer { number, records, cursor, tally } => {
-                let taken = session.take_offer(number, records, cursor, tally, &self.limits);
-                taken.map(|left_out| self.out.extend(left_out.into_iter().map(Command::Emit)))
-            }
-            ToLanding::WalkBegan { roots, clock_s } => {
-                session.segment.read_from(clock_s);
-                session.checker.resolved(roots)
-            }
-            ToLanding::Owners(owners) => session.segment.owned_by(*owners),
-            ToLanding::WalkDone { tally } => session.walk_done(tally),
-            ToLanding::RereadGone { ticket } => {
-                self.reread_gone(id, ticket, known);
-                return;
-            }
-            _ => Err(WireError::Unexpected("a message that does not belong to a capture")),
-        };
-        match verdict {
-            Ok(()) => {
-                session.progress_at = self.now;
-                self.decide(id, known);
-            }
-            Err(error) => self.end(id, Reason::Protocol, error.to_string(), known),
         }
     }
 

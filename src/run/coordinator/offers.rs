@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::model::{Bytes, Event, Reason};
 use crate::run::coordinator::session::Session;
 use crate::run::coordinator::{Command, Coordinator, Frame, Known, SessionId};
+use crate::wire::{ToLanding, WireError};
 
 /// Why a session ends with the run.
 const STOPPED: &str = "the run was asked to stop";
@@ -12,6 +13,45 @@ const STOPPED: &str = "the run was asked to stop";
 const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Coordinator {
+    /// A message of a capture; everything else was handled where it arrived.
+    pub(super) fn said(&mut self, id: SessionId, message: ToLanding, known: &dyn Known) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let verdict = match message {
+            ToLanding::Offer { number, records, cursor, tally } => {
+                self.names.note(&records);
+                let taken = session.take_offer(number, records, (cursor, tally), &self.limits);
+                taken.map(|left_out| self.out.extend(left_out.into_iter().map(Command::Emit)))
+            }
+            ToLanding::Sketch { number, sketch, cursor, tally } => {
+                let taken = session.take_sketch(number, sketch, (cursor, tally), &self.limits);
+                taken.map(|left_out| self.out.extend(left_out.into_iter().map(Command::Emit)))
+            }
+            ToLanding::Names { offer, names } => self.names_said(id, offer, &names),
+            ToLanding::WalkBegan { roots, clock_s } => {
+                session.segment.read_from(clock_s);
+                session.checker.resolved(roots)
+            }
+            ToLanding::Owners(owners) => session.segment.owned_by(*owners),
+            ToLanding::WalkDone { tally } => session.walk_done(tally),
+            ToLanding::RereadGone { ticket } => {
+                self.reread_gone(id, ticket, known);
+                return;
+            }
+            _ => Err(WireError::Unexpected("a message that does not belong to a capture")),
+        };
+        match verdict {
+            Ok(()) => {
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.progress_at = self.now;
+                }
+                self.decide(id, known);
+            }
+            Err(error) => self.end(id, Reason::Protocol, error.to_string(), known),
+        }
+    }
+
     /// A frame of checked pieces: each must have been asked of this host.
     pub(super) fn frame(&mut self, id: SessionId, frame: Frame, known: &dyn Known) {
         let Some(session) = self.sessions.get_mut(&id) else {

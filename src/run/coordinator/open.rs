@@ -4,10 +4,11 @@
 //! changes, never summed up: with hundreds of hosts and thousands of offers each, whatever looks
 //! at every offer for every frame is what a run then spends its time on.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::capture::{Cursor, Record};
 use crate::model::ChunkId;
+use crate::run::coordinator::naming::Unnamed;
 use crate::run::coordinator::piece_of;
 use crate::wire::WalkTally;
 use crate::wire::records::held_bytes;
@@ -23,6 +24,8 @@ pub(super) struct Offer {
     pub(super) reused_bytes: u64,
     /// What its records take in memory.
     pub(super) held_bytes: u64,
+    /// Has it only short names so far? Then its records are in [`OpenOffers::unnamed`].
+    is_unnamed: bool,
     /// Indices of the records that name a piece.
     pieces: Vec<usize>,
     /// How many of them are answered.
@@ -51,29 +54,47 @@ impl Offer {
         cursor: Option<Cursor>,
         tally: WalkTally,
     ) -> Self {
-        let names_piece = |(at, record): (usize, &Record)| piece_of(record).map(|_| at);
         Self {
             number,
-            pieces: records.iter().enumerate().filter_map(names_piece).collect(),
-            held_bytes: records.iter().map(held_bytes).sum::<usize>() as u64,
+            pieces: pieces_of(&records),
+            held_bytes: held(&records),
             records,
             cursor,
             tally,
             reused_bytes: 0,
+            is_unnamed: false,
             answered: 0,
             awaited: 0,
         }
     }
 
-    fn is_answered(&self) -> bool {
-        self.answered == self.pieces.len()
+    /// The same when its names are still to be found.
+    fn unnamed(number: u64, of: &Unnamed, cursor: Option<Cursor>, tally: WalkTally) -> Self {
+        let held_bytes = held(of.records());
+        Self { is_unnamed: true, held_bytes, ..Self::new(number, Vec::new(), cursor, tally) }
     }
+
+    fn is_answered(&self) -> bool {
+        !self.is_unnamed && self.answered == self.pieces.len()
+    }
+}
+
+fn pieces_of(records: &[Record]) -> Vec<usize> {
+    let names_piece = |(at, record): (usize, &Record)| piece_of(record).map(|_| at);
+    records.iter().enumerate().filter_map(names_piece).collect()
+}
+
+/// What records take in memory.
+pub(super) fn held(records: &[Record]) -> u64 {
+    records.iter().map(held_bytes).sum::<usize>() as u64
 }
 
 /// Offers that are not whole yet.
 #[derive(Debug, Default)]
 pub(super) struct OpenOffers {
     queue: VecDeque<Offer>,
+    /// What those say that have only short names, by their numbers.
+    unnamed: BTreeMap<u64, Unnamed>,
     /// How many at the front are answered whole.
     answered: usize,
     /// How many have pieces without an answer.
@@ -112,6 +133,45 @@ impl OpenOffers {
         self.held_bytes += offer.held_bytes;
         self.unanswered += usize::from(!offer.is_answered());
         self.queue.push_back(offer);
+        self.pass_answered();
+    }
+
+    /// Adds the next, which has only short names.
+    pub(super) fn push_unnamed(
+        &mut self,
+        number: u64,
+        unnamed: Unnamed,
+        cursor: Option<Cursor>,
+        tally: WalkTally,
+    ) {
+        self.push(Offer::unnamed(number, &unnamed, cursor, tally));
+        self.unnamed.insert(number, unnamed);
+    }
+
+    /// Numbers of those that have only short names, in order.
+    pub(super) fn unnamed(&self) -> Vec<u64> {
+        self.unnamed.keys().copied().collect()
+    }
+
+    /// What one of them says.
+    pub(super) fn unnamed_mut(&mut self, number: u64) -> Option<&mut Unnamed> {
+        self.unnamed.get_mut(&number)
+    }
+
+    /// Has the host to say names?
+    pub(super) fn owes_names(&self) -> bool {
+        self.unnamed.values().any(Unnamed::is_owed)
+    }
+
+    /// One of them has its whole names.
+    pub(super) fn named(&mut self, number: u64, records: Vec<Record>) {
+        self.unnamed.remove(&number);
+        let Some(at) = self.at(number) else {
+            return;
+        };
+        let offer = &mut self.queue[at];
+        (offer.is_unnamed, offer.pieces, offer.records) = (false, pieces_of(&records), records);
+        self.unanswered -= usize::from(offer.is_answered());
         self.pass_answered();
     }
 

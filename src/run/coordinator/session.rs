@@ -6,12 +6,13 @@ use std::time::Duration;
 use crate::capture::{Cursor, Record};
 use crate::model::{Bytes, ChunkId, Event, PassNumber, RunNumber, Tally, WorkloadId};
 use crate::run::coordinator::decide::Halt;
-use crate::run::coordinator::open::{Offer, OpenOffers};
+use crate::run::coordinator::naming::Unnamed;
+use crate::run::coordinator::open::{Offer, OpenOffers, held};
 use crate::run::coordinator::rates::Asked;
 use crate::run::coordinator::segment::OpenSegment;
 use crate::run::coordinator::waits::Waits;
 use crate::run::coordinator::{Assignment, Limits, SourceDoubts};
-use crate::wire::{RunChecker, WalkTally, WireError};
+use crate::wire::{RunChecker, Sketch, WalkTally, WireError};
 
 /// An honest agent holds 32 MiB of unanswered content, at least a byte in each offer that counts
 /// here, and sends what is not full ten times a second at most.
@@ -124,18 +125,40 @@ impl Session {
         &mut self,
         number: u64,
         records: Vec<Record>,
-        cursor: Option<Cursor>,
-        tally: WalkTally,
+        (cursor, tally): (Option<Cursor>, WalkTally),
+        limits: &Limits,
+    ) -> Result<Vec<Event>, WireError> {
+        let events = self.check_offer(number, &records, limits)?;
+        self.offers.push(Offer::new(number, records, cursor, tally));
+        Ok(events)
+    }
+
+    /// The same with short names.
+    pub(super) fn take_sketch(
+        &mut self,
+        number: u64,
+        sketch: Box<Sketch>,
+        (cursor, tally): (Option<Cursor>, WalkTally),
+        limits: &Limits,
+    ) -> Result<Vec<Event>, WireError> {
+        let events = self.check_offer(number, sketch.nameless(), limits)?;
+        self.offers.push_unnamed(number, Unnamed::new(sketch), cursor, tally);
+        Ok(events)
+    }
+
+    fn check_offer(
+        &mut self,
+        number: u64,
+        records: &[Record],
         limits: &Limits,
     ) -> Result<Vec<Event>, WireError> {
         if self.walk_done.is_some() || self.is_sealing {
             return Err(WireError::Unexpected("an offer after the end of a run"));
         }
-        self.checker.offer(number, &records)?;
-        let offer = Offer::new(number, records, cursor, tally);
+        self.checker.offer(number, records)?;
         let is_too_much = self.offers.unanswered() > OFFERS_UNANSWERED_MAX
             || self.offers.len() > OFFERS_OPEN_MAX
-            || self.held_bytes() + offer.held_bytes > limits.held_bytes_max;
+            || self.held_bytes() + held(records) > limits.held_bytes_max;
         if is_too_much {
             return Err(WireError::Unexpected("more offers than an agent may have open"));
         }
@@ -147,9 +170,7 @@ impl Session {
             }),
             _ => None,
         };
-        let events = offer.records.iter().filter_map(left_out).collect();
-        self.offers.push(offer);
-        Ok(events)
+        Ok(records.iter().filter_map(left_out).collect())
     }
 
     /// Which sweep follows a run that is over: does it keep what is gone from its place? `None`:
@@ -216,7 +237,8 @@ impl Session {
     pub(super) fn owes(&self) -> bool {
         let is_ours_to_act =
             self.offers.unanswered() > 0 || self.is_committing() || self.is_sealing;
-        !self.wanted.is_empty() || (!is_ours_to_act && self.arriving.is_empty())
+        let is_asked = !self.wanted.is_empty() || self.offers.owes_names();
+        is_asked || (!is_ours_to_act && self.arriving.is_empty())
     }
 
     /// Begins the next run of the same pass.

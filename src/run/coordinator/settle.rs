@@ -227,6 +227,7 @@ impl Coordinator {
                 self.inherit(chunk);
             }
         }
+        self.names.forget_asked(now, floor);
         self.end_idle(known);
         self.serve_queue(known);
         for capacity in self.rates.ids() {
@@ -272,7 +273,8 @@ impl Coordinator {
             };
             let is_ending = self.draining.is_some() || session.resting.is_some();
             let is_full = session.held_bytes() > self.limits.held_bytes || is_ending;
-            let is_heard = !is_full || !session.wanted.is_empty();
+            let owes_names = !is_ending && session.offers.owes_names();
+            let is_heard = !is_full || !session.wanted.is_empty() || owes_names;
             session.note_wait(self.now);
             if is_heard != session.is_heard {
                 session.is_heard = is_heard;

@@ -3,6 +3,7 @@
 mod hands;
 mod lag;
 mod made;
+mod names;
 mod rates;
 mod share;
 mod space;
@@ -39,6 +40,8 @@ struct World {
     wanted_bytes_max: u64,
     /// Pieces of an offer that were wanted, to be sent when the world says so.
     queue: Vec<(SessionId, ChunkId, u32)>,
+    /// Whole names that were asked for.
+    asked: Vec<(SessionId, u64)>,
     /// Whose segments wait to be durable, where that takes until the world says so.
     lagging: Option<Vec<SessionId>>,
 }
@@ -81,6 +84,7 @@ impl World {
             now: Duration::ZERO,
             wanted_bytes_max: 0,
             queue: Vec::new(),
+            asked: Vec::new(),
             lagging: None,
         }
     }
@@ -134,8 +138,7 @@ impl World {
     }
 
     fn input(&mut self, input: Input) {
-        let store = self.store.clone();
-        let known = |id: &ChunkId| store.contains(id);
+        let known = names::Stored(&self.store);
         let commands = self.coordinator.handle(input, self.now, &known);
         self.wanted_bytes_max = self.wanted_bytes_max.max(self.coordinator.wanted_bytes());
         for command in commands {
@@ -152,6 +155,7 @@ impl World {
                     self.queue.push((id, chunk(file.1), PIECE));
                 }
             }
+            Command::Send(id, ToAgent::AskNames { offer, .. }) => self.asked.push((id, offer)),
             Command::Send(id, ToAgent::Reread { ticket, length, id: piece, .. }) => {
                 if self.hosts[&id].has_changed {
                     self.input(Input::Said(id, ToLanding::RereadGone { ticket }));

@@ -290,7 +290,7 @@ impl Counted {
                     let header = FrameHeader::parse(&frame).unwrap();
                     count.sent.extend(header.chunks.iter().map(|chunk| (chunk.id, chunk.length)));
                 }
-                ToLanding::Offer { tally, .. } => {
+                ToLanding::Offer { tally, .. } | ToLanding::Sketch { tally, .. } => {
                     count.opened_files += tally.opened_files;
                     self.run_opened += tally.opened_files;
                 }
