@@ -239,7 +239,7 @@ fn a_look_up_is_written_down_before_it_is_answered() {
     for other in ["Held", "held", "Other", "other.example", "203.0.113.15"] {
         assert!(!shape(&found, &["other-"]).contains(other), "{other} on the page of another");
     }
-    let called = served.get("/?q=1234567", &cookie).body;
+    let called = served.get("/?q=0201234567", &cookie).body;
     assert!(called.contains("Acme BV") && !called.contains("3120"), "no contact is told: {called}");
     let unproved = served.get("/customer/acme?verified=", &cookie);
     assert!(unproved.body.contains("Choose how") && !unproved.body.contains("shop.acme"));
@@ -256,7 +256,7 @@ fn a_look_up_is_written_down_before_it_is_answered() {
     };
     let acme = "[\"acme\"]".to_owned();
     assert_eq!(line(0), ("HTTPS://acme.example/x", acme.clone(), "null".into()));
-    assert_eq!(line(1), ("1234567", acme.clone(), "null".into()));
+    assert_eq!(line(1), ("0201234567", acme.clone(), "null".into()));
     assert_eq!(line(2), ("", acme.clone(), "null".into()));
     assert_eq!(line(3), ("x", acme, "\"callback\"".into()));
     assert_eq!(line(4), ("nobody\u{fffd}\u{fffd}[31m", "[]".into(), "null".into()));

@@ -218,7 +218,7 @@ pub(super) fn broken(app: &App, error: PublishError) -> Trouble {
 fn hit(found: &Found, customer: &CustomerStatus, typed: &str) -> Hit {
     // Whom to call back is a secret of his: of a contact only what was said is said again.
     let is_contact = matches!(found.matched_by, "mail" | "phone");
-    let matched = if is_contact { typed } else { &found.matched };
+    let matched = if is_contact { typed } else { found.matched.as_str() };
     Hit {
         id: customer.id.clone(),
         name: bounded(&customer.name, NAME_CHARS_MAX),
