@@ -171,7 +171,7 @@ fn retry_dials_again_and_no_sshd_sees_a_fifth_failure() {
     rows.host("slow", plain, "rate = \"1kB/s\"", "captured");
     // Longer than it takes: refused logins come apart, or sshd would shut out by itself.
     rows.site.write("data/slow/file", "");
-    fs::write(rows.site.path("data/slow/file"), noise(1, 200_000)).unwrap();
+    fs::write(rows.site.path("data/slow/file"), noise(1, 4_000_000)).unwrap();
     rows.write();
     rows.site.evac(&["plan", "--name", "night"]).exits(0);
     let mut run = rows.site.bare_command(&["--json", "run", "plans/night.toml"]);
