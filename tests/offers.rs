@@ -38,7 +38,7 @@ impl Meter {
                 std::thread::spawn(move || {
                     carry(back, near, |count| {
                         bytes.fetch_add(count, Ordering::Relaxed);
-                    })
+                    });
                 });
                 std::thread::spawn(move || carry(forth, far, |_| {}));
             }
