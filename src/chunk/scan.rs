@@ -98,29 +98,46 @@ impl Hash {
     }
 
     /// Is there a cut in this block? If not, the block has been gone over.
+    ///
+    /// Written out: a loop over the lanes is three times as slow where it is built to be small.
     fn side_by_side(&mut self, block: &[u8; BLOCK_BYTES], mask: u64) -> bool {
         let gear = self.gear;
-        let (lanes, _) = block.as_chunks::<LANE_BYTES>();
-        let mut values = [self.value; LANES];
-        for (value, before) in values[1..].iter_mut().zip(lanes) {
+        let [a, b, c, d] = lanes(block);
+        let taken_up = |before: &[u8; LANE_BYTES]| {
             let reach = before[LANE_BYTES - REACH..].iter();
-            *value = reach.fold(0, |value, byte| next(gear, value, *byte));
-        }
-        for at in (0..LANE_BYTES).step_by(STEP_BYTES) {
+            reach.fold(0, |value, byte| next(gear, value, *byte))
+        };
+        let (mut hash_a, mut hash_b) = (self.value, taken_up(a));
+        let (mut hash_c, mut hash_d) = (taken_up(b), taken_up(c));
+        for (((a, b), c), d) in steps(a).iter().zip(steps(b)).zip(steps(c)).zip(steps(d)) {
             let mut is_cut = false;
-            for step in 0..STEP_BYTES {
-                for (value, lane) in values.iter_mut().zip(lanes) {
-                    *value = next(gear, *value, lane[at + step]);
-                    is_cut |= *value & mask == 0;
-                }
+            macro_rules! step {
+                ($($at:literal)*) => {$(
+                    hash_a = next(gear, hash_a, a[$at]);
+                    hash_b = next(gear, hash_b, b[$at]);
+                    hash_c = next(gear, hash_c, c[$at]);
+                    hash_d = next(gear, hash_d, d[$at]);
+                    is_cut |= hash_a & mask == 0 || hash_b & mask == 0;
+                    is_cut |= hash_c & mask == 0 || hash_d & mask == 0;
+                )*};
             }
+            step!(0 1 2 3);
             if is_cut {
                 return true;
             }
         }
-        self.value = values[LANES - 1];
+        self.value = hash_d;
         false
     }
+}
+
+fn lanes(block: &[u8; BLOCK_BYTES]) -> &[[u8; LANE_BYTES]; LANES] {
+    let (lanes, _) = block.as_chunks();
+    lanes.try_into().expect("a block is its lanes")
+}
+
+fn steps(lane: &[u8; LANE_BYTES]) -> &[[u8; STEP_BYTES]] {
+    lane.as_chunks().0
 }
 
 #[inline]
