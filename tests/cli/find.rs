@@ -145,7 +145,8 @@ fn a_snapshot_answers_where_there_is_no_site() {
 #[test]
 fn what_half_of_everybody_has_is_called_so() {
     let site = Site::new();
-    let many: String = (0..30).map(|at| format!("[[customer]]\nid = \"shop-{at}\"\n")).collect();
+    let shops: Vec<_> = (0..30).map(|at| format!("[[customer]]\nid = \"shop-{at}\"\n")).collect();
+    let many = shops.concat();
     site.write("evac.toml", super::SETTINGS);
     site.write("inventory.toml", &format!("{}{many}", super::INVENTORY));
     let stdout = site.evac(&["find", "shop"]).exits(0).stdout();

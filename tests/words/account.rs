@@ -86,7 +86,7 @@ fn files_of(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = files_beneath(folder).into_iter().map(|path| {
         let content = fs::read(&path).unwrap();
         let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
-        let is_html = name.ends_with(".html");
+        let is_html = Path::new(&name).extension().is_some_and(|end| end == "html");
         assert!(!is_html || content.trim_ascii_end().ends_with(b"</html>"), "{name} is cut off");
         (name, content)
     });

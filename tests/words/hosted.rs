@@ -48,9 +48,9 @@ fn cachet_has_each_post_once_wherever_its_call_breaks() {
 #[test]
 fn a_component_that_is_unknown_there_keeps_no_other_back() {
     let fake = Fake::start(Cachet::with((1..=60).filter(|id| *id != 30)));
-    let components: String =
+    let components: Vec<_> =
         (0..60).map(|at| format!("\"customer/c{at}\" = \"{}\"\n", at + 1)).collect();
-    let world = World::new(60, &cachet(&fake.url, &components));
+    let world = World::new(60, &cachet(&fake.url, &components.concat()));
     let said = world.evac(&["publish"]).exits(1).stderr();
     assert!(said.contains("cachet (cachet3): 1 refused: status 404"), "{said}");
     assert!(fake.look().service.components.values().all(|status| *status == 6));

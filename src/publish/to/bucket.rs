@@ -237,9 +237,8 @@ fn content_type(path: &str) -> &'static str {
         Some("svg") => "image/svg+xml",
         Some("ics") => "text/calendar; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
-        _ if path.ends_with(manifest::NAME) || path.ends_with(".txt") => {
-            "text/plain; charset=utf-8"
-        }
+        Some("txt") => "text/plain; charset=utf-8",
+        _ if path.ends_with(manifest::NAME) => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }
 }

@@ -97,7 +97,7 @@ impl Carrier {
         match call {
             Call::Http(_) => Ok(None),
             Call::PutPage { folder } => local::differing_page(folder, mark),
-            Call::PutFile { path, .. } => local::differing_file(path, mark),
+            Call::PutFile { path, .. } => Ok(local::differing_file(path, mark)),
             Call::Git { folder, remote, branch } => {
                 local::differing_branch(folder, remote, branch, mark)
             }
