@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use evac::model::Timestamp;
 use serde_json::json;
 
+use crate::site::Outcome;
 use crate::site::fleet::{Fleet, Running, Source, noise};
 
 #[test]
@@ -68,9 +69,11 @@ fn at_a_hard_end_work_stops_and_goes_on_by_itself_in_the_next_window() {
     running.until(|event| event["event"] == "capture_stopped");
     let stopped = running.seen.last().unwrap();
     assert_eq!((&stopped["workload"], &stopped["reason"]), (&json!("a"), &json!("stopped")));
-    let status = fleet.evac(&["status"]).exits(0);
+    // The last word to the agents comes after that of the workload.
+    let waits = |status: &Outcome| status.stderr().contains("Waiting for access: process");
+    let mut looks = (0..100).map(|_| fleet.evac(&["status"]).exits(0));
+    let status = looks.find(waits).expect("it waits for access in the end");
     assert!(status.stdout().contains("the window opens in"), "{}", status.stdout());
-    assert!(status.stderr().contains("Waiting for access: process"), "{}", status.stderr());
     let before = running.seen.len();
     fleet.sshd.shut();
     running.until(|event| event["event"] == "window_begins");

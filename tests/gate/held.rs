@@ -4,12 +4,13 @@
 use std::fs;
 
 use evac::ledger::snapshot::RestoreState;
+use serde_json::json;
 
 use super::world::World;
 use crate::site::fleet::files_beneath;
 
 /// Commands that a tired or clever person may try.
-const ATTEMPTS: [&[&str]; 30] = [
+const ATTEMPTS: [&[&str]; 34] = [
     &["activate", "mallory"],
     &["activate", "customer/mallory"],
     &["activate", "workload/mallory-web"],
@@ -40,6 +41,10 @@ const ATTEMPTS: [&[&str]; 30] = [
     &["ledger", "confirm"],
     &["publish"],
     &["--json", "publish"],
+    &["publish", "mail", "at-risk", "mallory"],
+    &["report", "incident"],
+    &["report", "notices"],
+    &["snapshot", "dark"],
 ];
 
 /// What somebody may write into the inventory instead.
@@ -140,9 +145,14 @@ fn two_people_end_a_hold_and_then_the_gate_decides() {
     ] {
         assert!(held.stderr().contains(why), "{}", held.stderr());
     }
-    let status = world.site.evac(&["--json", "find", "mallory"]).exits(0).json().remove(0);
-    assert_eq!(status["customers"][0]["state"], "needs_attention");
-    assert_eq!(status["customers"][0]["hold"], "legal");
+    // Support hears that a colleague takes it; why, only who asks for everything.
+    let found = world.site.evac(&["--json", "find", "mallory"]).exits(0).json().remove(0);
+    assert_eq!(found["customers"][0]["state"], "needs_attention");
+    assert!(!found.to_string().contains("legal"), "{found}");
+    let status = world.site.evac(&["--json", "status"]).exits(0).json().remove(0);
+    let customers = status["customers"].as_array().unwrap();
+    let mallory = customers.iter().find(|customer| customer["id"] == "mallory").unwrap();
+    assert_eq!((&mallory["state"], &mallory["hold"]), (&json!("needs_attention"), &json!("legal")));
     world.site.evac(&["publish"]).exits(0);
     let page = fs::read_to_string(world.site.path("state/status/index.html")).unwrap();
     assert!(page.contains("1 of 8 customers online"), "{page}");
