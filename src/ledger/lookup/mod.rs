@@ -4,7 +4,7 @@
 //! There are two. [`Content::Live`], `state/lookup`, is a copy of the inventory beside the ledger:
 //! never trusted over it, and made anew when one of its [`Source`]s changed. [`Content::Frozen`] is
 //! what `evac snapshot` writes for dark hours: it holds how everybody stood then, and leaves out
-//! whatever a stranger must not find. [`format`](self::format) says what the bytes mean.
+//! whatever a stranger must not find. [`mod@format`] says what the bytes mean.
 
 mod card;
 mod format;
