@@ -55,7 +55,7 @@ pub enum PublishCommand {
     },
     /// List what was said, and what waits for a second person
     Posts,
-    /// Who was mailed what, and who cannot be; with `[mail]` in evac.toml `publish` does the mailing
+    /// Who was mailed what, and who cannot be; with `[mail]` in evac.toml `publish` itself mails
     Mail(MailArgs),
     /// Read mails that came back, and write to those mailboxes no more
     Bounces {
