@@ -150,7 +150,9 @@ impl Landing {
 
     /// The ledger as it was when `copy` was made.
     fn go_back_to(&self, copy: &Path) {
-        for suffix in ["-wal", "-shm"] {
+        // Another file takes its place, as after `evac ledger backup`: a thread of the former run
+        // that closes its ledger this moment still writes into the file that it has open.
+        for suffix in ["", "-wal", "-shm"] {
             let _ = std::fs::remove_file(self.state().join(format!("ledger.db{suffix}")));
         }
         std::fs::copy(copy, self.ledger_file()).unwrap();
