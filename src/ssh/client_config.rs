@@ -12,6 +12,8 @@ use std::time::Duration;
 use super::program;
 use crate::model::text::{bounded, printable};
 
+pub use crate::inventory::import::ssh_config::Hop;
+
 pub use many::{Explained, explained};
 
 /// A `Match exec` may take its time.
@@ -52,17 +54,6 @@ pub struct Configured {
     pub host_key_alias: Option<String>,
     /// What is said there and not done here.
     pub ignored: Vec<String>,
-}
-
-/// One machine of `ProxyJump`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Hop {
-    /// The name as one would give it to `ssh`.
-    pub name: String,
-    /// Whom to log in as, if it says so.
-    pub user: Option<String>,
-    /// The port, if it says so.
-    pub port: Option<u16>,
 }
 
 /// Asks; relative paths begin in `folder`.

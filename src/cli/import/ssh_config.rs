@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::{Failure, engine};
 use crate::inventory::import::ssh_config::{self, Answers, Hop, Known};
 use crate::inventory::import::{ImportError, Imported};
-use crate::ssh::{self, Configured, explained};
+use crate::ssh::{Configured, explained};
 
 /// Reads `file`, which is called `name`.
 pub fn read(file: &Path, name: &str) -> Result<Result<Imported, ImportError>, Failure> {
@@ -17,12 +17,11 @@ pub fn read(file: &Path, name: &str) -> Result<Result<Imported, ImportError>, Fa
     };
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let runtime = engine::runtime()?;
-    let ask = |names: BTreeSet<ssh::Hop>, file: &Path| -> Answers {
+    let ask = |names: BTreeSet<Hop>, file: &Path| -> Answers {
         let answers = runtime.block_on(explained(names, file)).into_iter();
-        answers.map(|(hop, answer)| (self::hop(hop), answer.map(known))).collect()
+        answers.map(|(hop, answer)| (hop, answer.map(known))).collect()
     };
-    let named = |name: &str| ssh::Hop { name: name.to_owned(), user: None, port: None };
-    let answers = ask(names.hosts.iter().map(|(_, name)| named(name)).collect(), &file);
+    let answers = ask(names.hosts.iter().map(|(_, name)| Hop::named(name)).collect(), &file);
     if let Some(Err(why)) = answers.values().next()
         && answers.values().all(Result::is_err)
         && !why.starts_with("`ProxyCommand")
@@ -31,14 +30,10 @@ pub fn read(file: &Path, name: &str) -> Result<Result<Imported, ImportError>, Fa
         return Err(failure.hint("OpenSSH's client must be installed, and must accept the file."));
     }
     // The keys that it tries of its own are no wish of anybody.
-    let usual = ask(BTreeSet::from([named("localhost")]), Path::new("/dev/null"));
+    let usual = ask(BTreeSet::from([Hop::named("localhost")]), Path::new("/dev/null"));
     let usual = usual.into_values().flatten().flat_map(|known| known.identities);
     let usual: Vec<PathBuf> = usual.collect();
     Ok(ssh_config::import(&names, &answers, &usual, name))
-}
-
-fn hop(hop: ssh::Hop) -> Hop {
-    Hop { name: hop.name, user: hop.user, port: hop.port }
 }
 
 fn known(it: Configured) -> Known {
@@ -51,7 +46,7 @@ fn known(it: Configured) -> Known {
         port: it.port,
         user: it.user,
         identities: it.identities,
-        jumps: it.jumps.into_iter().map(hop).collect(),
+        jumps: it.jumps,
         ignored,
     }
 }
