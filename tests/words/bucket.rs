@@ -20,7 +20,8 @@ fn a_bucket_gets_what_changed_and_loses_what_was_revoked_and_nothing_of_others()
     let (one, two) = (Fake::start(Bucket::default()), Fake::start(Bucket::default()));
     let world = World::new(6, &buckets(&one, &two));
     let links = world.evac(&["publish", "token", "--all"]).exits(0).stdout();
-    let of_c3 = links.lines().find(|line| line.contains("c3")).unwrap();
+    let is_c3 = |line: &&str| line.split(' ').next().is_some_and(|id| id.ends_with("c3"));
+    let of_c3 = links.lines().find(is_c3).unwrap();
     let token = of_c3.trim_end_matches('/').rsplit(['/', ' ']).next().unwrap().to_owned();
     let own = format!("c/{token}/index.html");
     let theirs = ["keep.txt", "c/theirs/index.html"];
