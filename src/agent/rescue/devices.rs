@@ -19,6 +19,8 @@ const SYS: &str = "/sys/class/block";
 const SECTOR_BYTES: u64 = 512;
 /// In memory, or with media that come and go.
 const NO_DISKS: &[&str] = &["ram", "zram", "fd", "sr"];
+/// How device-mapper's own names of layers begin.
+pub const LAYER: &str = "EVAC-LAYER-";
 /// Where live systems keep the medium they run from.
 const OWN_PLACES: &[&str] = &["/run", "/cdrom", "/isodevice", "/lib/live", "/usr/lib/live"];
 
@@ -36,8 +38,14 @@ pub struct Device {
     pub size: u64,
     /// Others are made of it: partitions, arrays, volumes.
     pub is_taken: bool,
+    /// An array that has it, but does not run.
+    pub held_by: Option<String>,
     /// What it is made of.
     pub members: Vec<String>,
+    /// A volume as it was once.
+    pub is_snapshot: bool,
+    /// A disk as LVM sees it, put there by evac: nothing of its own.
+    pub is_layer: bool,
     pub superblock: Option<Superblock>,
     /// Why it could not be looked at.
     pub fault: String,
@@ -141,7 +149,7 @@ pub fn find(disks: &[DevicePath]) -> Result<Vec<Device>, DevicePath> {
             place == Path::new("/") || OWN_PLACES.iter().any(|own| place.starts_with(own))
         })
     };
-    all.retain(|device| chosen.contains(&device.name) && !is_own(device));
+    all.retain(|device| chosen.contains(&device.name) && !is_own(device) && !device.is_layer);
     all.truncate(DEVICES_MAX);
     for device in &mut all {
         device.look();
@@ -187,13 +195,28 @@ fn all() -> Vec<Device> {
         let by_number = mounted.iter().find(|(number, ..)| *number == device);
         let node = format!("/dev/{name}");
         let mounted = by_number.or_else(|| mounted.iter().find(|(_, source, ..)| *source == node));
+        let holders = names(&at.join("holders"));
+        let held_by = holders.iter().find(|by| by.starts_with("md") && is_empty(by)).cloned();
+        let mut members = names(&at.join("slaves"));
+        // What is written to a snapshot of LVM lies on a volume that is called so.
+        let is_snapshot = members.iter().any(|member| {
+            mapper_uuid(&Path::new(SYS).join(member)).is_some_and(|uuid| uuid.ends_with("-cow"))
+        });
+        let is_layer = mapper_uuid(&at).is_some_and(|uuid| uuid.starts_with(LAYER));
+        if is_layer {
+            // It lies on its disk; what is in memory is nobody's.
+            members.retain(|member| !member.starts_with("loop"));
+        }
         is_disk.then(|| Device {
             aliases: aliases(&at),
             part_of: part.then_some(disk),
             part_uuid: None,
             size,
-            is_taken: has_parts || !names(&at.join("holders")).is_empty(),
-            members: names(&at.join("slaves")),
+            is_taken: has_parts || holders.len() > usize::from(held_by.is_some()),
+            held_by,
+            members,
+            is_snapshot,
+            is_layer,
             superblock: None,
             fault: String::new(),
             mounted: mounted.map(|(_, _, place, writable)| (place.clone(), *writable)),
@@ -203,6 +226,16 @@ fn all() -> Vec<Device> {
     let mut all: Vec<Device> = entries.iter().filter_map(device).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
+}
+
+/// So arrays are that were not started.
+fn is_empty(name: &str) -> bool {
+    word(&Path::new(SYS).join(name).join("size")).is_some_and(|size| size == "0")
+}
+
+/// What device-mapper calls it for itself.
+fn mapper_uuid(at: &Path) -> Option<String> {
+    word(&at.join("dm/uuid"))
 }
 
 /// Names that LVM and arrays give to what they make.
@@ -280,4 +313,26 @@ pub fn in_the_way(device: &Device) -> Option<String> {
     let (place, _) = device.mounted.as_ref().filter(|(_, writable)| *writable)?;
     let place = printable(place.as_os_str().as_encoded_bytes());
     Some(format!("it is mounted for writing at {place} there; unmount it, with whatever uses it"))
+}
+
+#[cfg(test)]
+impl Device {
+    /// A disk on which nothing is known to be.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            aliases: Vec::new(),
+            part_of: None,
+            part_uuid: None,
+            size: 1 << 30,
+            is_taken: false,
+            held_by: None,
+            members: Vec::new(),
+            is_snapshot: false,
+            is_layer: false,
+            superblock: None,
+            fault: String::new(),
+            mounted: None,
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Finding a machine on its disks, from a rescue system, without writing a byte.
 //!
 //! 1. [`devices`] lists block devices and recognises what is on them ([`superblock`]).
-//! 2. [`assemble`] puts arrays and volume groups together, read-only.
+//! 2. [`assemble`] puts arrays and groups of [`volumes`] together, read-only.
 //! 3. [`roots`] looks for the machine's root: a file system with `/etc/fstab` or `/etc/os-release`.
 //! 4. Its own table ([`fstab`]) says what belongs beneath it, and that is mounted there.
 //!
@@ -17,6 +17,7 @@ pub mod hideout;
 mod partitions;
 mod roots;
 pub mod superblock;
+mod volumes;
 
 use std::path::PathBuf;
 
@@ -50,7 +51,7 @@ pub fn find(order: &RescueOrder, hideout: &Hideout) -> (RescueAnswer, Option<Pat
     let found = devices.iter().map(|device| {
         let mut found = device.found();
         let is_part = mounted.contains(&&*found.path) || volumes.contains(&&*found.uuid);
-        found.is_left = device.is_data() && !is_part;
+        found.is_left = device.is_data() && !is_part && !assemble::is_left_out(device, &devices);
         found
     });
     answer.devices = found.collect();
@@ -72,7 +73,8 @@ fn search(
     if let Some(fault) = hideout.fault() {
         return Err(fault.to_owned());
     }
-    *devices = list(order, hideout, devices)?;
+    let remarks;
+    (*devices, remarks) = list(order, hideout, devices)?;
     let found = roots::find(devices, hideout);
     let root = roots::choose(found, order.root.as_ref())?;
     let place = hideout.place("root")?;
@@ -85,16 +87,17 @@ fn search(
     };
     answer.mounted.push(mounted(&root.device, crate::model::TreePath::root(), options));
     roots::complete(order, devices, hideout, &place, &mut answer)?;
+    answer.remarks.extend(remarks);
     remark(devices, &mut answer);
     Ok(Found { root: place, answer })
 }
 
-/// All devices, with what could be put together of them.
+/// All devices, with what could be put together of them, and what people should know of that.
 fn list(
     order: &RescueOrder,
     hideout: &Hideout,
     seen: &mut Vec<Device>,
-) -> Result<Vec<Device>, String> {
+) -> Result<(Vec<Device>, Vec<String>), String> {
     let look = |seen: &mut Vec<Device>| {
         devices::find(&order.disks).map_err(|missing: DevicePath| {
             *seen = devices::find(&[]).unwrap_or_default();
@@ -102,22 +105,26 @@ fn list(
         })
     };
     let mut devices = look(seen)?;
-    let mut faults = Vec::new();
+    let (mut faults, mut remarks) = (Vec::new(), Vec::new());
     for _ in 0..LAYERS_MAX {
-        let (is_new, failed) = assemble::assemble(&devices, hideout);
-        faults = failed;
-        if !is_new {
+        let assembled = assemble::assemble(&devices, hideout);
+        faults.extend(assembled.faults);
+        remarks.extend(assembled.remarks);
+        if !assembled.is_new {
             break;
         }
         devices = look(seen)?;
     }
     for device in &mut devices {
-        let why = faults.iter().find(|(name, _)| *name == device.name && device.own().is_some());
+        // Groups that are open in part have a fault all the same.
+        let holds = device.superblock.as_ref().map(|superblock| superblock.kind);
+        let is_whole = device.own().is_none() && holds != Some(Kind::Lvm);
+        let why = faults.iter().rfind(|(name, _)| *name == device.name && !is_whole);
         if let Some((_, why)) = why {
-            device.fault.clone_from(why);
+            device.fault = bounded(why, 400);
         }
     }
-    Ok(devices)
+    Ok((devices, remarks))
 }
 
 /// Mounts a file system, with all its devices.
@@ -156,6 +163,13 @@ fn mounted(device: &Device, point: crate::model::TreePath, options: String) -> R
 
 /// What the copy is not.
 fn remark(devices: &[Device], answer: &mut RescueAnswer) {
+    for device in devices.iter().filter(|device| assemble::is_left_out(device, devices)) {
+        answer.remarks.push(format!(
+            "{} is a part of an array that runs without it, for what it holds is older: it is not \
+             read",
+            device.shown()
+        ));
+    }
     for mount in &answer.mounted {
         let own = devices.iter().find(|device| device.shown() == mount.device);
         let Some(own) = own.and_then(Device::own) else { continue };

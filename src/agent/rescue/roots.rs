@@ -107,6 +107,10 @@ pub(super) fn choose(mut roots: Vec<Root>, wanted: Option<&RootName>) -> Result<
     if let Some(wanted) = wanted {
         roots.retain(|root| root.is(wanted));
     }
+    // A snapshot of the root is no second machine, unless it is the one that is asked for.
+    if roots.iter().any(|root| !root.device.is_snapshot) {
+        roots.retain(|root| !root.device.is_snapshot);
+    }
     match (roots.len(), wanted, all.is_empty()) {
         (1, ..) => Ok(roots.remove(0)),
         (0, Some(_), false) => {
@@ -183,11 +187,26 @@ fn add(
         What::Partition(number) => device.part_uuid.as_ref() == Some(number),
         What::Directory(_) | What::Unknown => false,
     };
-    let meant: Vec<&Device> = devices.iter().filter(|device| device.own().is_some()).collect();
-    let device = meant.into_iter().find(is_it).ok_or("it is on none of these disks")?;
+    let device = meant(devices.iter().filter(is_it).collect())?;
     let options = line.subvolume.clone().unwrap_or_default();
     let options = mount(device, devices, &options, &at.path(), hideout)?;
     Ok(Some(mounted(device, line.point.clone(), options)))
+}
+
+/// The one that is meant, of those that a line names: no snapshot of it, which has its number.
+fn meant(mut named: Vec<&Device>) -> Result<&Device, String> {
+    named.retain(|device| device.own().is_some());
+    if named.iter().any(|device| !device.is_snapshot) {
+        named.retain(|device| !device.is_snapshot);
+    }
+    match named[..] {
+        [] => Err("it is on none of these disks".to_owned()),
+        [one, ..] if named.len() == 1 || one.own().is_some_and(|own| own.devices > 1) => Ok(one),
+        _ => {
+            let names: Vec<String> = named.iter().map(|device| device.shown()).collect();
+            Err(format!("it is on more than one of these disks: {}", names.join(", ")))
+        }
+    }
 }
 
 /// A directory of the found machine, by an open descriptor: a link in it leads nowhere else.
@@ -231,4 +250,35 @@ pub(super) fn word(place: &Path, path: &str) -> String {
     let text = read(place, path, 4_096);
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     bounded(&printable(line.trim_ascii()), 200)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::rescue::superblock::recognise;
+
+    fn with_file_system(name: &str, is_snapshot: bool) -> Device {
+        let mut head = vec![0; 4096];
+        head[1024 + 0x38..1024 + 0x3a].copy_from_slice(&0xef53_u16.to_le_bytes());
+        let superblock = recognise(&head, &[], 1 << 30);
+        Device { superblock, is_snapshot, ..Device::named(name) }
+    }
+
+    #[test]
+    fn a_snapshot_is_neither_a_second_root_nor_what_a_table_means() {
+        let [old, new] = [with_file_system("dm-0", true), with_file_system("dm-1", false)];
+        let root = |device: &Device| Root { device: device.clone(), subvolume: None };
+        assert_eq!(choose(vec![root(&old), root(&new)], None).unwrap().device.name, "dm-1");
+        assert_eq!(choose(vec![root(&old)], None).unwrap().device.name, "dm-0");
+        assert!(choose(vec![root(&new), root(&new)], None).is_err());
+        let by_device = "/dev/dm-0".parse().unwrap();
+        assert_eq!(
+            choose(vec![root(&old), root(&new)], Some(&by_device)).unwrap().device.name,
+            "dm-0"
+        );
+        assert_eq!(meant(vec![&old, &new]).unwrap().name, "dm-1");
+        let both = meant(vec![&new, &new]).unwrap_err();
+        assert!(both.contains("more than one") && both.contains("/dev/dm-1"), "{both}");
+        assert!(meant(vec![&Device::named("sda")]).is_err());
+    }
 }

@@ -96,12 +96,23 @@ pub struct Superblock {
     pub is_dirty: bool,
     /// Devices that belong together.
     pub devices: u64,
+    /// Of a member of RAID.
+    pub array: Option<Array>,
+}
+
+/// What a member knows of its array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Array {
+    /// As in RAID 5.
+    pub level: i32,
+    /// How many disks it is made of.
+    pub disks: u32,
 }
 
 impl Superblock {
     fn new(kind: Kind, uuid: String) -> Self {
         let (label, used) = (String::new(), Bytes::ZERO);
-        Self { kind, uuid, label, used, is_dirty: false, devices: 1 }
+        Self { kind, uuid, label, used, is_dirty: false, devices: 1, array: None }
     }
 }
 
@@ -257,17 +268,22 @@ const MD_MAGIC: u32 = 0xa92b_4efc;
 
 /// Versions 1.1 and 1.2 at the beginning, 1.0 and 0.90 at the end.
 fn raid(head: Part<'_>, tail: Part<'_>, size: u64) -> Option<Superblock> {
+    let signed = |word: u32| i32::from_le_bytes(word.to_le_bytes());
     let number = |words: [u32; 4]| words.map(|word| format!("{word:08x}")).join(":");
     let new = |part: Part<'_>, at: usize| {
         let is_new = part.le32(at) == MD_MAGIC && part.le32(at + 4) == 1;
         let words = [16, 20, 24, 28].map(|word| part.be32(at + word));
         let label = part.text(at + 32, 32);
-        is_new.then(|| Superblock { label, ..Superblock::new(Kind::Raid, number(words)) })
+        let array = Array { level: signed(part.le32(at + 72)), disks: part.le32(at + 92) };
+        let new = Superblock::new(Kind::Raid, number(words));
+        is_new.then(|| Superblock { label, array: Some(array), ..new })
     };
     let old = |at: usize| {
         let is_old = tail.le32(at) == MD_MAGIC && tail.le32(at + 4) == 0;
         let words = [0x14, 0x34, 0x38, 0x3c].map(|word| tail.le32(at + word));
-        is_old.then(|| Superblock::new(Kind::Raid, number(words)))
+        let array = Array { level: signed(tail.le32(at + 28)), disks: tail.le32(at + 40) };
+        let old = Superblock::new(Kind::Raid, number(words));
+        is_old.then(|| Superblock { array: Some(array), ..old })
     };
     // Where a place of the device lies in its tail.
     let in_tail =
