@@ -21,6 +21,8 @@ const SECTOR_BYTES: u64 = 512;
 const NO_DISKS: &[&str] = &["ram", "zram", "fd", "sr"];
 /// How device-mapper's own names of layers begin.
 pub const LAYER: &str = "EVAC-LAYER-";
+/// How LVM's names of what a snapshot consists of end.
+const STORE: &str = "-cow";
 /// Where live systems keep the medium they run from.
 const OWN_PLACES: &[&str] = &["/run", "/cdrom", "/isodevice", "/lib/live", "/usr/lib/live"];
 
@@ -89,9 +91,11 @@ impl Device {
         led == self.path() || self.aliases.contains(&text)
     }
 
-    /// Data that is lost if nobody takes it.
+    /// Data that is lost if nobody takes it. What cannot be read of a snapshot is being merged, or
+    /// there was no room for it: it is lost already.
     pub fn is_data(&self) -> bool {
-        self.own().is_some_and(|own| !own.kind.is_no_data()) || !self.fault.is_empty()
+        let is_unread = !self.fault.is_empty() && !self.is_snapshot;
+        self.own().is_some_and(|own| !own.kind.is_no_data()) || is_unread
     }
 
     /// In a few words, for people: `/dev/sda1 ext4 "data" UUID=…, 2.0 TB`.
@@ -180,6 +184,10 @@ fn with_what_lies_on(all: &[Device], is_it: impl Fn(&Device) -> bool) -> Vec<Str
 fn all() -> Vec<Device> {
     let mounted = mounted();
     let entries: Vec<fs::DirEntry> = fs::read_dir(SYS).into_iter().flatten().flatten().collect();
+    let stores: Vec<String> = (entries.iter())
+        .filter_map(|entry| mapper_uuid(&entry.path()))
+        .filter(|uuid| uuid.ends_with(STORE))
+        .collect();
     let device = |entry: &fs::DirEntry| {
         let name = entry.file_name().to_str()?.to_owned();
         let (at, device) = (entry.path(), word(&entry.path().join("dev"))?);
@@ -198,10 +206,6 @@ fn all() -> Vec<Device> {
         let holders = names(&at.join("holders"));
         let held_by = holders.iter().find(|by| by.starts_with("md") && is_empty(by)).cloned();
         let mut members = names(&at.join("slaves"));
-        // What is written to a snapshot of LVM lies on a volume that is called so.
-        let is_snapshot = members.iter().any(|member| {
-            mapper_uuid(&Path::new(SYS).join(member)).is_some_and(|uuid| uuid.ends_with("-cow"))
-        });
         let is_layer = mapper_uuid(&at).is_some_and(|uuid| uuid.starts_with(LAYER));
         if is_layer {
             // It lies on its disk; what is in memory is nobody's.
@@ -215,7 +219,7 @@ fn all() -> Vec<Device> {
             is_taken: has_parts || holders.len() > usize::from(held_by.is_some()),
             held_by,
             members,
-            is_snapshot,
+            is_snapshot: is_snapshot(&at, &stores),
             is_layer,
             superblock: None,
             fault: String::new(),
@@ -226,6 +230,11 @@ fn all() -> Vec<Device> {
     let mut all: Vec<Device> = entries.iter().filter_map(device).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
+}
+
+/// LVM keeps what was written since in a store that is called after it; also while it is merged.
+fn is_snapshot(at: &Path, stores: &[String]) -> bool {
+    mapper_uuid(at).is_some_and(|uuid| stores.contains(&(uuid + STORE)))
 }
 
 /// So arrays are that were not started.
