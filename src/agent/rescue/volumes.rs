@@ -9,6 +9,7 @@
 //! snapshot whose merge was begun it merges, which rolls the machine back. Thin pools cannot be
 //! opened read-only at all. A group that has any of these is put together on layers: of each disk a
 //! snapshot ([dm-snapshot]) that keeps what is written in memory, where it ends with the agent.
+//! A layer that is full cannot be read any more; even then nothing is written to its disk.
 //!
 //! [dm-snapshot]: https://docs.kernel.org/admin-guide/device-mapper/snapshot.html
 
@@ -77,7 +78,24 @@ fn open(group: &str, mode: &Mode<'_>, hideout: &Hideout) -> Result<(), String> {
     let configuration = configuration(mode);
     hideout.undo_by(&["vgchange", "-an", "--config", &configuration, group]);
     let change = ["-ay", "--monitor", "n", "--poll", "n", "--config", &configuration, group];
-    run("vgchange", change).map(|_| ())
+    let opened = run("vgchange", change).map(|_| ());
+    if matches!(mode, Mode::Layered) {
+        hold_still(group);
+    }
+    opened
+}
+
+/// Stops what RAID mends by itself: it would fill the layers.
+fn hold_still(group: &str) {
+    // `vg-lv`, where a dash of either name is doubled.
+    let its = group.replace('-', "--") + "-";
+    let arrays = run("dmsetup", ["ls", "--target", "raid"]).unwrap_or_default();
+    for name in arrays.lines().filter_map(|line| line.split_whitespace().next()) {
+        if name.starts_with(&its) {
+            // Where it is not understood, the layers are as large as they are.
+            let _ = run("dmsetup", ["message", name, "0", "frozen"]);
+        }
+    }
 }
 
 /// Would the kernel write when volumes of these kinds and attributes (lvs(8)) are put together?
