@@ -49,8 +49,13 @@ pub fn start(volumes: &[&Device], hideout: &Hideout) -> Result<(), String> {
     let mut plain = Vec::new();
     for group in groups {
         let fields = ["-a", "--noheadings", "-o", "segtype,lv_attr", "--config", &quiet, group];
-        let writes = run("lvs", fields).map(|said| is_written_to(&said))?;
-        if writes { layered.push(group) } else { plain.push(group) }
+        let said = run("lvs", fields)?;
+        match () {
+            () if !is_written_to(&said) => plain.push(group),
+            // The rescue system has it open, without layers, and a part of it only goes nowhere.
+            () if is_open(&said) => {}
+            () => layered.push(group),
+        }
     }
     let mut faults: Vec<String> = Vec::new();
     // Before there are layers, which would be the same disks once more.
@@ -109,6 +114,12 @@ fn is_written_to(rows: &str) -> bool {
         MAPPED.contains(&kind) && !goes_on
     };
     rows.lines().filter(|row| !row.trim().is_empty()).any(|row| !is_mapped(row))
+}
+
+/// Is a volume of these open?
+fn is_open(rows: &str) -> bool {
+    let mut attributes = rows.lines().filter_map(|row| row.split_ascii_whitespace().nth(1));
+    attributes.any(|attributes| attributes.as_bytes().get(4) == Some(&b'a'))
 }
 
 /// A layer over each disk of these groups.
@@ -194,6 +205,8 @@ mod tests {
         assert!(!is_written_to(
             "  linear owi---s---\n  linear swi---s---\n  striped -wi-------\n\n"
         ));
+        assert!(is_open("  linear -wi-------\n  raid1 rwi-aor---\n"));
+        assert!(!is_open("  linear -wi-------\n  raid1 rwi---r---\n"));
         for row in [
             "raid1 rwi---r---",
             "mirror mwi---m---",
