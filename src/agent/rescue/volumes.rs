@@ -45,19 +45,17 @@ pub fn start(volumes: &[&Device], hideout: &Hideout) -> Result<(), String> {
     for volume in volumes {
         hideout.protect(volume)?;
     }
-    let mut layered = Vec::new();
-    let mut plain = Vec::new();
+    let (mut plain, mut layered, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for group in groups {
         let fields = ["-a", "--noheadings", "-o", "segtype,lv_attr", "--config", &quiet, group];
-        let said = run("lvs", fields)?;
-        match () {
-            () if !is_written_to(&said) => plain.push(group),
-            // The rescue system has it open, without layers, and a part of it only goes nowhere.
-            () if is_open(&said) => {}
-            () => layered.push(group),
+        match run("lvs", fields) {
+            Err(why) => faults.push(why),
+            Ok(said) if !is_written_to(&said) => plain.push(group),
+            // The rescue system has it open, without layers: what is left of it stays as it is.
+            Ok(said) if is_open(&said) => {}
+            Ok(_) => layered.push(group),
         }
     }
-    let mut faults: Vec<String> = Vec::new();
     // Before there are layers, which would be the same disks once more.
     for group in plain {
         faults.extend(open(group, &Mode::ReadOnly(group), hideout).err());
