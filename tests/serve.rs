@@ -249,6 +249,10 @@ fn a_look_up_is_written_down_before_it_is_answered() {
     let nobody = served.get("/?q=nobody%0a%1b%5b31m", &cookie);
     assert!(nobody.body.contains("Nobody matches"));
 
+    let both = served.get("/?q=shop.acme.example+0201234567", &cookie).body;
+    assert!(both.contains("Acme BV") && !both.contains("3120"), "nor beside others: {both}");
+    assert_eq!(served.get("/customer/nobody", &cookie).status, 404);
+
     let log = served.log();
     let line = |index: usize| {
         let it = &log[index];
@@ -260,6 +264,7 @@ fn a_look_up_is_written_down_before_it_is_answered() {
     assert_eq!(line(2), ("", acme.clone(), "null".into()));
     assert_eq!(line(3), ("x", acme, "\"callback\"".into()));
     assert_eq!(line(4), ("nobody\u{fffd}\u{fffd}[31m", "[]".into(), "null".into()));
+    assert_eq!(line(6), ("customer/nobody", "[]".into(), "null".into()), "an answer, too");
     assert!(log.iter().all(|line| line["by"] == "Jo" && line["from"] == "127.0.0.1"));
 
     // What cannot be written down is not shown.

@@ -36,16 +36,32 @@ impl Desk {
     /// The look-up file as it has to be now.
     pub fn open(global: &Global, reading: &Reading) -> Result<Self, Failure> {
         match fresh(global, reading)? {
-            Some((lookup, settings)) => {
-                if let Content::Live { warnings, .. } = &lookup.about().content {
+            Some(desk) => {
+                if let Content::Live { warnings, .. } = &desk.lookup.about().content {
                     for line in warnings {
                         print::tell(line);
                     }
                 }
-                Ok(Self { lookup, settings })
+                Ok(desk)
             }
             None => make(global, reading),
         }
+    }
+
+    /// Was it made of other files than `found`, or of some that may have changed meanwhile?
+    pub fn is_of_others(&self, found: &[Source]) -> bool {
+        let Content::Live { sources, looked_at_ms, .. } = &self.lookup.about().content else {
+            return true;
+        };
+        sources != found || !found.iter().all(|source| source.is_settled(*looked_at_ms))
+    }
+
+    /// Were sizes surveyed since that count? They do only for how long a run still takes.
+    pub fn is_outgrown(&self, reading: &Reading) -> Result<bool, Failure> {
+        let Content::Live { surveyed, .. } = &self.lookup.about().content else {
+            return Ok(true);
+        };
+        Ok(reading.running.is_some() && *surveyed != reading.ledger.surveyed_at()?)
     }
 
     /// Where the customers at `places` stand as of `now`.
@@ -80,7 +96,7 @@ impl Desk {
 }
 
 /// The file that is there, if it is what would be made now.
-fn fresh(global: &Global, reading: &Reading) -> Result<Option<(Lookup, Settings)>, Failure> {
+fn fresh(global: &Global, reading: &Reading) -> Result<Option<Desk>, Failure> {
     let lookup = match Lookup::open(&global.lookup_path()) {
         Ok(Some(lookup)) => lookup,
         Ok(None) => return Ok(None),
@@ -89,8 +105,7 @@ fn fresh(global: &Global, reading: &Reading) -> Result<Option<(Lookup, Settings)
             return Ok(None);
         }
     };
-    let Content::Live { sources: known, looked_at_ms, surveyed, .. } = &lookup.about().content
-    else {
+    let Content::Live { sources: known, .. } = &lookup.about().content else {
         return Ok(None);
     };
     let found = sources(global);
@@ -98,13 +113,10 @@ fn fresh(global: &Global, reading: &Reading) -> Result<Option<(Lookup, Settings)
         print::tell("The inventory has changed: the look-up file is made anew.");
         return Ok(None);
     }
-    let is_settled = found.iter().all(|source| source.is_settled(*looked_at_ms));
-    // Sizes count only for how long a run still takes.
-    let has_sizes = reading.running.is_none() || *surveyed == reading.ledger.surveyed_at()?;
-    if !is_settled || !has_sizes {
-        return Ok(None);
-    }
-    Ok(inventory::read_settings(&global.site).map(|settings| (lookup, settings)))
+    let Some(settings) = inventory::read_settings(&global.site) else { return Ok(None) };
+    let desk = Desk { lookup, settings };
+    let is_good = !desk.is_of_others(&found) && !desk.is_outgrown(reading)?;
+    Ok(is_good.then_some(desk))
 }
 
 /// Reads the whole inventory, and keeps what it says where there is a state folder.
@@ -145,7 +157,7 @@ pub fn about(settings: &Settings, made_at: Timestamp, content: Content) -> About
 }
 
 /// Everything that a look-up file is made of. Another evac may read the same words otherwise.
-fn sources(global: &Global) -> Vec<Source> {
+pub fn sources(global: &Global) -> Vec<Source> {
     let evac = std::env::current_exe().unwrap_or_default();
     let names = inventory::read_from(&global.site).into_iter();
     let files = names.map(|name| Source::of(&name, &global.site.join(&name)));
