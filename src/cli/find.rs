@@ -84,10 +84,11 @@ pub fn run(global: &Global, args: &FindArgs) -> Result<Exit, Failure> {
 fn live(global: &Global, text: &str) -> Result<Answer, Failure> {
     let reading = global.open_read_only()?;
     let now = global.now();
-    let desk = Desk::open(global, &reading)?;
-    let Hits { total, best: listed, .. } = desk.lookup.search(text);
-    let looked = desk.look(global, &reading, listed.iter().map(|hit| hit.customer), now)?;
-    let Looked { inventory, view, snapshot } = looked;
+    let mut desk = Desk::open(global, &reading)?;
+    let meant = desk.whom(global, &reading, |lookup| Ok(lookup.search(text)))?;
+    let looked = desk.look(global, &reading, meant, now)?;
+    let Looked { hits, inventory, view, snapshot } = looked;
+    let Hits { total, best: listed, .. } = hits;
     let notes = note::all(&reading.ledger)?;
     let bounces = reading.ledger.bounces()?;
     let site = &desk.settings.site;

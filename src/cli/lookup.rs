@@ -10,18 +10,29 @@ use std::collections::BTreeSet;
 use crate::cli::site::{Global, Loaded, Reading, warnings};
 use crate::cli::{Failure, facts, files, fleet, print, window};
 use crate::inventory::{self, Inventory, Settings};
-use crate::ledger::lookup::{About, Content, Refused, Source};
+use crate::ledger::find::Hits;
+use crate::ledger::lookup::{About, Content, Refused, Size, Source};
 use crate::ledger::{FleetView, Lookup, Snapshot};
 use crate::model::Timestamp;
 
 /// Who may be meant, with everything that has to be known about them.
 pub struct Looked {
+    /// How they were found.
+    pub hits: Hits,
     /// What the inventory says of them.
     pub inventory: Inventory,
     /// The same, as the ledger wants to know it.
     pub view: FleetView,
     /// Where they stand.
     pub snapshot: Snapshot,
+}
+
+/// The same before it is asked where they stand.
+pub struct Meant {
+    /// How they were found.
+    pub hits: Hits,
+    inventory: Inventory,
+    sizes: Vec<Size>,
 }
 
 /// A look-up file and the settings that go with it.
@@ -64,16 +75,41 @@ impl Desk {
         Ok(reading.running.is_some() && *surveyed != reading.ledger.surveyed_at()?)
     }
 
-    /// Where the customers at `places` stand as of `now`.
+    /// Whom `search` finds, with what the inventory says of them. Only then is seen whether what
+    /// was kept of them is whole; a file that is damaged there is made anew.
+    pub fn whom(
+        &mut self,
+        global: &Global,
+        reading: &Reading,
+        search: impl Fn(&Lookup) -> Result<Hits, Refused>,
+    ) -> Result<Meant, Failure> {
+        let read = |lookup: &Lookup| -> Result<Meant, Refused> {
+            let hits = search(lookup)?;
+            let inventory = lookup.inventory(hits.best.iter().map(|hit| hit.customer))?;
+            let is_estimated = reading.running.is_some() && !hits.best.is_empty();
+            let sizes = if is_estimated { lookup.sizes()? } else { Vec::new() };
+            Ok(Meant { hits, inventory, sizes })
+        };
+        match read(&self.lookup) {
+            Err(error) => {
+                print::tell(&format!("warning: {error}; it is made anew"));
+                *self = make(global, reading)?;
+                Ok(read(&self.lookup)?)
+            }
+            Ok(meant) => Ok(meant),
+        }
+    }
+
+    /// Where those who are `meant` stand as of `now`.
     pub fn look(
         &self,
         global: &Global,
         reading: &Reading,
-        places: impl Iterator<Item = usize>,
+        meant: Meant,
         now: Timestamp,
     ) -> Result<Looked, Failure> {
         let (ledger, running) = (&reading.ledger, reading.running.is_some());
-        let inventory = self.lookup.inventory(places)?;
+        let Meant { hits, inventory, sizes } = meant;
         let mut settings = self.settings.clone();
         let loaded = Loaded {
             settings: settings.clone(),
@@ -89,9 +125,8 @@ impl Desk {
         for host in &mut view.hosts {
             host.workloads.retain(|workload| ids.contains(&workload.customer));
         }
-        let sizes = if running { self.lookup.sizes()? } else { Vec::new() };
         let snapshot = ledger.snapshot_of(&view, &sizes, now)?;
-        Ok(Looked { inventory, view, snapshot })
+        Ok(Looked { hits, inventory, view, snapshot })
     }
 }
 

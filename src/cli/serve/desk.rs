@@ -16,11 +16,11 @@ use crate::cli::serve::night;
 use crate::cli::site::{Loaded, Reading};
 use crate::cli::{Failure, Global, lookup, note, print};
 use crate::inventory::{Customer, SETTINGS_FILE};
-use crate::ledger::Fit;
 use crate::ledger::find::names::known_by;
 use crate::ledger::find::{Hit, Hits};
-use crate::ledger::lookup::Source;
+use crate::ledger::lookup::{Refused, Source};
 use crate::ledger::snapshot::CustomerStatus;
+use crate::ledger::{Fit, Lookup};
 use crate::model::Timestamp;
 use crate::web::{Caller, Desk, LookedUp, Night, Seen, Told, Unavailable, Views, Whom};
 
@@ -134,26 +134,16 @@ impl LocalDesk {
         let mut kept = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
         let (reading, now) = (self.global.open_read_only()?, self.global.now());
         self.renew(&mut kept, &reading)?;
-        let Some(desk) = &kept.desk else { return Err(Failure::internal("no look-up file")) };
-        let (total, hits) = match whom {
-            Whom::Nobody => (0, Vec::new()),
-            Whom::Text(text) => {
-                let Hits { total, mut best, .. } = desk.lookup.search(text);
-                best.truncate(most);
-                (total, best)
-            }
-            Whom::Id(id) => {
-                let place = desk.lookup.place(id)?;
-                let hit = |customer| Hit { customer, fit: Fit::Exact, names: vec![0] };
-                (place.iter().len(), place.into_iter().map(hit).collect())
-            }
+        let Some(desk) = &mut kept.desk else {
+            return Err(Failure::internal("no look-up file"));
         };
-        let (as_of, callers) = if hits.is_empty() {
+        let meant = desk.whom(&self.global, &reading, |lookup| hits(lookup, whom, most))?;
+        let total = meant.hits.total;
+        let (as_of, callers) = if total == 0 {
             (now, Vec::new())
         } else {
-            let places = hits.iter().map(|hit| hit.customer);
-            let looked = desk.look(&self.global, &reading, places, now)?;
-            (looked.snapshot.as_of, callers(&hits, looked))
+            let looked = desk.look(&self.global, &reading, meant, now)?;
+            (looked.snapshot.as_of, callers(looked))
         };
         let site = &desk.settings.site;
         Ok(LookedUp {
@@ -199,11 +189,26 @@ impl LocalDesk {
     }
 }
 
+/// Whoever may be meant, `most` of them at most.
+fn hits(lookup: &Lookup, whom: Whom<'_>, most: usize) -> Result<Hits, Refused> {
+    let mut hits = match whom {
+        Whom::Nobody => Hits::default(),
+        Whom::Text(text) => lookup.search(text),
+        Whom::Id(id) => {
+            let hit = |customer| Hit { customer, fit: Fit::Exact, names: vec![0] };
+            let best: Vec<Hit> = lookup.place(id)?.into_iter().map(hit).collect();
+            Hits { total: best.len(), best, ..Hits::default() }
+        }
+    };
+    hits.best.truncate(most);
+    Ok(hits)
+}
+
 /// Who was found, with where he stands.
-fn callers(hits: &[Hit], looked: Looked) -> Vec<Caller> {
-    let Looked { inventory, view, snapshot } = looked;
+fn callers(looked: Looked) -> Vec<Caller> {
+    let Looked { hits, inventory, view, snapshot } = looked;
     let known = known_by(&view);
-    let found = hits.iter().zip(snapshot.customers).zip(&known).zip(&inventory.customers);
+    let found = hits.best.iter().zip(snapshot.customers).zip(&known).zip(&inventory.customers);
     let caller = |(((hit, status), known), customer): (((&Hit, _), &Vec<_>), &Customer)| {
         let (matched_by, matched) = hit.matched(known);
         let matched = Some(matched).filter(|_| !hit.is_by_contact(known));

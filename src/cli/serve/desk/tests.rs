@@ -96,3 +96,22 @@ fn broken_files_leave_what_was_read_and_are_not_read_for_every_caller() {
     assert_eq!(names(&desk.find(Whom::Text("c0002"), 10).unwrap()), ["Slagerij 2"]);
     assert!(desk.lookup.lock().unwrap().failed.is_none());
 }
+
+#[test]
+fn a_file_that_is_damaged_where_it_is_read_last_is_made_anew() {
+    let (desk, folder) = desk(40);
+    desk.begin(Views { support: true, live: false }).unwrap();
+    let path = folder.path().join("state/lookup");
+    let mut bytes = fs::read(&path).unwrap();
+    // Hosts stand last.
+    let hosts = bytes.len() / 4 * 3;
+    bytes[hosts..].fill(0xff);
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &bytes, 0).unwrap();
+    // Another evac has nothing in memory.
+    let other = LocalDesk::new(&desk.global, None);
+    let found = other.find(Whom::Text("bakkerij 39"), 10).unwrap();
+    assert_eq!(names(&found)[0], "Bakkerij 39");
+    assert_eq!(fs::metadata(&path).unwrap().len(), bytes.len() as u64);
+    assert_ne!(fs::read(&path).unwrap(), bytes, "it is mended for whoever comes next");
+}
