@@ -159,7 +159,7 @@ fn in_parts<T: Send>(
     thread::scope(|scope| {
         // Where no thread is to be had, this one does the work of all.
         let others: Vec<_> = (1..threads.min(THREADS_MAX))
-            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, &drain).ok())
+            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, drain).ok())
             .collect();
         let mut done = drain();
         for other in others {
@@ -214,7 +214,7 @@ fn word_bytes(text: &[u8]) -> usize {
     while let Some(Ok(eight)) = text.get(at..at + 8).map(<[u8; 8]>::try_from) {
         let eight = u64::from_le_bytes(eight);
         // The lowest bit that is set is exact: bytes up to the blank borrow from their high bit.
-        let small = eight.wrapping_sub(EACH * (b' ' as u64 + 1)) & !eight & HIGH;
+        let small = eight.wrapping_sub(EACH * (u64::from(b' ') + 1)) & !eight & HIGH;
         if small != 0 {
             return at + small.trailing_zeros() as usize / 8;
         }
