@@ -16,7 +16,7 @@ use crate::cli::print;
 use crate::cli::site::Global;
 use crate::inventory::Customer;
 use crate::ledger::find::names::known_by;
-use crate::ledger::find::{FOUND_MAX, Hit};
+use crate::ledger::find::{Hit, Hits};
 use crate::ledger::lookup::{Content, Refused, told};
 use crate::ledger::mail::Bounce;
 use crate::ledger::snapshot::{CustomerStatus, Hold, SCHEMA};
@@ -31,7 +31,7 @@ mod text;
 struct Answer {
     schema: u32,
     as_of: Timestamp,
-    /// So many match; at most [`FOUND_MAX`] are listed.
+    /// So many match; at most [`FOUND_MAX`](crate::ledger::find::FOUND_MAX) are listed.
     total: usize,
     customers: Vec<Match>,
     /// Of how many.
@@ -84,11 +84,11 @@ pub fn run(global: &Global, args: &FindArgs) -> Result<Exit, Failure> {
 fn live(global: &Global, text: &str) -> Result<Answer, Failure> {
     let reading = global.open_read_only()?;
     let now = global.now();
-    let desk = Desk::open(global, &reading)?;
-    let hits = desk.lookup.search(text);
-    let listed = &hits[..hits.len().min(FOUND_MAX)];
-    let looked = desk.look(global, &reading, listed.iter().map(|hit| hit.customer), now)?;
-    let Looked { inventory, view, snapshot } = looked;
+    let mut desk = Desk::open(global, &reading)?;
+    let meant = desk.whom(global, &reading, |lookup| Ok(lookup.search(text)))?;
+    let looked = desk.look(global, &reading, meant, now)?;
+    let Looked { hits, inventory, view, snapshot } = looked;
+    let Hits { total, best: listed, .. } = hits;
     let notes = note::all(&reading.ledger)?;
     let bounces = reading.ledger.bounces()?;
     let site = &desk.settings.site;
@@ -109,7 +109,7 @@ fn live(global: &Global, text: &str) -> Result<Answer, Failure> {
     Ok(Answer {
         schema: SCHEMA,
         as_of: snapshot.as_of,
-        total: hits.len(),
+        total,
         customers: customers.collect(),
         of: desk.lookup.customers(),
         is_frozen: false,
@@ -128,7 +128,7 @@ fn frozen(file: &Path, text: &str) -> Result<Answer, Failure> {
     if about.content != Content::Frozen {
         return Err(foreign().into());
     }
-    let hits = lookup.search(text);
+    let Hits { total, best, .. } = lookup.search(text);
     let card = |hit: &Hit| -> Result<Match, Failure> {
         let frozen = lookup.frozen(hit.customer)?;
         let say = say(&frozen.status, about.made_at, Some(&about.timezone));
@@ -152,8 +152,8 @@ fn frozen(file: &Path, text: &str) -> Result<Answer, Failure> {
     Ok(Answer {
         schema: SCHEMA,
         as_of: about.made_at,
-        total: hits.len(),
-        customers: hits.iter().take(FOUND_MAX).map(card).collect::<Result<_, _>>()?,
+        total,
+        customers: best.iter().map(card).collect::<Result<_, _>>()?,
         of: lookup.customers(),
         is_frozen: true,
         languages: about.languages.clone(),

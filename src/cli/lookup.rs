@@ -10,18 +10,29 @@ use std::collections::BTreeSet;
 use crate::cli::site::{Global, Loaded, Reading, warnings};
 use crate::cli::{Failure, facts, files, fleet, print, window};
 use crate::inventory::{self, Inventory, Settings};
-use crate::ledger::lookup::{About, Content, Refused, Source};
+use crate::ledger::find::Hits;
+use crate::ledger::lookup::{About, Content, Refused, Size, Source};
 use crate::ledger::{FleetView, Lookup, Snapshot};
 use crate::model::Timestamp;
 
 /// Who may be meant, with everything that has to be known about them.
 pub struct Looked {
+    /// How they were found.
+    pub hits: Hits,
     /// What the inventory says of them.
     pub inventory: Inventory,
     /// The same, as the ledger wants to know it.
     pub view: FleetView,
     /// Where they stand.
     pub snapshot: Snapshot,
+}
+
+/// The same before it is asked where they stand.
+pub struct Meant {
+    /// How they were found.
+    pub hits: Hits,
+    inventory: Inventory,
+    sizes: Vec<Size>,
 }
 
 /// A look-up file and the settings that go with it.
@@ -36,28 +47,69 @@ impl Desk {
     /// The look-up file as it has to be now.
     pub fn open(global: &Global, reading: &Reading) -> Result<Self, Failure> {
         match fresh(global, reading)? {
-            Some((lookup, settings)) => {
-                if let Content::Live { warnings, .. } = &lookup.about().content {
+            Some(desk) => {
+                if let Content::Live { warnings, .. } = &desk.lookup.about().content {
                     for line in warnings {
                         print::tell(line);
                     }
                 }
-                Ok(Self { lookup, settings })
+                Ok(desk)
             }
             None => make(global, reading),
         }
     }
 
-    /// Where the customers at `places` stand as of `now`.
+    /// Was it made of other files than `found`, or of some that may have changed meanwhile?
+    pub fn is_of_others(&self, found: &[Source]) -> bool {
+        let Content::Live { sources, looked_at_ms, .. } = &self.lookup.about().content else {
+            return true;
+        };
+        sources != found || !found.iter().all(|source| source.is_settled(*looked_at_ms))
+    }
+
+    /// Were sizes surveyed since that count? They do only for how long a run still takes.
+    pub fn is_outgrown(&self, reading: &Reading) -> Result<bool, Failure> {
+        let Content::Live { surveyed, .. } = &self.lookup.about().content else {
+            return Ok(true);
+        };
+        Ok(reading.running.is_some() && *surveyed != reading.ledger.surveyed_at()?)
+    }
+
+    /// Whom `search` finds, with what the inventory says of them. Only then is seen whether what
+    /// was kept of them is whole; a file that is damaged there is made anew.
+    pub fn whom(
+        &mut self,
+        global: &Global,
+        reading: &Reading,
+        search: impl Fn(&Lookup) -> Result<Hits, Refused>,
+    ) -> Result<Meant, Failure> {
+        let read = |lookup: &Lookup| -> Result<Meant, Refused> {
+            let hits = search(lookup)?;
+            let inventory = lookup.inventory(hits.best.iter().map(|hit| hit.customer))?;
+            let is_estimated = reading.running.is_some() && !hits.best.is_empty();
+            let sizes = if is_estimated { lookup.sizes()? } else { Vec::new() };
+            Ok(Meant { hits, inventory, sizes })
+        };
+        match read(&self.lookup) {
+            Err(error) => {
+                print::tell(&format!("warning: {error}; it is made anew"));
+                *self = make(global, reading)?;
+                Ok(read(&self.lookup)?)
+            }
+            Ok(meant) => Ok(meant),
+        }
+    }
+
+    /// Where those who are `meant` stand as of `now`.
     pub fn look(
         &self,
         global: &Global,
         reading: &Reading,
-        places: impl Iterator<Item = usize>,
+        meant: Meant,
         now: Timestamp,
     ) -> Result<Looked, Failure> {
         let (ledger, running) = (&reading.ledger, reading.running.is_some());
-        let inventory = self.lookup.inventory(places)?;
+        let Meant { hits, inventory, sizes } = meant;
         let mut settings = self.settings.clone();
         let loaded = Loaded {
             settings: settings.clone(),
@@ -73,14 +125,13 @@ impl Desk {
         for host in &mut view.hosts {
             host.workloads.retain(|workload| ids.contains(&workload.customer));
         }
-        let sizes = if running { self.lookup.sizes()? } else { Vec::new() };
         let snapshot = ledger.snapshot_of(&view, &sizes, now)?;
-        Ok(Looked { inventory, view, snapshot })
+        Ok(Looked { hits, inventory, view, snapshot })
     }
 }
 
 /// The file that is there, if it is what would be made now.
-fn fresh(global: &Global, reading: &Reading) -> Result<Option<(Lookup, Settings)>, Failure> {
+fn fresh(global: &Global, reading: &Reading) -> Result<Option<Desk>, Failure> {
     let lookup = match Lookup::open(&global.lookup_path()) {
         Ok(Some(lookup)) => lookup,
         Ok(None) => return Ok(None),
@@ -89,8 +140,7 @@ fn fresh(global: &Global, reading: &Reading) -> Result<Option<(Lookup, Settings)
             return Ok(None);
         }
     };
-    let Content::Live { sources: known, looked_at_ms, surveyed, .. } = &lookup.about().content
-    else {
+    let Content::Live { sources: known, .. } = &lookup.about().content else {
         return Ok(None);
     };
     let found = sources(global);
@@ -98,13 +148,10 @@ fn fresh(global: &Global, reading: &Reading) -> Result<Option<(Lookup, Settings)
         print::tell("The inventory has changed: the look-up file is made anew.");
         return Ok(None);
     }
-    let is_settled = found.iter().all(|source| source.is_settled(*looked_at_ms));
-    // Sizes count only for how long a run still takes.
-    let has_sizes = reading.running.is_none() || *surveyed == reading.ledger.surveyed_at()?;
-    if !is_settled || !has_sizes {
-        return Ok(None);
-    }
-    Ok(inventory::read_settings(&global.site).map(|settings| (lookup, settings)))
+    let Some(settings) = inventory::read_settings(&global.site) else { return Ok(None) };
+    let desk = Desk { lookup, settings };
+    let is_good = !desk.is_of_others(&found) && !desk.is_outgrown(reading)?;
+    Ok(is_good.then_some(desk))
 }
 
 /// Reads the whole inventory, and keeps what it says where there is a state folder.
@@ -145,7 +192,7 @@ pub fn about(settings: &Settings, made_at: Timestamp, content: Content) -> About
 }
 
 /// Everything that a look-up file is made of. Another evac may read the same words otherwise.
-fn sources(global: &Global) -> Vec<Source> {
+pub fn sources(global: &Global) -> Vec<Source> {
     let evac = std::env::current_exe().unwrap_or_default();
     let names = inventory::read_from(&global.site).into_iter();
     let files = names.map(|name| Source::of(&name, &global.site.join(&name)));

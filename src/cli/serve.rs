@@ -51,9 +51,8 @@ fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> {
         print::tell("Nobody has a link yet: `evac serve token NAME` prints one.");
     }
     let desk = desk::LocalDesk::new(global, args.colleague.clone());
-    // What is wrong with the site's files is told now, not to the first caller.
-    desk.loaded()?;
     let views = Views { support: !args.operator, live: !args.support };
+    desk.begin(views)?;
     let files = (people, LookUps::of(&state));
     let app = App::new(Box::new(desk), files, door, views, Arc::clone(&global.clock))?;
     let runtime = engine::runtime()?;

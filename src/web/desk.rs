@@ -1,7 +1,8 @@
 //! What pages are made of, and how seldom it is looked up anew.
 //!
-//! **Promise.** However many people look, the ledger is read by one of them at a time, at most once
-//! a second, and never for more than a tenth of the time.
+//! **Promise.** However many people watch, everything is read by one of them at a time, at most
+//! once a second, and never for more than a tenth of the time. A look-up reads only what is known
+//! of those who may be meant, one look-up at a time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,14 +10,16 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::ledger::snapshot::CustomerStatus;
-use crate::ledger::{FleetView, Snapshot};
-use crate::model::{Bytes, HostId, Timestamp, WorkloadId};
+use crate::ledger::{Fit, Snapshot};
+use crate::model::{Bytes, CustomerId, HostId, Timestamp, WorkloadId};
 use crate::publish::Language;
 
 /// Where it comes from.
 pub trait Desk: Send + Sync + 'static {
     /// Everything as of now.
     fn look(&self) -> Result<Seen, Unavailable>;
+    /// Whoever may be meant, as he stands now; `most` of them at most, the best fit first.
+    fn look_up(&self, whom: Whom<'_>, most: usize) -> Result<LookedUp, Unavailable>;
     /// What the live view shows beyond that.
     fn night(&self, seen: &Seen) -> Result<Night, Unavailable>;
     /// What people wrote down about a customer, the oldest first.
@@ -35,18 +38,54 @@ pub struct Unavailable;
 pub struct Seen {
     /// What the company is called.
     pub name: String,
+    /// In which people are told times.
+    pub zone: TimeZone,
+    /// Where everything stands.
+    pub snapshot: Snapshot,
+}
+
+/// Whom somebody looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whom<'a> {
+    /// Nobody yet.
+    Nobody,
+    /// Whoever the text may mean.
+    Text(&'a str),
+    /// The customer of this id.
+    Id(&'a CustomerId),
+}
+
+/// Who may be meant, as of one moment, and what there is to say to anybody.
+pub struct LookedUp {
+    /// When that was so.
+    pub as_of: Timestamp,
+    /// What the company is called.
+    pub name: String,
     /// Whom callers are put through to who need more than support can say.
     pub colleague: Option<String>,
     /// Of the site, the first is the default.
     pub languages: Vec<Language>,
-    /// Of each customer, in the order of the snapshot's.
-    pub spoken: Vec<Option<Language>>,
-    /// In which people are told times.
+    /// In which people are told times: by its name, and as it is.
+    pub timezone: String,
     pub zone: TimeZone,
-    /// By what customers may be found.
-    pub view: FleetView,
-    /// Where everything stands.
-    pub snapshot: Snapshot,
+    /// How many may be meant.
+    pub total: usize,
+    /// The best of them.
+    pub callers: Vec<Caller>,
+}
+
+/// A customer who may be meant.
+pub struct Caller {
+    /// Where he stands.
+    pub status: CustomerStatus,
+    /// His language.
+    pub spoken: Option<Language>,
+    /// How well it fits him.
+    pub fit: Fit,
+    /// The kind of what it fits.
+    pub matched_by: &'static str,
+    /// How that is written; `None` where whom to call back is part of it, which is his secret.
+    pub matched: Option<String>,
 }
 
 /// What somebody wrote down.

@@ -26,7 +26,9 @@ use std::io;
 use std::path::PathBuf;
 
 pub use app::{App, Views};
-pub use desk::{Blocked, Desk, LandingDisk, Night, Seen, Span, Told, Unavailable};
+pub use desk::{
+    Blocked, Caller, Desk, LandingDisk, LookedUp, Night, Seen, Span, Told, Unavailable, Whom,
+};
 pub use door::Door;
 
 use crate::publish::PublishError;

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 
 use crate::ledger::snapshot::{CustomerStatus, Hold, WorkloadStatus};
-use crate::ledger::{Found, find, say, to_anyone};
+use crate::ledger::{say, to_anyone};
 use crate::model::text::bounded;
 use crate::model::{CustomerId, PublicWord};
 use crate::publish::dates::{Form, Moment, moment};
@@ -19,7 +19,7 @@ use crate::web::WebError;
 use crate::web::answer::Answer;
 use crate::web::app::{App, Trouble, Visit};
 use crate::web::audit::LookUp;
-use crate::web::desk::{Seen, Told};
+use crate::web::desk::{Caller, LookedUp, Told, Whom};
 use crate::web::pages::Frame;
 use crate::web::routes::{Asked, Noted};
 
@@ -109,27 +109,23 @@ struct Note {
 
 /// The box, and who is meant by what was typed into it.
 pub(super) fn home(app: &App, visit: &Visit, asked: &Asked) -> Result<Answer, Trouble> {
-    let seen = app.seen()?;
     let typed = bounded(asked.q.as_deref().unwrap_or_default().trim(), TYPED_CHARS_MAX);
     let is_answer = !typed.is_empty();
-    let found = if is_answer { find(&seen.view, &seen.snapshot, &typed) } else { Vec::new() };
-    let status = |found: &Found| seen.snapshot.customers.get(found.customer);
-    let shown: Vec<_> =
-        found.iter().take(SHOWN_MAX).filter_map(|it| Some((it, status(it)?))).collect();
+    let whom = if is_answer { Whom::Text(&typed) } else { Whom::Nobody };
+    let seen = app.desk.look_up(whom, SHOWN_MAX)?;
     if is_answer {
-        let ids = shown.iter().map(|(_, customer)| &customer.id).collect();
+        let ids = seen.callers.iter().map(|caller| &caller.status.id).collect();
         write_down(app, visit, (&typed, ids), None)?;
     }
-    let card = match shown.as_slice() {
-        // A guess has to be asked for.
-        [(found, customer)] if found.fit.is_sure() => {
-            Some(card(app, visit, &seen, (found.customer, customer), asked)?)
-        }
+    // A guess has to be asked for.
+    let meant = match seen.callers.as_slice() {
+        [caller] if caller.fit.is_sure() => Some(caller),
         _ => None,
     };
-    let hits = shown.iter().map(|(found, customer)| hit(found, customer, &typed)).collect();
-    let more = found.len().saturating_sub(SHOWN_MAX);
-    let spoken = found.first().filter(|_| card.is_some()).and_then(|it| seen.spoken[it.customer]);
+    let card = meant.map(|caller| card(app, visit, &seen, caller, asked)).transpose()?;
+    let hits = seen.callers.iter().map(|caller| hit(caller, &typed)).collect();
+    let more = seen.total.saturating_sub(seen.callers.len());
+    let spoken = meant.and_then(|caller| caller.spoken);
     let anyone = anyone(&seen, spoken.unwrap_or(visit.language));
     let frame = frame(app, visit, &seen)?;
     print(app, visit, &View { frame, typed: &typed, is_answer, anyone, hits, more, card })
@@ -142,12 +138,12 @@ pub(super) fn customer(
     id: &str,
     asked: &Asked,
 ) -> Result<Answer, Trouble> {
-    let seen = app.seen()?;
-    let (index, customer) = known(app, &seen, id)?;
+    let seen = known(app, visit, id)?;
+    let caller = seen.callers.first().ok_or(Trouble::Missing)?;
     let typed = bounded(asked.q.as_deref().unwrap_or_default().trim(), TYPED_CHARS_MAX);
-    write_down(app, visit, (&typed, vec![&customer.id]), proof(asked.verified.as_deref()))?;
-    let card = Some(card(app, visit, &seen, (index, customer), asked)?);
-    let anyone = anyone(&seen, seen.spoken[index].unwrap_or(visit.language));
+    write_down(app, visit, (&typed, vec![&caller.status.id]), proof(asked.verified.as_deref()))?;
+    let card = Some(card(app, visit, &seen, caller, asked)?);
+    let anyone = anyone(&seen, caller.spoken.unwrap_or(visit.language));
     let (frame, hits) = (frame(app, visit, &seen)?, Vec::new());
     let view = View { frame, typed: &typed, is_answer: true, anyone, hits, more: 0, card };
     print(app, visit, &view)
@@ -155,8 +151,8 @@ pub(super) fn customer(
 
 /// Writes down what he was told, or what he wants.
 pub(super) fn note(app: &App, visit: &Visit, id: &str, noted: &Noted) -> Result<Answer, Trouble> {
-    let seen = app.seen()?;
-    let (_, customer) = known(app, &seen, id)?;
+    let seen = known(app, visit, id)?;
+    let customer = &seen.callers.first().ok_or(Trouble::Missing)?.status;
     let lines: Vec<_> = noted.text.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
     let text = bounded(&lines.join(" / "), NOTE_CHARS_MAX - 1);
     let mut to = format!("/customer/{}?", customer.id);
@@ -174,11 +170,17 @@ pub(super) fn note(app: &App, visit: &Visit, id: &str, noted: &Noted) -> Result<
     Ok(Answer::see(to))
 }
 
-/// The customer called `id`, where there is a look-up at all.
-fn known<'a>(app: &App, seen: &'a Seen, id: &str) -> Result<(usize, &'a CustomerStatus), Trouble> {
-    let mut customers = seen.snapshot.customers.iter().enumerate();
-    let found = customers.find(|(_, customer)| customer.id.as_str() == id);
-    found.filter(|_| app.views.support).ok_or(Trouble::Missing)
+/// The customer called `id`, where there is a look-up at all. That there is none is an answer, too.
+fn known(app: &App, visit: &Visit, id: &str) -> Result<LookedUp, Trouble> {
+    let id: CustomerId = id.parse().map_err(|_| Trouble::Missing)?;
+    if !app.views.support {
+        return Err(Trouble::Missing);
+    }
+    let seen = app.desk.look_up(Whom::Id(&id), 1)?;
+    if seen.callers.is_empty() {
+        write_down(app, visit, (&format!("customer/{id}"), Vec::new()), None)?;
+    }
+    Ok(seen)
 }
 
 fn proof(word: Option<&str>) -> Option<&'static str> {
@@ -199,7 +201,7 @@ fn write_down(
     })
 }
 
-fn frame<'a>(app: &'a App, visit: &'a Visit, seen: &'a Seen) -> Result<Frame<'a>, Trouble> {
+fn frame<'a>(app: &'a App, visit: &'a Visit, seen: &'a LookedUp) -> Result<Frame<'a>, Trouble> {
     let other = (app.views.live && visit.is_operator()).then_some("/live");
     app.pages.frame(&seen.name, visit, (other, false)).map_err(|error| broken(app, error))
 }
@@ -215,27 +217,26 @@ pub(super) fn broken(app: &App, error: PublishError) -> Trouble {
     Trouble::Broken
 }
 
-fn hit(found: &Found, customer: &CustomerStatus, typed: &str) -> Hit {
-    // Whom to call back is a secret of his: of a contact only what was said is said again.
-    let is_contact = matches!(found.matched_by, "mail" | "phone");
-    let matched = if is_contact { typed } else { found.matched.as_str() };
+fn hit(caller: &Caller, typed: &str) -> Hit {
+    // Of a secret of his only what was said is said again.
+    let matched = caller.matched.as_deref().unwrap_or(typed);
     Hit {
-        id: customer.id.clone(),
-        name: bounded(&customer.name, NAME_CHARS_MAX),
-        by: found.matched_by,
+        id: caller.status.id.clone(),
+        name: bounded(&caller.status.name, NAME_CHARS_MAX),
+        by: caller.matched_by,
         matched: bounded(matched, NAME_CHARS_MAX),
-        is_guess: !found.fit.is_sure(),
+        is_guess: !caller.fit.is_sure(),
     }
 }
 
 /// In `first`, then in the other languages of the site.
-fn paragraphs(seen: &Seen, first: Language, text: impl Fn(Language) -> String) -> Paragraphs {
+fn paragraphs(seen: &LookedUp, first: Language, text: impl Fn(Language) -> String) -> Paragraphs {
     let others = seen.languages.iter().filter(|language| **language != first);
     let others = others.map(|language| (language.code(), text(*language))).collect();
     Paragraphs { lang: first.code(), text: text(first), others }
 }
 
-fn anyone(seen: &Seen, first: Language) -> Paragraphs {
+fn anyone(seen: &LookedUp, first: Language) -> Paragraphs {
     let said = to_anyone();
     paragraphs(seen, first, |language| said.get(language.code()).cloned().unwrap_or_default())
 }
@@ -248,10 +249,11 @@ fn needs_attention(customer: &CustomerStatus) -> bool {
 fn card(
     app: &App,
     visit: &Visit,
-    seen: &Seen,
-    (index, customer): (usize, &CustomerStatus),
+    seen: &LookedUp,
+    caller: &Caller,
     asked: &Asked,
 ) -> Result<Card, Trouble> {
+    let customer = &caller.status;
     let mut told = app.desk.told(customer)?;
     if needs_attention(customer) {
         let of_support = app.support_people()?;
@@ -259,7 +261,7 @@ fn card(
     }
     told.drain(..told.len().saturating_sub(NOTES_MAX));
     let proof = proof(asked.verified.as_deref());
-    let private = proof.map(|proof| private(app, visit, seen, (index, customer), proof));
+    let private = proof.map(|proof| private(app, visit, seen, caller, proof));
     let note = |told: Told| {
         let at = at(app, visit, seen, told.at)?;
         Ok(Note { at, by: told.by, text: told.text })
@@ -278,12 +280,13 @@ fn card(
 fn private(
     app: &App,
     visit: &Visit,
-    seen: &Seen,
-    (index, customer): (usize, &CustomerStatus),
+    seen: &LookedUp,
+    caller: &Caller,
     proof: &'static str,
 ) -> Result<Private, Trouble> {
-    let said = say(customer, seen.snapshot.as_of, seen.view.timezone.as_deref());
-    let first = seen.spoken[index].unwrap_or(visit.language);
+    let customer = &caller.status;
+    let said = say(customer, seen.as_of, Some(&seen.timezone));
+    let first = caller.spoken.unwrap_or(visit.language);
     let verified = |language: Language| said.get(language.code()).map(|say| say.verified.clone());
     let paragraphs = paragraphs(seen, first, |language| verified(language).unwrap_or_default());
     let attention = needs_attention(customer);
@@ -304,7 +307,7 @@ fn private(
         say: paragraphs,
         word: word_key(word),
         colleague: seen.colleague.clone().filter(|_| attention),
-        as_of: at(app, visit, seen, seen.snapshot.as_of)?,
+        as_of: at(app, visit, seen, seen.as_of)?,
         services: services.collect::<Result<_, Trouble>>()?,
     })
 }
@@ -313,10 +316,10 @@ fn private(
 fn at(
     app: &App,
     visit: &Visit,
-    seen: &Seen,
+    seen: &LookedUp,
     at: crate::model::Timestamp,
 ) -> Result<Moment, Trouble> {
-    let near = Form::Near(seen.snapshot.as_of);
+    let near = Form::Near(seen.as_of);
     let texts = app.pages.texts(visit.language);
     moment(texts, &seen.zone, at, near).map_err(|error| broken(app, error))
 }

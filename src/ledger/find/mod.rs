@@ -9,6 +9,7 @@
 //! [`names`] holds what everybody is known by, [`query`] what was meant; [`search`] brings the two
 //! together, and knows nothing of where anybody stands.
 
+mod literal;
 pub mod names;
 mod plain;
 mod query;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::ledger::find::names::{KnownBy, Names, known_by, ranks};
 use crate::ledger::find::query::Query;
 use crate::ledger::find::scan::{Score, Scores};
+use crate::ledger::find::slip::Work;
 use crate::ledger::say::{self, Say};
 use crate::ledger::snapshot::Snapshot;
 use crate::ledger::view::FleetView;
@@ -74,6 +76,17 @@ pub struct Found {
     pub say: BTreeMap<String, Say>,
 }
 
+/// Everybody whom a text may mean.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hits {
+    /// How many they are.
+    pub total: usize,
+    /// The best of them, the best first: [`FOUND_MAX`] at most.
+    pub best: Vec<Hit>,
+    /// What it took to find them.
+    pub work: Work,
+}
+
 /// A customer that a text may mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hit {
@@ -83,7 +96,17 @@ pub struct Hit {
     pub fit: Fit,
     /// Which of his names fit; what the longest word was found in comes first.
     pub names: Vec<usize>,
+}
+
+/// The same before it is known whether anybody will ask for his names.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    customer: usize,
+    fit: Fit,
+    /// What it costs; then who comes first among equals.
     order: (u8, u32),
+    /// Which of the query's readings fits.
+    reading: usize,
 }
 
 /// Customers that `text` may mean, the best fit first: [`FOUND_MAX`] at most.
@@ -93,7 +116,7 @@ pub fn find(view: &FleetView, snapshot: &Snapshot, text: &str) -> Vec<Found> {
     for (rank, known) in ranks(view).into_iter().zip(&known) {
         names.push(rank, known);
     }
-    let hits = search(&names, text).into_iter().take(FOUND_MAX);
+    let hits = search(&names, text).best.into_iter();
     hits.filter_map(|hit| {
         let status = snapshot.customers.get(hit.customer)?;
         let say = say::say(status, snapshot.as_of, view.timezone.as_deref());
@@ -104,6 +127,12 @@ pub fn find(view: &FleetView, snapshot: &Snapshot, text: &str) -> Vec<Found> {
 }
 
 impl Hit {
+    /// Was it found by whom to call or write back to, too?
+    pub fn is_by_contact(&self, known: &[KnownBy]) -> bool {
+        let mut names = self.names.iter().filter_map(|name| known.get(*name));
+        names.any(|name| matches!(name.kind, names::Kind::Mail | names::Kind::Phone))
+    }
+
     /// The kind of what fits, and how it is written.
     pub fn matched(&self, known: &[KnownBy]) -> (&'static str, String) {
         let names: Vec<_> = self.names.iter().filter_map(|name| known.get(*name)).collect();
@@ -113,54 +142,54 @@ impl Hit {
 }
 
 /// Everybody whom `text` may mean, the best fit first.
-pub fn search(names: &Names, text: &str) -> Vec<Hit> {
+pub fn search(names: &Names, text: &str) -> Hits {
     let query = Query::of(text);
-    let alone = query.words.len() == 1;
-    let mut scores: Vec<Scores> =
-        query.words.iter().map(|word| scan::literal(names, word, alone)).collect();
-    let mut hits = together(names, &query, &scores);
-    let is_certain = hits.first().is_some_and(|hit| hit.fit <= Fit::Beneath);
-    if !is_certain && hits.len() < SURE_ENOUGH {
-        scan::slips(names, &query.words, &mut scores);
-        hits = together(names, &query, &scores);
+    let mut scores = Scores::new(names, &query.words);
+    scan::literals(names, &query.words, query.words.len() == 1, &mut scores);
+    let mut found = together(names, &query, &scores);
+    let mut work = Work::default();
+    let is_certain = found.iter().any(|it| it.fit <= Fit::Beneath);
+    if !is_certain && found.len() < SURE_ENOUGH {
+        work = scan::slips(names, &query.words, &mut scores);
+        found = together(names, &query, &scores);
     }
-    if hits.is_empty() {
-        hits = some_words(names, &query, &scores);
+    if found.is_empty() {
+        found = some_words(names, &query, &scores);
     }
-    hits.sort_by_key(|hit| (hit.fit, hit.order, hit.customer));
-    hits
+    let total = found.len();
+    let order = |it: &Candidate| (it.fit, it.order, it.customer);
+    if total > FOUND_MAX {
+        found.select_nth_unstable_by_key(FOUND_MAX, order);
+        found.truncate(FOUND_MAX);
+    }
+    found.sort_unstable_by_key(order);
+    let best = found.into_iter().map(|it| hit(names, &query, &scores, it)).collect();
+    Hits { total, best, work }
 }
 
 /// Whoever has every word of a reading.
-fn together(names: &Names, query: &Query, scores: &[Scores]) -> Vec<Hit> {
-    let hit = |customer: usize| {
-        let readings = query.readings.iter().filter_map(|reading| {
-            let scores = reading.iter().map(|word| scores[*word][customer]);
-            let scores: Vec<Score> = scores.collect::<Option<_>>()?;
-            let fit = scores.iter().map(|score| score.fit).max()?;
-            let cost = scores.iter().fold(0_u8, |sum, score| sum.saturating_add(score.cost));
-            Some((fit, cost, reading))
-        });
-        let (fit, cost, reading) = readings.min_by_key(|(fit, cost, _)| (*fit, *cost))?;
-        let words = reading.iter().copied();
-        Some(hit_of(names, query, scores, customer, words, (fit, cost)))
+fn together(names: &Names, query: &Query, scores: &Scores) -> Vec<Candidate> {
+    let candidate = |(customer, row): (usize, &[Option<Score>])| {
+        let fit = |reading: &Vec<usize>| {
+            reading.iter().try_fold((Fit::Exact, 0_u8), |(fit, cost), word| {
+                let score = row[*word]?;
+                Some((fit.max(score.fit), cost.saturating_add(score.cost)))
+            })
+        };
+        let readings = query.readings.iter().enumerate();
+        let readings = readings.filter_map(|(place, reading)| Some((fit(reading)?, place)));
+        let ((fit, cost), reading) = readings.min()?;
+        Some(Candidate { customer, fit, order: (cost, names.blocks[customer].rank), reading })
     };
-    let is_hit = |customer: &usize| scores.iter().any(|scores| scores[*customer].is_some());
-    (0..names.customers()).filter(is_hit).filter_map(hit).collect()
+    scores.rows().enumerate().filter_map(candidate).collect()
 }
 
-fn hit_of(
-    names: &Names,
-    query: &Query,
-    scores: &[Scores],
-    customer: usize,
-    words: impl Iterator<Item = usize>,
-    (fit, cost): (Fit, u8),
-) -> Hit {
-    let mut words: Vec<_> = words
-        .filter_map(|word| Some((query.words[word].letters.len(), scores[word][customer]?)))
-        .collect();
-    words.sort_by_key(|(letters, _)| std::cmp::Reverse(*letters));
+fn hit(names: &Names, query: &Query, scores: &Scores, candidate: Candidate) -> Hit {
+    let Candidate { customer, fit, reading, .. } = candidate;
+    let (row, reading) = (scores.of(customer), &query.readings[reading]);
+    let words = reading.iter().filter_map(|word| Some((*word, row[*word]?)));
+    let mut words: Vec<_> = words.collect();
+    words.sort_by_key(|(word, _)| std::cmp::Reverse(query.words[*word].letters.len()));
     let mut found: Vec<usize> = Vec::new();
     for (_, score) in words {
         let name = names.ordinal(customer, score.at as usize);
@@ -168,36 +197,43 @@ fn hit_of(
             found.push(name);
         }
     }
-    Hit { customer, fit, names: found, order: (cost, names.blocks[customer].rank) }
+    Hit { customer, fit, names: found }
 }
 
 /// Whoever has most of what was said, counted by how few have it: callers say "good evening", too.
-fn some_words(names: &Names, query: &Query, scores: &[Scores]) -> Vec<Hit> {
-    let Some(reading) = query.readings.iter().max_by_key(|reading| reading.len()) else {
+fn some_words(names: &Names, query: &Query, scores: &Scores) -> Vec<Candidate> {
+    let readings = query.readings.iter().enumerate();
+    let Some((reading, words)) = readings.max_by_key(|(_, words)| words.len()) else {
         return Vec::new();
     };
     let all = names.customers() as f64;
-    let weight = |word: &usize| {
-        let having = scores[*word].iter().flatten().count();
-        (*word, if having == 0 { 0.0 } else { (all / having as f64).ln() + 0.1 })
+    let mut having = vec![0_usize; query.words.len()];
+    for row in scores.rows() {
+        having
+            .iter_mut()
+            .zip(row)
+            .for_each(|(count, score)| *count += usize::from(score.is_some()));
+    }
+    let weight = |word: &usize| match having[*word] {
+        0 => (*word, 0.0),
+        having => (*word, (all / having as f64).ln() + 0.1),
     };
-    let weights: Vec<(usize, f64)> = reading.iter().map(weight).collect();
+    let weights: Vec<(usize, f64)> = words.iter().map(weight).collect();
     let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
-    let mut found = Vec::new();
-    for customer in 0..names.customers() {
+    let candidate = |(customer, row): (usize, &[Option<Score>])| {
         let his = weights.iter().filter_map(|(word, weight)| {
-            let is_sure = scores[*word][customer]?.fit.is_sure();
+            let is_sure = row[*word]?.fit.is_sure();
             Some(if is_sure { *weight } else { weight * SLIP_WEIGHT })
         });
         let sum: f64 = his.sum();
-        if sum > 0.0 && sum * 2.0 >= total {
+        (sum > 0.0 && sum * 2.0 >= total).then(|| {
             let share = (1.0 - sum / total) * 100.0;
-            let words = reading.iter().copied();
-            let order = (Fit::SomeWords, share as u8);
-            found.push(hit_of(names, query, scores, customer, words, order));
-        }
-    }
-    let best = found.iter().map(|hit| hit.order.0).min();
-    found.retain(|hit| Some(hit.order.0) == best);
+            let order = (share as u8, names.blocks[customer].rank);
+            Candidate { customer, fit: Fit::SomeWords, order, reading }
+        })
+    };
+    let mut found: Vec<_> = scores.rows().enumerate().filter_map(candidate).collect();
+    let best = found.iter().map(|it| it.order.0).min();
+    found.retain(|it| Some(it.order.0) == best);
     found
 }

@@ -20,6 +20,9 @@ pub(super) const SPELLING: char = '\r';
 /// Longest text that is kept of a name, in bytes; nobody says more on the phone.
 const NAME_BYTES_MAX: usize = 400;
 
+/// More customers are nobody's, and each takes memory in every search.
+pub const CUSTOMERS_MAX: usize = 2_000_000;
+
 /// What kind of name it is; the order decides between equals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -122,7 +125,8 @@ impl Names {
     pub fn of_parts(lines: String, blocks: Vec<Block>) -> Option<Self> {
         let starts = || blocks.iter().map(|block| block.start as usize);
         let is_line = |at: usize| at == lines.len() || lines.as_bytes()[at] >= FIRST_MARK;
-        let fits = lines.bytes().next().is_none_or(|mark| mark >= FIRST_MARK)
+        let fits = blocks.len() <= CUSTOMERS_MAX
+            && lines.bytes().next().is_none_or(|mark| mark >= FIRST_MARK)
             && starts().all(|at| at <= lines.len() && is_line(at))
             && starts().is_sorted()
             && starts().next().is_none_or(|first| first == 0)
@@ -195,6 +199,18 @@ impl Names {
     fn line(&mut self, text: &str) {
         self.lines.push_str(text);
         self.lines.push('\n');
+    }
+
+    /// Customers whose id is compared like `id`: one, as a rule.
+    pub fn of_id(&self, id: &str) -> impl Iterator<Item = usize> {
+        let mut alone = Self::default();
+        alone.push(0, &[KnownBy { kind: Kind::Id, text: id.to_owned() }]);
+        let blocks = self.blocks.iter().map(|block| block.start as usize).enumerate();
+        blocks
+            .filter(move |(_, start)| {
+                self.lines.as_bytes()[*start..].starts_with(alone.lines.as_bytes())
+            })
+            .map(|(customer, _)| customer)
     }
 
     /// Which of the customer's names the line at `at` belongs to.

@@ -95,6 +95,51 @@ fn letters(c: char, long: bool) -> Option<&'static str> {
         'ŵ' => "w",
         'ý' | 'ÿ' | 'ŷ' => "y",
         'ź' | 'ż' | 'ž' => "z",
+        _ => return further(c),
+    })
+}
+
+/// Letters whose marks other systems write behind them, which then are left out: both are one text.
+fn further(c: char) -> Option<&'static str> {
+    Some(match c {
+        'ḁ' | 'ạ'..='ặ' => "a",
+        'ḃ' | 'ḅ' | 'ḇ' => "b",
+        'ḉ' => "c",
+        'ḋ'..='ḓ' => "d",
+        'ḕ'..='ḝ' | 'ẹ'..='ệ' => "e",
+        'ǧ' | 'ḡ' => "g",
+        'ḣ'..='ḫ' | 'ẖ' => "h",
+        'ǐ' | 'ḭ' | 'ḯ' | 'ỉ'..='ị' => "i",
+        'ǩ' | 'ḱ'..='ḵ' => "k",
+        'ḷ'..='ḽ' => "l",
+        'ḿ'..='ṃ' => "m",
+        'ṅ'..='ṋ' => "n",
+        'ơ' | 'ǒ' | 'ǫ' | 'ǭ' | 'ṍ'..='ṓ' | 'ọ'..='ợ' => "o",
+        'ṕ' | 'ṗ' => "p",
+        'ṙ'..='ṟ' => "r",
+        'ṡ'..='ṩ' => "s",
+        'ṫ'..='ṱ' | 'ẗ' => "t",
+        'ư' | 'ǔ' | 'ǖ' | 'ǘ' | 'ǚ' | 'ǜ' | 'ṳ'..='ṻ' | 'ụ'..='ự' => "u",
+        'ṽ' | 'ṿ' => "v",
+        'ẁ'..='ẉ' | 'ẘ' => "w",
+        'ẋ' | 'ẍ' => "x",
+        'ẏ' | 'ẙ' | 'ỳ'..='ỹ' => "y",
+        'ẑ'..='ẕ' => "z",
+        'ά' => "α",
+        'έ' => "ε",
+        'ή' => "η",
+        'ί' | 'ϊ' | 'ΐ' => "ι",
+        'ό' => "ο",
+        // Capitals do not tell one from the other.
+        'ς' => "σ",
+        'ύ' | 'ϋ' | 'ΰ' => "υ",
+        'ώ' => "ω",
+        'ѓ' => "г",
+        'ё' => "е",
+        'й' => "и",
+        'ї' => "і",
+        'ќ' => "к",
+        'ў' => "у",
         _ => return None,
     })
 }
@@ -166,7 +211,18 @@ mod tests {
         check("O'Brien-Łódź", "obrien lodz");
         check("Mu\u{308}ller", "muller");
         check("STRAẞE", "strasse");
-        check("Ελλάδα 7", "ελλάδα 7");
+        check("Ελλάδα 7", "ελλαδα 7");
+        // Marks as other systems keep them, behind the letter; and capitals.
+        for (one, other) in [
+            ("Ελλα\u{301}δα", "ΕΛΛΆΔΑ"),
+            ("Οδός", "ΟΔΟ\u{301}Σ"),
+            ("Сергеи\u{306} Королёв", "СЕРГЕЙ КОРОЛЕ\u{308}В"),
+            ("Nguye\u{302}\u{303}n Hu\u{31b}\u{309}u", "NGUYỄN Hửu"),
+            ("S\u{327}is\u{327}li I\u{307}s\u{327}", "şişli İŞ"),
+            ("Ho\u{30c} g\u{30c}", "hǒ ǧ"),
+        ] {
+            assert_eq!(plain(one), plain(other), "{one} {other}");
+        }
         check("xn--mller-kva.example", "muller example");
         check("XN--MLLER-KVA.Example", "muller example");
         check("xn--a\u{301}!!", "xn a");

@@ -13,6 +13,9 @@ const TEXT_BYTES_MAX: usize = 400;
 const WORDS_MAX: usize = 8;
 /// Fewer digits are no telephone number, nor are more.
 const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 6..=15;
+/// Most domains that a name is looked for beneath, the shortest: none that is real has more, and
+/// each costs a look at all names.
+const PARENTS_MAX: usize = 6;
 /// Shorter parts of a domain's name say nothing by themselves.
 const BASE_CHARS_MIN: usize = 4;
 
@@ -169,11 +172,8 @@ impl Word {
         for spelling in std::iter::once(plain(domain)).chain(spelled_out(domain)) {
             self.needle(needle(spelling));
         }
-        let mut rest = domain;
-        while let Some((_, parent)) = rest.split_once('.').filter(|(_, it)| it.contains('.')) {
-            self.needle(Needle::Parent(plain(parent)));
-            rest = parent;
-        }
+        let ends = domain.rmatch_indices('.').map(|(dot, _)| &domain[dot + 1..]);
+        ends.skip(1).take(PARENTS_MAX).for_each(|it| self.needle(Needle::Parent(plain(it))));
         let labels = domain.rsplit('.').skip(1).map(plain);
         self.base = labels
             .filter(|label| label.chars().count() >= BASE_CHARS_MIN)
@@ -268,4 +268,35 @@ fn with_numbers_joined(tokens: &[&str]) -> Vec<Word> {
         .chunk_by(|one, next| is_part(one) && is_part(next))
         .map(|run| if run.len() > 1 { Word::of_phrase(&run.join(" ")) } else { Word::of(run[0]) })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needles(text: &str) -> Vec<Needle> {
+        Query::of(text).words.into_iter().flat_map(|word| word.needles).collect()
+    }
+
+    #[test]
+    fn a_domain_is_looked_for_beneath_all_that_it_may_be_beneath() {
+        let parent = |text: &str| Needle::Parent(text.to_owned());
+        let found = needles("www.shop.acme.co.example");
+        for one in ["acme co example", "co example"] {
+            assert!(found.contains(&parent(one)), "{one}: {found:?}");
+        }
+        assert!(!found.contains(&parent("example")), "{found:?}");
+        let deep = needles("a1.b2.c3.d4.e5.f6.g7.h8.acme.example");
+        assert!(deep.contains(&parent("acme example")), "{deep:?}");
+    }
+
+    #[test]
+    fn whatever_is_typed_is_looked_for_in_few_ways() {
+        let texts = ["x9.".repeat(300), "é.".repeat(300), "ab.cd,".repeat(100)];
+        let more = ["0049 1234567890 ".repeat(40), "ü ".repeat(400), "1.2.3.".repeat(100)];
+        for text in texts.iter().chain(&more) {
+            let found = needles(text);
+            assert!(found.len() <= 80, "{text}: {} of {found:?}", found.len());
+        }
+    }
 }

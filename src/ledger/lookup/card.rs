@@ -18,7 +18,7 @@ use crate::model::{Bytes, CustomerId, GroupId, HostId, TargetId, TierName, TreeP
 /// A customer.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct CustomerCard {
-    id: CustomerId,
+    pub id: CustomerId,
     name: String,
     tier: Option<TierName>,
     language: Option<String>,

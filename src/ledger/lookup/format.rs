@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::About;
-use crate::ledger::find::names::{Block, Names};
+use crate::ledger::find::names::{Block, CUSTOMERS_MAX, Names};
 
 const MAGIC: &[u8; 8] = b"evaclook";
 /// Version of the format.
@@ -174,7 +174,7 @@ pub(super) fn slots(cards: &[Vec<u8>]) -> Vec<Slot> {
 pub(super) fn bytes(about: &About, names: &Names, cards: &[Vec<u8>]) -> Option<Vec<u8>> {
     let (lines, blocks) = names.parts();
     let head = postcard::to_stdvec(&(about, blocks, slots(cards))).ok()?;
-    u32::try_from(lines.len()).ok()?;
+    u32::try_from(lines.len()).ok().filter(|_| blocks.len() <= CUSTOMERS_MAX)?;
     let mut bytes = Vec::with_capacity(START_BYTES + lines.len() + head.len());
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());

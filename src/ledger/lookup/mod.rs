@@ -14,14 +14,15 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use crate::inventory::{Customer, Host, Inventory};
 use crate::ledger::find::names::{Names, known_by, ranks};
-use crate::ledger::find::{Hit, search};
+use crate::ledger::find::{Hits, search};
 use crate::ledger::view::FleetView;
-use crate::model::Timestamp;
+use crate::model::{CustomerId, Timestamp};
 
 pub use card::Size;
 pub use format::{Refused, VERSION};
@@ -120,6 +121,8 @@ pub struct Lookup {
     slots: Vec<Slot>,
     kept: Kept,
     cards_at: u64,
+    /// How many cards were read.
+    read: AtomicU64,
 }
 
 impl Lookup {
@@ -153,7 +156,8 @@ impl Lookup {
     fn over(head: Head, lines: String, kept: Kept, cards_at: u64) -> Option<Self> {
         let Head { about, blocks, slots } = head;
         let names = Names::of_parts(lines, blocks)?;
-        (slots.len() >= names.customers()).then_some(Self { about, names, slots, kept, cards_at })
+        let fits = slots.len() >= names.customers();
+        fits.then(|| Self { about, names, slots, kept, cards_at, read: AtomicU64::new(0) })
     }
 
     /// The inventory as a look-up file, with whose names `view` has; the bytes are the file's.
@@ -172,8 +176,8 @@ impl Lookup {
         let bytes = format::bytes(&about, &names, cards)?;
         let slots = format::slots(cards);
         let cards_at = (bytes.len() - cards.iter().map(Vec::len).sum::<usize>()) as u64;
-        let lookup = Self { about, names, slots, kept: Kept::Memory(bytes.clone()), cards_at };
-        Some((lookup, bytes))
+        let (kept, read) = (Kept::Memory(bytes.clone()), AtomicU64::new(0));
+        Some((Self { about, names, slots, kept, cards_at, read }, bytes))
     }
 
     /// What it was made of.
@@ -187,8 +191,23 @@ impl Lookup {
     }
 
     /// Everybody whom `text` may mean, the best fit first.
-    pub fn search(&self, text: &str) -> Vec<Hit> {
+    pub fn search(&self, text: &str) -> Hits {
         search(&self.names, text)
+    }
+
+    /// Where the customer of this id is, if there is one.
+    pub fn place(&self, id: &CustomerId) -> Result<Option<usize>, Refused> {
+        for place in self.names.of_id(id.as_str()) {
+            if self.card::<CustomerCard>(place)?.id == *id {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many customers and hosts were read of it so far.
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
     }
 
     /// The customers at these places, in the order given, and all hosts that something of theirs is
@@ -223,7 +242,17 @@ impl Lookup {
     /// The bytes of a card, as they were written or not at all.
     fn slot(&self, place: usize) -> Option<Vec<u8>> {
         let slot = self.slots.get(place)?;
+        self.read.fetch_add(1, Ordering::Relaxed);
         let at = self.cards_at.checked_add(slot.start)?;
+        // Nor must the length of a card.
+        let end = at.checked_add(u64::from(slot.len))?;
+        let is_there = match &self.kept {
+            Kept::File { file, .. } => file.metadata().is_ok_and(|it| end <= it.len()),
+            Kept::Memory(all) => end <= all.len() as u64,
+        };
+        if !is_there {
+            return None;
+        }
         let mut bytes = vec![0; slot.len as usize];
         match &self.kept {
             Kept::File { file, .. } => file.read_exact_at(&mut bytes, at).ok()?,

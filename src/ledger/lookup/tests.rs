@@ -142,7 +142,7 @@ fn what_was_written_is_read() {
     let (_, bytes) = live();
     let lookup = Lookup::open(&file(&folder, &bytes)).unwrap().unwrap();
     assert_eq!(lookup.customers(), 3);
-    let hits = lookup.search("shop.acme.example");
+    let hits = lookup.search("shop.acme.example").best;
     assert_eq!(hits[0].customer, 0);
     let found = lookup.inventory(hits.iter().map(|hit| hit.customer).take(1)).unwrap();
     let all = inventory();
@@ -153,6 +153,9 @@ fn what_was_written_is_read() {
     assert_eq!(found.hosts[0].workloads.len(), 2, "whole: others may cover what he does not");
     assert_eq!(found.hosts[0].workloads[1].accept, all.hosts[0].workloads[1].accept);
     assert_eq!(lookup.sizes().unwrap().len(), 3);
+    let place = |id: &str| lookup.place(&id.parse().unwrap()).unwrap();
+    assert_eq!((place("acme"), place("bolt"), place("cato")), (Some(0), Some(1), Some(2)));
+    assert_eq!((place("ac.me"), place("acme-site"), place("shared-1")), (None, None, None));
 }
 
 #[test]
@@ -209,7 +212,7 @@ fn nothing_that_is_not_for_the_phone_leaves_the_site() {
     assert!(!has(&live, "topsecret"));
     assert!(lookup.frozen(0).unwrap().has_contact && !lookup.frozen(1).unwrap().has_contact);
     assert_eq!(lookup.frozen(0).unwrap().notes.len(), 1);
-    assert!(lookup.search("020 1234567").is_empty(), "nobody is found by a contact");
+    assert!(lookup.search("020 1234567").best.is_empty(), "nobody is found by a contact");
 }
 
 #[test]
@@ -236,7 +239,7 @@ fn the_first_snapshot_is_still_read() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/formats/v1/lookup");
     let lookup = Lookup::open(&path).unwrap().unwrap();
     assert_eq!(lookup.about().content, Content::Frozen);
-    let hit = &lookup.search("mueler bau")[0];
+    let hit = &lookup.search("mueler bau").best[0];
     let card = lookup.frozen(hit.customer).unwrap();
     assert_eq!(card.status.id.as_str(), "mueller-bau");
     assert_eq!(hit.matched(&card.names), ("id", "mueller-bau".into()));

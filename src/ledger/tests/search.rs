@@ -1,6 +1,8 @@
 //! What support types, and what support reads out.
 
 use super::*;
+use crate::ledger::find::names::{Kind, KnownBy, Names};
+use crate::ledger::find::{FOUND_MAX, search};
 use crate::ledger::{Fit, Found, find};
 use crate::model::{Event, PublicWord, Reason, TierName};
 
@@ -162,4 +164,63 @@ fn several_services_are_told_in_the_customers_own_names() {
     let detail = "shop.acme.example: copied; shop.bolt.example: waiting for its turn.";
     assert!(en.contains(detail), "{en}");
     assert!(!en.contains("acme-site"), "{en}");
+}
+
+/// Names as thousands have them, and each of them alone.
+fn crowd(count: usize) -> (Names, Vec<Names>) {
+    let trades =
+        ["Bakkerij", "Slagerij", "Garage", "Kwekerij", "Fietsen", "Boekhandel", "Drukkerij"];
+    let people = ["Jansen", "de Vries", "van den Berg", "Müller", "Visser", "Kowalski", "Åkesson"];
+    let places = ["Amsterdam", "Zwolle", "Köln", "Łódź", "Leeuwarden"];
+    let known = |index: usize| {
+        let (trade, person) = (trades[index % 7], people[index / 7 % 7]);
+        let name = format!("{trade} {person} {}", places[index / 49 % 5]);
+        let domain = format!("{trade}{index}.example").to_lowercase();
+        [(Kind::Id, format!("c{index:05}")), (Kind::Name, name), (Kind::Domain, domain)]
+            .map(|(kind, text)| KnownBy { kind, text })
+    };
+    let (mut all, mut each) = (Names::default(), Vec::new());
+    for index in 0..count {
+        let mut alone = Names::default();
+        alone.push(0, &known(index));
+        all.push(0, &known(index));
+        each.push(alone);
+    }
+    (all, each)
+}
+
+#[test]
+fn a_crowd_is_searched_in_parts_and_everybody_fits_as_he_does_alone() {
+    let (all, each) = crowd(5_000);
+    for text in ["garage123.exmaple", "c04711", "fietsen88.example", "kwekrij301.example"] {
+        let fits = |names: &Names| search(names, text).best.first().map(|hit| hit.fit);
+        let expected: Vec<_> =
+            (0_usize..).zip(&each).filter_map(|(at, it)| Some((at, fits(it)?))).collect();
+        let best = expected.iter().map(|(_, fit)| *fit).min();
+        let expected = expected.into_iter().filter(|(_, fit)| Some(*fit) == best);
+        let found = search(&all, text);
+        let found = found.best.iter().filter(|hit| Some(hit.fit) == best);
+        let found: Vec<_> = found.map(|hit| (hit.customer, hit.fit)).collect();
+        let expected: Vec<_> = expected.take(FOUND_MAX).collect();
+        assert!(!found.is_empty() && expected.iter().all(|it| found.contains(it)), "{text}");
+    }
+}
+
+#[test]
+fn badly_misspelled_words_are_compared_with_few_others() {
+    let (names, _) = crowd(5_000);
+    let misspelled = [
+        "bakrij jasnen",
+        "goedemorgen u spreekt met slagerj vn den berch",
+        "bookhandel mullr lods",
+    ];
+    for text in misspelled {
+        let found = search(&names, text);
+        let work = found.work;
+        assert!(found.total > 0 && work.words > 5_000 * 4, "{text}: {work:?}");
+        // Each of up to ten that were typed could be compared with each, a hundred steps a time.
+        assert!(work.counted < work.words, "{text}: {work:?}");
+        assert!(work.compared * 5 < work.words, "{text}: {work:?}");
+        assert!(work.steps < work.compared * 40, "{text}: {work:?}");
+    }
 }
