@@ -10,8 +10,9 @@ use crate::model::text::bounded;
 
 /// Longest text of one block.
 const TEXT_CHARS_MAX: usize = 4_000;
-/// Cells up to this are not broken into lines where there is room.
+/// Cells up to this are not broken into lines where there is room: in tables of few columns.
 const SHORT_CHARS: usize = 30;
+const FEW_COLUMNS: usize = 4;
 /// The look of the status page, and what reports need beside it.
 const CSS: [&str; 2] = [include_str!("../templates/page.css"), include_str!("report.css")];
 
@@ -136,7 +137,8 @@ fn table(head: &[String], rows: &[Vec<String>]) -> String {
         let mut line = String::new();
         for (index, cell) in row.iter().enumerate() {
             let (open, close) = if index == 0 { ("th scope=\"row\"", "th") } else { ("td", "td") };
-            let class = if cell.chars().count() <= SHORT_CHARS { " class=\"short\"" } else { "" };
+            let is_short = head.len() <= FEW_COLUMNS && cell.chars().count() <= SHORT_CHARS;
+            let class = if is_short { " class=\"short\"" } else { "" };
             let _ = write!(line, "<{open} dir=\"auto\"{class}>{}</{close}>", escaped(cell));
         }
         let _ = writeln!(out, "<tr>{line}</tr>");
