@@ -104,12 +104,7 @@ pub fn of_table(
             fail(line, format!("no customer has the id `{}`", bounded(customer, 80)))
         })?;
         let own = owned.get(&known.id).map(Vec::as_slice).unwrap_or_default();
-        let is_meant =
-            |it: &&&Workload| it.id.as_str() == service || it.label.as_deref() == Some(service);
-        let mut meant: Vec<_> = own.iter().filter(is_meant).map(|it| Some(&it.id)).collect();
-        if service.is_empty() {
-            meant = vec![None];
-        }
+        let meant = meant(own, service);
         if meant.is_empty() {
             let service = bounded(service, 80);
             return Err(fail(line, format!("customer/{customer} has no service `{service}`")));
@@ -136,6 +131,16 @@ pub fn of_table(
     let labels = of_labels(inventory, currency)?.into_iter();
     fees.extend(labels.filter(|fee| !named.contains(&fee.customer)));
     Ok(fees)
+}
+
+/// The services that a row names, by id or label; `None` for all of them together.
+fn meant<'a>(own: &[&'a Workload], service: &str) -> Vec<Option<&'a WorkloadId>> {
+    if service.is_empty() {
+        return vec![None];
+    }
+    let is_meant =
+        |it: &&&Workload| it.id.as_str() == service || it.label.as_deref() == Some(service);
+    own.iter().filter(is_meant).map(|it| Some(&it.id)).collect()
 }
 
 struct Cells<'a> {
