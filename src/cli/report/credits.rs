@@ -163,8 +163,8 @@ fn tell(found: &Credits, record: &Record, calls: Option<&Calls>) {
     if !found.under_another_rule.is_empty() {
         let names = workloads(&found.under_another_rule);
         print::tell(&format!(
-            "They share a fee with services of another rule, and are in no line: {names}. Give each \
-             rule's services a fee of their own, with --fees."
+            "They share a fee with services of another rule, and are in no line: {names}. Give \
+             each rule's services a fee of their own, with --fees."
         ));
     }
     for lacking in calls.iter().flat_map(|calls| &calls.lacking) {

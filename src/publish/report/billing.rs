@@ -95,8 +95,8 @@ pub fn table(credits: &Credits) -> Result<Vec<u8>, ReportError> {
     writer.into_inner().map_err(|error| ReportError::Table { source: error.into_error() })
 }
 
-/// A cell that no spreadsheet reckons with: what begins like a formula gets a quote before it. Where
-/// a comma is for decimals, cells also end at a semicolon.
+/// A cell that no spreadsheet reckons with: what begins like a formula gets a quote before it.
+/// Where a comma is for decimals, cells also end at a semicolon.
 pub fn no_formula(text: &str) -> String {
     const STARTS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\u{fffd}', '＝', '＋', '－', '＠'];
     let cell = |text: &str| {

@@ -142,7 +142,7 @@ fn of_fee(
         credits.without_rule.extend(meant.iter().map(|it| it.id.clone()));
         return;
     };
-    // What the terms give nothing for stays out; what they give under another rule is not forgotten.
+    // What the terms give nothing for stays out; what they give under another rule is named.
     let others = meant.iter().filter(|it| own_rule(it).is_some_and(|own| own != first));
     credits.under_another_rule.extend(others.map(|it| it.id.clone()));
     let rule = &rules[first];

@@ -79,8 +79,8 @@ pub fn is_evidence(event: &Event) -> bool {
 }
 
 /// Everything seen and said, in the order of its time, but what the ledger holds never before what
-/// it held already: a clock that is put back must not break a chain that somebody keeps. `words` says an event in words. With a
-/// `guard`, lines that name somebody on hold are withheld.
+/// it held already: a clock that is put back must not break a chain that somebody keeps. `words`
+/// says an event in words. With a `guard`, lines that name somebody on hold are withheld.
 pub fn lines(
     events: &[StoredEvent],
     posts: &[Post],
