@@ -58,6 +58,7 @@ fn reports_are_drafts_in_a_closed_folder_and_name_nobody_on_hold() {
     );
     world.evac(&["report", "incident", "--language", "de"]).exits(0);
     world.evac(&["report", "notices", "--aware", "2026-03-28T20:30:00+01:00"]).exits(0);
+    world.evac(&["report", "notices", "--aware", "2999-03-28T20:30:00Z"]).exits(2);
     world.evac(&["report", "evidence"]).exits(0);
     let folder = world.site.path("reports");
     assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);

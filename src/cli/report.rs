@@ -18,6 +18,8 @@ use crate::cli::{Global, files};
 
 /// Folder of reports in the site, unless --to says otherwise.
 const FOLDER: &str = "reports";
+/// Names that are listed for people; programs get all.
+const NAMED_MAX: usize = 20;
 
 /// Makes a report.
 pub fn run(global: &Global, args: &ReportArgs) -> Result<Exit, Failure> {
@@ -56,4 +58,11 @@ fn named(global: &Global, command: &str) -> Result<(), Failure> {
     }
     let failure = Failure::usage("what is for colleagues alone is made for somebody by name");
     Err(failure.hint(format!("Write `evac --as NAME report {command} --internal`.")))
+}
+
+/// Names in a line for people.
+fn listed(names: &[String]) -> String {
+    let more = names.len().saturating_sub(NAMED_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    names[..names.len().min(NAMED_MAX)].join(", ") + &more
 }

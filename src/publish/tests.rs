@@ -10,7 +10,7 @@ mod leak;
 mod mail;
 mod own;
 pub(super) mod pages;
-mod pseudo;
+pub(super) mod pseudo;
 mod texts;
 
 use std::collections::BTreeMap;

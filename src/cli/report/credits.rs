@@ -21,9 +21,6 @@ use crate::publish::report::rules::{self, Rules};
 use crate::publish::report::{fees, money::Money};
 use crate::term::{Align, Table};
 
-/// Names that are listed for people; programs get all.
-const NAMED_MAX: usize = 20;
-
 #[derive(Serialize)]
 struct Document<'a> {
     schema: u32,
@@ -35,6 +32,7 @@ struct Document<'a> {
     totals: Vec<Total>,
     without_fee: &'a [CustomerId],
     without_rule: &'a [WorkloadId],
+    under_another_rule: &'a [WorkloadId],
     #[serde(skip_serializing_if = "Option::is_none")]
     whmcs: Option<&'a Calls>,
 }
@@ -92,6 +90,7 @@ pub fn run(global: &Global, args: &CreditsArgs) -> Result<Exit, Failure> {
             totals: found.totals.values().map(total).collect(),
             without_fee: &found.without_fee,
             without_rule: &found.without_rule,
+            under_another_rule: &found.under_another_rule,
             whmcs: calls.as_ref(),
         })?;
     } else {
@@ -99,7 +98,8 @@ pub fn run(global: &Global, args: &CreditsArgs) -> Result<Exit, Failure> {
     }
     tell(&found, &record, calls.as_ref());
     let lacks = calls.as_ref().is_some_and(|calls| !calls.lacking.is_empty());
-    let is_whole = found.without_fee.is_empty() && found.without_rule.is_empty() && !lacks;
+    let left = found.without_rule.len() + found.under_another_rule.len();
+    let is_whole = found.without_fee.is_empty() && left == 0 && !lacks;
     Ok(if is_whole { Exit::Done } else { Exit::Failed })
 }
 
@@ -146,23 +146,26 @@ fn shown_lines(found: &Credits, rules: &Rules, record: &Record, calls: Option<&C
     text
 }
 
+fn workloads(ids: &[WorkloadId]) -> String {
+    super::listed(&ids.iter().map(|id| format!("workload/{id}")).collect::<Vec<_>>())
+}
+
 /// Of whom something is missing.
 fn tell(found: &Credits, record: &Record, calls: Option<&Calls>) {
-    let list = |names: Vec<String>| {
-        let more = names.len().saturating_sub(NAMED_MAX);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        names[..names.len().min(NAMED_MAX)].join(", ") + &more
-    };
     if !found.without_fee.is_empty() {
-        let names = found.without_fee.iter().map(|id| format!("customer/{id}")).collect();
-        print::tell(&format!(
-            "Nobody said what they pay (label `fee`, or --fees): {}",
-            list(names)
-        ));
+        let names: Vec<_> = found.without_fee.iter().map(|id| format!("customer/{id}")).collect();
+        let names = super::listed(&names);
+        print::tell(&format!("Nobody said what they pay (label `fee`, or --fees): {names}"));
     }
     if !found.without_rule.is_empty() {
-        let names = found.without_rule.iter().map(|id| format!("workload/{id}")).collect();
-        print::tell(&format!("No rule is for them: {}", list(names)));
+        print::tell(&format!("No rule is for them: {}", workloads(&found.without_rule)));
+    }
+    if !found.under_another_rule.is_empty() {
+        let names = workloads(&found.under_another_rule);
+        print::tell(&format!(
+            "They share a fee with services of another rule, and are in no line: {names}. Give \
+             each rule's services a fee of their own, with --fees."
+        ));
     }
     for lacking in calls.iter().flat_map(|calls| &calls.lacking) {
         print::tell(&format!("No call for {lacking}"));

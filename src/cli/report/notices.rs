@@ -19,7 +19,7 @@ use crate::ledger::snapshot::{CustomerStatus, SCHEMA};
 use crate::model::{CustomerId, Timestamp};
 use crate::publish::Language;
 use crate::publish::locale::Texts;
-use crate::publish::report::figures::Figures;
+use crate::publish::report::figures::{Figures, services};
 use crate::publish::report::nis::{self, Clock, Threshold};
 use crate::publish::report::notices::{Facts, Register, notice};
 
@@ -42,6 +42,10 @@ struct Document<'a> {
 pub fn run(global: &Global, args: &NoticesArgs) -> Result<Exit, Failure> {
     let record = Record::read(global, true)?;
     let began = record.began(args.down_since)?;
+    if let Some(aware) = args.aware.filter(|aware| *aware > record.snapshot.as_of) {
+        return Err(Failure::usage(format!("{aware} has not come yet"))
+            .hint("Write when you became aware of it, with the zone: the clocks run from then."));
+    }
     let case = record.case(began);
     let (now, outages) = (record.snapshot.as_of, case.outages());
     let path = global.make_state()?.join(REGISTER_FILE);
@@ -74,6 +78,7 @@ pub fn run(global: &Global, args: &NoticesArgs) -> Result<Exit, Failure> {
     let text = serde_json::to_string(&register)
         .map_err(|error| Failure::internal("cannot keep the register").because(&error))?;
     files::replace(&path, &text)?;
+    warn_of_left_out(&record);
     warn_of_held(&record, &register, &folder);
     if global.json {
         print::document(&Document {
@@ -118,6 +123,22 @@ fn registered(path: &std::path::Path) -> Result<Register, Failure> {
         let hint = "Put it back from a copy, or move it away: then each notice begins at 1 again.";
         Failure::failed(what).because(&error).hint(hint)
     })
+}
+
+/// Their data is still only there, and nobody tells them.
+fn warn_of_left_out(record: &Record) {
+    let all = record.snapshot.customers.iter().filter(|it| it.hold == Hold::None);
+    let is_left_out =
+        |it: &&CustomerStatus| !it.workloads.is_empty() && services(it).next().is_none();
+    let left_out: Vec<_> =
+        all.filter(is_left_out).map(|it| format!("customer/{}", it.id)).collect();
+    if !left_out.is_empty() {
+        let named = super::listed(&left_out);
+        print::tell(&format!(
+            "warning: all services of {named} were left out on purpose: no draft is made. A notice \
+             may be owed all the same: write it by hand."
+        ));
+    }
 }
 
 /// They may be owed a notice all the same, and a draft from before must not go out now.

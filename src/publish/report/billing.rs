@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::model::Timestamp;
 use crate::model::text::bounded;
 use crate::publish::report::ReportError;
-use crate::publish::report::credits::{Credits, Line};
+use crate::publish::report::credits::{Credits, Line, minutes};
 use crate::publish::report::interval::Interval;
 
 /// Longest reason in a call.
@@ -96,10 +96,14 @@ pub fn table(credits: &Credits) -> Result<Vec<u8>, ReportError> {
 }
 
 /// A cell that no spreadsheet reckons with: what begins like a formula gets a quote before it.
+/// Where a comma is for decimals, cells also end at a semicolon.
 pub fn no_formula(text: &str) -> String {
-    let text = bounded(text, 30_000);
-    let starts = ['=', '+', '-', '@', '\t', '\r', '\u{fffd}', '＝', '＋', '－', '＠'];
-    if text.trim_start().starts_with(starts) { format!("'{text}") } else { text }
+    const STARTS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\u{fffd}', '＝', '＋', '－', '＠'];
+    let cell = |text: &str| {
+        let is_formula = text.trim_start().starts_with(STARTS);
+        if is_formula { format!("'{text}") } else { text.to_owned() }
+    };
+    bounded(text, 30_000).split(';').map(cell).collect::<Vec<_>>().join(";")
 }
 
 /// What WHMCS would be sent for `credits`.
@@ -170,9 +174,8 @@ impl std::fmt::Display for Call {
 fn description(line: &Line, terms: &str, zone: &TimeZone) -> String {
     let service = line.service.as_deref().unwrap_or("all services");
     let down = spans(&line.down, zone);
-    let minutes = line.down_s / 60;
-    let text =
-        format!("{terms}, {}: {service} down {minutes} min: {down}. {}", line.rule, line.how);
+    let length = minutes(line.down_s);
+    let text = format!("{terms}, {}: {service} down {length}: {down}. {}", line.rule, line.how);
     bounded(&text, REASON_CHARS_MAX)
 }
 
@@ -190,5 +193,6 @@ mod tests {
             assert!(no_formula(evil).starts_with('\''), "{evil:?}: {}", no_formula(evil));
         }
         assert_eq!(no_formula("shop.acme.example"), "shop.acme.example");
+        assert_eq!(no_formula("shop; =1+1;a-b"), "shop;' =1+1;a-b");
     }
 }

@@ -1,8 +1,9 @@
 //! What customers get back: outages, rules and fees put together, a line a service and period.
 //!
 //! **Promises.** Each line has the spans it rests on; no minute counts twice, however many services
-//! were down in it. No credit is above its cap, more downtime never gives less, and the totals are
-//! the sums of the lines. Customers on hold are in none of it.
+//! were down in it. One fee is reckoned by one rule; services of another rule are listed. No credit
+//! is above its cap, more downtime never gives less, and the totals are the sums of the lines.
+//! Customers on hold are in none of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,6 +71,8 @@ pub struct Credits {
     pub without_fee: Vec<CustomerId>,
     /// Services that no rule is for.
     pub without_rule: Vec<WorkloadId>,
+    /// Services whose rule is not the one of the fee that they share with others.
+    pub under_another_rule: Vec<WorkloadId>,
 }
 
 /// What credits are made from.
@@ -95,9 +98,13 @@ pub fn credits(basis: &Basis<'_>) -> Credits {
             owned.entry(customer).or_default().push(workload);
         }
     }
+    let mut fees: BTreeMap<&CustomerId, Vec<&Fee>> = BTreeMap::new();
+    for fee in basis.fees {
+        fees.entry(&fee.customer).or_default().push(fee);
+    }
     for customer in &basis.inventory.customers {
         let Some(own) = owned.get(&customer.id) else { continue };
-        let fees: Vec<_> = basis.fees.iter().filter(|fee| fee.customer == customer.id).collect();
+        let fees = fees.get(&customer.id).map(Vec::as_slice).unwrap_or_default();
         if fees.is_empty() {
             missing.insert(customer.id.clone());
         }
@@ -130,13 +137,17 @@ fn of_fee(
     meant: &[&Workload],
 ) {
     let rules = &basis.rules.rules;
-    let fitting = rules.iter().find(|rule| meant.iter().any(|it| rule.of.fits(customer, it)));
-    let Some(rule) = fitting else {
+    let own_rule = |it: &Workload| rules.iter().position(|rule| rule.of.fits(customer, it));
+    let Some(first) = meant.iter().filter_map(|it| own_rule(it)).min() else {
         credits.without_rule.extend(meant.iter().map(|it| it.id.clone()));
         return;
     };
+    // What the terms give nothing for stays out; what they give under another rule is named.
+    let others = meant.iter().filter(|it| own_rule(it).is_some_and(|own| own != first));
+    credits.under_another_rule.extend(others.map(|it| it.id.clone()));
+    let rule = &rules[first];
     let meant: Vec<&Workload> =
-        meant.iter().copied().filter(|it| rule.of.fits(customer, it)).collect();
+        meant.iter().copied().filter(|it| own_rule(it) == Some(first)).collect();
     let all = basis.outages.of_any(meant.iter().map(|it| &it.id));
     let down = union(meant.iter().flat_map(|it| counting(basis, customer, it)));
     let periods =
@@ -209,7 +220,7 @@ pub fn give(
         free_days: 0,
         how: how.to_owned(),
     };
-    if down_s == 0 || down_s <= rule.after {
+    if down_s == 0 || down_s < rule.after {
         return nothing("not long enough");
     }
     let is_once = matches!(rule.formula, Formula::Flat { .. } | Formula::FreeDays { .. });
@@ -256,12 +267,20 @@ fn share(formula: &Formula, down_s: u64, period_s: u64) -> Option<(Share, String
                 part: factor.millionths() * i128::from(down_s),
                 whole: scale * 3_600 * i128::from(*hours),
             };
-            let (minutes, factor) = (down_s / 60, factor.to_string());
+            let factor = factor.to_string();
             let factor = factor.trim_end_matches(" %");
-            Some((share, format!("fee × {minutes} min / {hours} h × {factor}")))
+            Some((share, format!("fee × {} / {hours} h × {factor}", minutes(down_s))))
         }
         Formula::Flat { percent } => Some((percent.share(1), format!("{percent} once"))),
         Formula::FreeDays { .. } => None,
+    }
+}
+
+/// `90 min`, or `90 min 1 s`: whoever reckons again must come to the same sum.
+pub(super) fn minutes(seconds: u64) -> String {
+    match seconds % 60 {
+        0 => format!("{} min", seconds / 60),
+        rest => format!("{} min {rest} s", seconds / 60),
     }
 }
 

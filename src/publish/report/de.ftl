@@ -119,7 +119,7 @@ notice-services-up = { $total ->
 notice-confidentiality = Unsere Aufzeichnungen sagen nichts über eine Offenlegung oder Veränderung Ihrer Daten. Das ist keine Feststellung, dass es keine gab. Zu ergänzen: { $blank }
 notice-data = Ihre Daten
 notice-data-proven = Jede Kopie Ihrer Daten wurde zurückgelesen und stimmt mit dem überein, was geholt wurde.
-notice-data-from = Unsere Kopien Ihrer Daten sind vom { $time } oder später. Was danach am alten Ort geändert wurde, ist nicht darin.
+notice-data-from = Unsere Kopien Ihrer Daten sind vom { $time } oder später. Was danach am alten Ort geändert wurde, kann darin fehlen.
 notice-data-none = { $count ->
     [one] Von { $count } Dienst haben wir noch keine ganze Kopie.
    *[other] Von { $count } Diensten haben wir noch keine ganze Kopie.
@@ -135,6 +135,10 @@ notice-data-fuzzy = { $count ->
 notice-data-unreadable = { $count ->
     [one] { $count } Datei oder Ordner konnte nicht gelesen werden.
    *[other] { $count } Dateien oder Ordner konnten nicht gelesen werden.
+}
+notice-data-left-out = { $count ->
+    [one] { $count } Ihrer Dienste wurde absichtlich nicht mitgenommen und ist in keiner dieser Zahlen enthalten. Warum, und was daraus wird: { $blank }
+   *[other] { $count } Ihrer Dienste wurden absichtlich nicht mitgenommen und sind in keiner dieser Zahlen enthalten. Warum, und was daraus wird: { $blank }
 }
 notice-people = Wen es betrifft
 notice-people-text = Kategorien und ungefähre Zahl der Personen und Datensätze: Sie wissen, was Sie bei uns speichern. Von unserer Seite: { $blank }

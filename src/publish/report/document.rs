@@ -10,6 +10,9 @@ use crate::model::text::bounded;
 
 /// Longest text of one block.
 const TEXT_CHARS_MAX: usize = 4_000;
+/// Cells up to this are not broken into lines where there is room: in tables of few columns.
+const SHORT_CHARS: usize = 30;
+const FEW_COLUMNS: usize = 4;
 /// The look of the status page, and what reports need beside it.
 const CSS: [&str; 2] = [include_str!("../templates/page.css"), include_str!("report.css")];
 
@@ -87,7 +90,9 @@ impl Document {
             let _ = match block {
                 Block::Heading(text) => writeln!(out, "<h2>{}</h2>", escaped(text)),
                 Block::Part(text) => writeln!(out, "<h3>{}</h3>", escaped(text)),
-                Block::Paragraph(text) => writeln!(out, "<p class=\"free\">{}</p>", escaped(text)),
+                Block::Paragraph(text) => {
+                    writeln!(out, "<p class=\"free\" dir=\"auto\">{}</p>", escaped(text))
+                }
                 Block::Notice(text) => writeln!(out, "<p class=\"notice\">{}</p>", escaped(text)),
                 Block::List(items) => writeln!(out, "<ul>\n{}</ul>", points(items, "")),
                 Block::Tasks(items) => {
@@ -113,7 +118,7 @@ pub fn escaped(text: &str) -> String {
 fn points(items: &[String], mark: &str) -> String {
     let mut out = String::new();
     for item in items {
-        let _ = writeln!(out, "<li>{mark}{}</li>", escaped(item));
+        let _ = writeln!(out, "<li dir=\"auto\">{mark}{}</li>", escaped(item));
     }
     out
 }
@@ -132,7 +137,9 @@ fn table(head: &[String], rows: &[Vec<String>]) -> String {
         let mut line = String::new();
         for (index, cell) in row.iter().enumerate() {
             let (open, close) = if index == 0 { ("th scope=\"row\"", "th") } else { ("td", "td") };
-            let _ = write!(line, "<{open}>{}</{close}>", escaped(cell));
+            let is_short = head.len() <= FEW_COLUMNS && cell.chars().count() <= SHORT_CHARS;
+            let class = if is_short { " class=\"short\"" } else { "" };
+            let _ = write!(line, "<{open} dir=\"auto\"{class}>{}</{close}>", escaped(cell));
         }
         let _ = writeln!(out, "<tr>{line}</tr>");
     }
@@ -154,13 +161,20 @@ fn plain(text: &str) -> String {
         if index > 0 {
             out.push('\n');
         }
-        let line = line.trim_start();
+        let mut line = line.trim_start();
         // What begins a heading, a quote or a list does so only at the start of a line.
-        if line.starts_with(['#', '>', '+', '-', '=', '~']) {
+        if line.starts_with(['#', '+', '-', '=']) {
             out.push('\\');
         }
+        let number = line.len() - line.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let mut after = line[number..].chars();
+        let is_point = number > 0 && matches!(after.next(), Some('.' | ')'));
+        if is_point && after.next().is_none_or(char::is_whitespace) {
+            let _ = write!(out, "{}\\", &line[..number]);
+            line = &line[number..];
+        }
         for c in line.chars() {
-            if matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '&' | '!') {
+            if matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '&' | '!' | '~') {
                 out.push('\\');
             }
             out.push(c);
@@ -197,5 +211,14 @@ mod tests {
         assert!(markdown.lines().all(|line| line.trim_start() != "# e"), "{markdown}");
         let row = markdown.lines().last().unwrap();
         assert_eq!(row.replace("\\|", "").matches('|').count(), 2, "{row}");
+    }
+
+    #[test]
+    fn no_line_of_a_text_begins_a_list_or_is_struck_out() {
+        let markdown = |text: &str| plain(text);
+        assert_eq!(markdown("1. the shop\n12) the mail"), "1\\. the shop\n12\\) the mail");
+        assert_eq!(markdown("1.5 TB, 4 March"), "1.5 TB, 4 March");
+        assert_eq!(markdown("~~never~~ > 5"), "\\~\\~never\\~\\~ \\> 5");
+        assert_eq!(markdown("> said\n- that"), "\\> said\n\\- that");
     }
 }

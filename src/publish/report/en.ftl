@@ -12,7 +12,7 @@ report-checked-some = Each service was switched on only after its checks had pas
    *[other] { $count } services have no checks and were let through by a colleague, by name.
 }
 report-timeline = Timeline
-report-picture = Customers over time, out of { $total }: the filled area is online, the hatched line above it is copied to safety. Shaded: access to the data centre. Numbers in circles: public updates. Times: { $zone }.
+report-picture = Customers over time, out of { $total }: the filled area is online, the dashed line above it is copied to safety. Shaded: access to the data centre. Numbers in circles: public updates. Times: { $zone }.
 report-time = Time
 report-event = What happened
 report-by = By whom
@@ -119,7 +119,7 @@ notice-services-up = { $total ->
 notice-confidentiality = We have no record that says anything about disclosure or change of your data. This is not a finding that there was none. To be completed: { $blank }
 notice-data = Your data
 notice-data-proven = Every copy of your data was read back and matches what was taken.
-notice-data-from = Our copies of your data are as of { $time } or later. What was changed in the old place after that is not in them.
+notice-data-from = Our copies of your data are as of { $time } or later. What was changed in the old place after that may be missing from them.
 notice-data-none = { $count ->
     [one] Of { $count } service we have no whole copy yet.
    *[other] Of { $count } services we have no whole copy yet.
@@ -135,6 +135,10 @@ notice-data-fuzzy = { $count ->
 notice-data-unreadable = { $count ->
     [one] { $count } file or folder could not be read.
    *[other] { $count } files or folders could not be read.
+}
+notice-data-left-out = { $count ->
+    [one] { $count } of your services was left out of the move on purpose, and is in none of these figures. Why, and what becomes of it: { $blank }
+   *[other] { $count } of your services were left out of the move on purpose, and are in none of these figures. Why, and what becomes of them: { $blank }
 }
 notice-people = Whom it concerns
 notice-people-text = Categories and approximate number of people and records: you know what you keep with us. On our side: { $blank }

@@ -78,35 +78,37 @@ pub fn is_evidence(event: &Event) -> bool {
     )
 }
 
-/// Everything seen and said, in the order of its time; `words` says an event in words. With a
-/// `guard`, lines that name somebody on hold are withheld.
+/// Everything seen and said, in the order of its time, but what the ledger holds never before what
+/// it held already: a clock that is put back must not break a chain that somebody keeps. `words`
+/// says an event in words. With a `guard`, lines that name somebody on hold are withheld.
 pub fn lines(
     events: &[StoredEvent],
     posts: &[Post],
     words: &dyn Fn(&Event) -> Option<String>,
     guard: Option<&Guard>,
 ) -> Result<Vec<Line>, serde_json::Error> {
-    let mut all: Vec<(Timestamp, String, String)> = Vec::new();
+    let mut all: Vec<(Timestamp, Timestamp, String, String)> = Vec::new();
+    let mut latest = Timestamp::from_second(0);
     for StoredEvent { at, by, event, .. } in events.iter().filter(|it| is_evidence(&it.event)) {
         let record = Record { at: *at, by, what: What::Event(event) };
         let text = words(event).unwrap_or_else(|| name(event));
-        all.push((*at, serde_json::to_string(&record)?, format!("{by}: {text}")));
+        latest = latest.max(*at);
+        all.push((latest, *at, serde_json::to_string(&record)?, format!("{by}: {text}")));
     }
+    latest = Timestamp::from_second(0);
     for post in posts.iter().filter(|post| post.state == PostState::Posted) {
         let what = What::Said { event: "said_in_public", post };
         let title = post.texts.values().next().map_or("", |text| text.title.as_str());
         let text = format!("{}: said in public: {title}", post.by);
-        all.push((
-            post.at,
-            serde_json::to_string(&Record { at: post.at, by: &post.by, what })?,
-            text,
-        ));
+        let record = Record { at: post.at, by: &post.by, what };
+        latest = latest.max(post.at);
+        all.push((latest, post.at, serde_json::to_string(&record)?, text));
     }
     // Equal times keep their order.
-    all.sort_by_key(|(at, ..)| *at);
+    all.sort_by_key(|(place, ..)| *place);
     let mut lines = Vec::with_capacity(all.len());
     let mut before = START.to_owned();
-    for (number, (at, record, text)) in (1..).zip(all) {
+    for (number, (_, at, record, text)) in (1..).zip(all) {
         let hash = Sha256::new().chain_update(&before).chain_update("\n").chain_update(&record);
         let mut sha256 = String::new();
         for byte in hash.finalize() {

@@ -12,13 +12,13 @@
 //!
 //! A table replaces the labels of the customers it names. The client's id is the label `whmcs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
-use crate::inventory::{Customer, Inventory};
-use crate::model::CustomerId;
+use crate::inventory::{Customer, Inventory, Workload};
 use crate::model::text::bounded;
+use crate::model::{CustomerId, WorkloadId};
 use crate::publish::report::ReportError;
 use crate::publish::report::money::{Currency, Money};
 
@@ -84,7 +84,14 @@ pub fn of_table(
         return Err(fail(1, "the columns `customer` and `fee` are needed".to_owned()));
     }
     let mut fees: Vec<Fee> = Vec::new();
-    let mut seen: BTreeMap<(String, String), u64> = BTreeMap::new();
+    // A service has an id and a label: by whichever it is named, it is paid for once.
+    let mut seen: BTreeMap<(&CustomerId, Option<&WorkloadId>), u64> = BTreeMap::new();
+    let customers: BTreeMap<&str, &Customer> =
+        inventory.customers.iter().map(|it| (it.id.as_str(), it)).collect();
+    let mut owned: BTreeMap<&CustomerId, Vec<&Workload>> = BTreeMap::new();
+    for workload in inventory.workloads() {
+        owned.entry(&workload.customer).or_default().push(workload);
+    }
     for row in reader.records() {
         let row = row.map_err(|error| {
             let line = error.position().map_or(0, csv::Position::line);
@@ -93,19 +100,19 @@ pub fn of_table(
         let line = row.position().map_or(0, csv::Position::line);
         let cell = |name: &str| column(name).and_then(|index| row.get(index)).unwrap_or_default();
         let (customer, service) = (cell("customer"), cell("service"));
-        if let Some(first) = seen.insert((customer.to_owned(), service.to_owned()), line) {
-            return Err(fail(line, format!("the same service stands in line {first}")));
-        }
-        let known = inventory.customers.iter().find(|it| it.id.as_str() == customer);
-        let known = known.ok_or_else(|| {
+        let known = customers.get(customer).copied().ok_or_else(|| {
             fail(line, format!("no customer has the id `{}`", bounded(customer, 80)))
         })?;
-        let is_known = |it: &crate::inventory::Workload| {
-            it.id.as_str() == service || it.label.as_deref() == Some(service)
-        };
-        if !service.is_empty() && !inventory.workloads_of(&known.id).any(is_known) {
+        let own = owned.get(&known.id).map(Vec::as_slice).unwrap_or_default();
+        let meant = meant(own, service);
+        if meant.is_empty() {
             let service = bounded(service, 80);
             return Err(fail(line, format!("customer/{customer} has no service `{service}`")));
+        }
+        for id in meant {
+            if let Some(first) = seen.insert((&known.id, id), line) {
+                return Err(fail(line, format!("the same service stands in line {first}")));
+            }
         }
         let cells = Cells {
             fee: cell("fee"),
@@ -120,12 +127,20 @@ pub fn of_table(
             return Err(fail(line, "the table is too long".to_owned()));
         }
     }
-    let labels = of_labels(inventory, currency)?;
-    let others =
-        labels.into_iter().filter(|fee| !fees.iter().any(|it| it.customer == fee.customer));
-    let others: Vec<_> = others.collect();
-    fees.extend(others);
+    let named: BTreeSet<_> = seen.keys().map(|(customer, _)| *customer).collect();
+    let labels = of_labels(inventory, currency)?.into_iter();
+    fees.extend(labels.filter(|fee| !named.contains(&fee.customer)));
     Ok(fees)
+}
+
+/// The services that a row names, by id or label; `None` for all of them together.
+fn meant<'a>(own: &[&'a Workload], service: &str) -> Vec<Option<&'a WorkloadId>> {
+    if service.is_empty() {
+        return vec![None];
+    }
+    let is_meant =
+        |it: &&&Workload| it.id.as_str() == service || it.label.as_deref() == Some(service);
+    own.iter().filter(is_meant).map(|it| Some(&it.id)).collect()
 }
 
 struct Cells<'a> {

@@ -195,7 +195,6 @@ impl Figures {
         for customer in case.customers() {
             figures.customers += 1;
             figures.online += u64::from(customer.state == PublicWord::Online);
-            figures.left_out += (customer.workloads.len() - services(customer).count()) as u64;
             down.push(seconds(&outages.of_any(services(customer).map(|it| &it.id))));
             for workload in services(customer) {
                 figures.services += 1;
@@ -211,8 +210,15 @@ impl Figures {
         }
         figures.minutes = Spread::of(down);
         figures.classes = classes.into_iter().collect();
-        let held = case.snapshot.customers.iter().filter(|it| it.hold != Hold::None);
-        figures.held = held.count() as u64;
+        for customer in &case.snapshot.customers {
+            if customer.hold == Hold::None {
+                // Also of customers of whom nothing else is counted.
+                let left_out = customer.workloads.len() - services(customer).count();
+                figures.left_out += left_out as u64;
+            } else {
+                figures.held += 1;
+            }
+        }
         figures
     }
 
@@ -234,10 +240,12 @@ pub fn data_of(case: &Case<'_>, customer: &CustomerStatus) -> DataFigures {
     data
 }
 
-/// From when the oldest of a customer's copies is; `None` while one is missing.
+/// Since when something may be missing from a customer's copies: the first of them was begun then,
+/// and what was read early in it may have been changed before it was whole. `None` while one is
+/// missing.
 pub fn data_from(case: &Case<'_>, customer: &CustomerStatus) -> Option<Timestamp> {
-    let sealed = services(customer).map(|it| case.sealed(&it.id)?.sealed_at);
-    sealed.collect::<Option<Vec<_>>>()?.into_iter().min()
+    let begun = services(customer).map(|it| Some(case.sealed(&it.id)?.started_at));
+    begun.collect::<Option<Vec<_>>>()?.into_iter().min()
 }
 
 #[cfg(test)]

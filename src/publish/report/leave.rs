@@ -271,8 +271,10 @@ fn of_site(known: &Known<'_>) -> Vec<Item> {
 fn wipe(known: &Known<'_>, host: &HostId) -> Wipe {
     let all = known.snapshot.customers.iter().flat_map(|customer| &customer.workloads);
     let own: Vec<_> = all.filter(|it| it.host == *host).collect();
+    // What was written since an old copy is nowhere else, whatever else is a matter of deciding.
     let keeps = |it: &WorkloadStatus| {
-        kinds(known, it).iter().any(|kind| kind.weight() != Weight::Condition)
+        let mut kinds = kinds(known, it).into_iter();
+        kinds.any(|kind| kind.weight() != Weight::Condition || kind == Kind::Old)
     };
     let is_seen = !known.unseen.contains(host);
     let is_covered = known.uncovered.iter().all(|it| it.host != *host);

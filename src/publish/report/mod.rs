@@ -6,6 +6,11 @@
 //! nobody knows is said to be unknown. Where the law is spoken of it is a checklist, not advice,
 //! and each page says so.
 //!
+//! **Languages.** What customers read (the incident's public edition, messages, notices) is in the
+//! texts of every language. What colleagues read is in English, as commands are: the checklist of
+//! NIS2, evidence, credits, whether we may leave, and events in an internal edition. Heads of
+//! tables for programs (CSV) are fixed words.
+//!
 //! Everything here is pure: facts in, texts out.
 
 pub mod billing;

@@ -1,5 +1,6 @@
-//! What NIS2 asks, as a checklist for colleagues: the clocks of Article 23, and the thresholds of
-//! Regulation (EU) 2024/2690 with the facts there are and the facts that nobody has.
+//! What NIS2 asks, as a checklist for colleagues: the clocks of Article 23, with that of the GDPR
+//! beside them, and the thresholds of Regulation (EU) 2024/2690 with the facts there are and the
+//! facts that nobody has.
 //!
 //! **Promise.** An answer is one by the record only, with what the record cannot know beside it;
 //! where it knows nothing, the answer is that. All is in English, as what evac tells colleagues is,
@@ -13,7 +14,7 @@ use crate::model::{Span, Timestamp};
 use crate::publish::report::billing::local;
 use crate::publish::report::document::{Block, Document};
 use crate::publish::report::figures::{Case, Figures, services};
-use crate::publish::report::interval::{Interval, seconds, union, within, without};
+use crate::publish::report::interval::{Interval, union, within, without};
 use crate::publish::report::outage::Outages;
 
 /// What stands on each page.
@@ -64,25 +65,23 @@ pub fn clocks(aware: Timestamp, now: Timestamp) -> Vec<Clock> {
         clock("Early warning to the CSIRT or the competent authority", "23(4)(a)", hours(24)),
         clock("Incident notification, with a first assessment", "23(4)(b)", notified),
         clock(
-            "Final report, at the latest a month after the notification (later if it goes on)",
+            "Final report, at the latest a month after the notification; if it still goes on, a \
+             progress report then, and the final one within a month of its end",
             "23(4)(d)",
             month,
+        ),
+        clock(
+            "Personal data of which you are the controller yourself: notification to the data \
+             protection authority",
+            "GDPR 33(1)",
+            notified,
         ),
     ]
 }
 
 /// The thresholds of Articles 3, 7 and 8 of the regulation, as far as the record reaches.
 pub fn thresholds(case: &Case<'_>, figures: &Figures, outages: &Outages) -> Vec<Threshold> {
-    let span = case.span();
-    // What was down for everybody: what nobody was online in.
-    let online: Vec<Interval> = case
-        .customers()
-        .flat_map(|customer| {
-            let down = outages.of_any(services(customer).map(|it| &it.id));
-            without(&[span], &down)
-        })
-        .collect();
-    let whole = seconds(&without(&[span], &union(online)));
+    let whole = longest_down_for_all(case, outages);
     let share = share_down_for(case, outages, 3_600);
     let spoken = |seconds: u64| Span(std::time::Duration::from_secs(seconds)).to_string();
     let unknown = |article, what, why: &str| Threshold {
@@ -99,8 +98,8 @@ pub fn thresholds(case: &Case<'_>, figures: &Figures, outages: &Outages) -> Vec<
             what: "Cloud computing: completely unavailable for more than 30 minutes",
             answer: if total == 0 { Answer::Unknown } else { answer(whole > 1_800) },
             why: format!(
-                "None of the {total} customers in the record was online for {} of it. Whether \
-                 others have the same service is not known here.",
+                "No service of the {total} customers in the record was online for {} without a \
+                 break. Whether others have the same service is not known here.",
                 spoken(whole)
             ),
         },
@@ -143,6 +142,18 @@ pub fn thresholds(case: &Case<'_>, figures: &Figures, outages: &Outages) -> Vec<
     ]
 }
 
+/// How long, without a break, not one service of anybody was online; in seconds.
+fn longest_down_for_all(case: &Case<'_>, outages: &Outages) -> u64 {
+    let span = case.span();
+    let all = case.customers().flat_map(services);
+    let online = all.flat_map(|service| {
+        let down = outages.down.get(&service.id).map(Vec::as_slice).unwrap_or_default();
+        without(&[span], down)
+    });
+    let down = without(&[span], &union(online));
+    down.iter().map(Interval::seconds).max().unwrap_or_default()
+}
+
 /// How many customers had something down without a break for longer than that.
 fn share_down_for(case: &Case<'_>, outages: &Outages, longer: u64) -> (u64, u64) {
     let span = case.span();
@@ -165,7 +176,9 @@ pub fn page(case: &Case<'_>, aware: Option<Timestamp>, thresholds: &[Threshold])
                 vec![clock.what.to_owned(), clock.article.to_owned(), due, state.to_owned()]
             });
             let rows = rows.collect();
-            let head = ["What", "NIS2 Article", "By", "State"].map(str::to_owned).to_vec();
+            let head = ["What", "Article (of NIS2, if no other law is named)", "By", "State"]
+                .map(str::to_owned)
+                .to_vec();
             blocks.push(Block::Table { head, rows });
         }
         None => blocks.push(Block::Paragraph(

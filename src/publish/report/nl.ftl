@@ -12,7 +12,7 @@ report-checked-some = Elke dienst is pas aangezet nadat de controles waren gesla
    *[other] { $count } diensten hebben geen controles en zijn door een collega met naam doorgelaten.
 }
 report-timeline = Tijdlijn
-report-picture = Klanten in de tijd, van { $total }: het gevulde vlak is online, de gearceerde lijn erboven is in veiligheid gebracht. Gekleurd: toegang tot het datacenter. Cijfers in cirkels: openbare berichten. Tijden: { $zone }.
+report-picture = Klanten in de tijd, van { $total }: het gevulde vlak is online, de streepjeslijn erboven is in veiligheid gebracht. Gekleurd: toegang tot het datacenter. Cijfers in cirkels: openbare berichten. Tijden: { $zone }.
 report-time = Tijd
 report-event = Wat er gebeurde
 report-by = Door wie
@@ -119,7 +119,7 @@ notice-services-up = { $total ->
 notice-confidentiality = Onze registratie zegt niets over het lekken of wijzigen van uw gegevens. Dat is geen vaststelling dat het niet is gebeurd. Aan te vullen: { $blank }
 notice-data = Uw gegevens
 notice-data-proven = Elke kopie van uw gegevens is teruggelezen en komt overeen met wat is opgehaald.
-notice-data-from = Onze kopieën van uw gegevens zijn van { $time } of later. Wat daarna op de oude plek is gewijzigd, zit er niet in.
+notice-data-from = Onze kopieën van uw gegevens zijn van { $time } of later. Wat daarna op de oude plek is gewijzigd, kan erin ontbreken.
 notice-data-none = { $count ->
     [one] Van { $count } dienst hebben wij nog geen hele kopie.
    *[other] Van { $count } diensten hebben wij nog geen hele kopie.
@@ -135,6 +135,10 @@ notice-data-fuzzy = { $count ->
 notice-data-unreadable = { $count ->
     [one] { $count } bestand of map kon niet worden gelezen.
    *[other] { $count } bestanden of mappen konden niet worden gelezen.
+}
+notice-data-left-out = { $count ->
+    [one] { $count } van uw diensten is met opzet niet meegenomen en zit in geen van deze cijfers. Waarom, en wat ermee gebeurt: { $blank }
+   *[other] { $count } van uw diensten zijn met opzet niet meegenomen en zitten in geen van deze cijfers. Waarom, en wat ermee gebeurt: { $blank }
 }
 notice-people = Wie het betreft
 notice-people-text = Soorten en geschat aantal personen en gegevens: u weet wat u bij ons bewaart. Van onze kant: { $blank }

@@ -40,6 +40,9 @@ pub struct Facts {
     pub fuzzy: u64,
     pub unreadable: u64,
     pub data_from: Option<Timestamp>,
+    /// Services that were left out of the move on purpose; of none of them is anything said above.
+    #[serde(default)]
+    pub left_out: u64,
 }
 
 /// A notice that was drafted.
@@ -76,6 +79,7 @@ impl Facts {
             unreadable,
             // As it is kept, so that it is equal when it is read again.
             data_from: data_from(case, customer).map(|at| Timestamp::from_second(at.as_second())),
+            left_out: customer.workloads.len() as u64 - services,
         }
     }
 
@@ -126,6 +130,7 @@ impl Register {
             "data_from",
             "effects",
             "remedial_action",
+            "left_out",
         ];
         writer.write_record(titles).map_err(fail)?;
         for (customer, phases) in self.customers.iter().filter(|(id, _)| may(id)) {
@@ -147,6 +152,7 @@ impl Register {
                     facts.data_from.map(|at| at.to_string()).unwrap_or_default(),
                     "loss of availability".to_owned(),
                     "copying, checking, switching on after checks".to_owned(),
+                    facts.left_out.to_string(),
                 ];
                 writer.write_record(cells.map(|text| no_formula(&text))).map_err(fail)?;
             }
@@ -167,7 +173,7 @@ pub fn notice(
         Ok(("time", Arg::Text(moment(texts, case.zone, at, Form::Full)?.text)))
     };
     let number = |number| ("number", Arg::Count(number));
-    let blank = ("blank", Arg::Text(format!("[{}]", say("report-blank")?)));
+    let blank = blank(texts)?;
     let name = ("customer", Arg::Text(customer.name.clone()));
     let subject = texts.say("notice-subject", &[name, number(phase.number), time(phase.at)?])?;
     let mut blocks = vec![Block::Notice(say("notice-law")?), Block::Paragraph(subject)];
@@ -204,6 +210,11 @@ pub fn notice(
     Ok(Document { language, title: say("notice-title")?, blocks })
 }
 
+/// Room for what only people know.
+fn blank(texts: &Texts) -> Result<(&'static str, Arg), ReportError> {
+    Ok(("blank", Arg::Text(format!("[{}]", texts.say("report-blank", &[])?))))
+}
+
 fn of_services(texts: &Texts, facts: &Facts) -> Result<String, ReportError> {
     let mut args =
         vec![("total", Arg::Count(facts.services)), ("minutes", Arg::Count(facts.minutes))];
@@ -231,6 +242,10 @@ fn of_data(case: &Case<'_>, texts: &Texts, facts: &Facts) -> Result<Vec<String>,
     if let Some(at) = facts.data_from {
         let time = moment(texts, case.zone, at, Form::Full)?.text;
         said.push(texts.say("notice-data-from", &[("time", Arg::Text(time))])?);
+    }
+    if facts.left_out > 0 {
+        let args = [("count", Arg::Count(facts.left_out)), blank(texts)?];
+        said.push(texts.say("notice-data-left-out", &args)?);
     }
     Ok(said)
 }

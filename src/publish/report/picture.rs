@@ -109,10 +109,16 @@ impl Picture<'_> {
         let fits = |step: &&i64| minutes / **step <= marks;
         let step = STEPS.iter().find(fits).copied().unwrap_or(minutes / marks + 1) * 60;
         let from = self.span.from.as_second();
-        let offset = i64::from(self.zone.to_offset(self.span.from.as_jiff()).seconds());
+        let offset_at = |at: Timestamp| i64::from(self.zone.to_offset(at.as_jiff()).seconds());
+        let offset = offset_at(self.span.from);
         let first = from + (-(from + offset)).rem_euclid(step);
-        let all = (0..=marks + 1).map(|number| Timestamp::from_second(first + number * step));
-        all.take_while(|at| *at <= self.span.to).collect()
+        let mark = |number: i64| {
+            let at = first + number * step;
+            // Where clocks change meanwhile, midnight stays midnight.
+            let later = if step > 3_600 { offset_at(Timestamp::from_second(at)) } else { offset };
+            Timestamp::from_second(at + offset - later)
+        };
+        (0..=marks + 1).map(mark).take_while(|at| *at <= self.span.to).collect()
     }
 
     fn said(&self, svg: &mut String, frame: &Frame) {
@@ -171,5 +177,27 @@ impl Frame {
         let end = self.width - RIGHT;
         let _ = write!(path, "H{end:.1}V{BOTTOM}Z");
         path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_stand_at_round_local_times_also_when_clocks_change() {
+        let zone = TimeZone::get("Europe/Amsterdam").unwrap();
+        let curve = Curve { customers: 1, points: Vec::new(), taken_back: 0 };
+        let marks = |from: &str, to: &str| {
+            let span = Interval::new(from.parse().unwrap(), to.parse().unwrap());
+            let (windows, posts) = (&[][..], &[][..]);
+            let picture = Picture { curve: &curve, span, windows, posts, zone: &zone, title: "" };
+            let local = |at: &Timestamp| at.as_jiff().to_zoned(zone.clone()).strftime("%d %H:%M");
+            picture.ticks(7).iter().map(|at| local(at).to_string()).collect::<Vec<_>>()
+        };
+        let spring = marks("2030-03-30T20:00:00Z", "2030-04-01T03:00:00Z");
+        assert_eq!(spring, ["31 00:00", "31 06:00", "31 12:00", "31 18:00", "01 00:00"]);
+        let autumn = marks("2030-10-26T20:00:00Z", "2030-10-27T03:00:00Z");
+        assert_eq!(autumn.len(), 8, "an hour twice: {autumn:?}");
     }
 }

@@ -138,11 +138,8 @@ impl Story {
         story.at("2030-03-31T05:00:00Z").rings(Bell::WindowShut);
         story.at("2030-03-31T06:00:00Z").online("acme-db");
         story.online("acme-site");
-        let detail = "answered 500".to_owned();
-        story.at("2030-03-31T08:00:00Z");
-        story.tell(Event::GateFailed { workload: id("acme-site"), detail });
-        story.at("2030-03-31T08:30:00Z");
-        story.tell(Event::GatePassed { workload: id("acme-site"), pass: PassNumber(1) });
+        story.at("2030-03-31T08:00:00Z").fails("acme-site");
+        story.at("2030-03-31T08:30:00Z").passes("acme-site");
         story.at("2030-04-01T02:00:00Z").online("bloom-home");
         story.at(NOW);
         story
@@ -157,6 +154,21 @@ impl Story {
 
     fn tell(&self, event: Event) {
         self.ledger.append(&event, "jo").unwrap();
+    }
+
+    fn fails(&self, workload: &str) {
+        let detail = "answered 500".to_owned();
+        self.tell(Event::GateFailed { workload: id(workload), detail });
+    }
+
+    fn passes(&self, workload: &str) {
+        self.tell(Event::GatePassed { workload: id(workload), pass: PassNumber(1) });
+    }
+
+    fn leaves_out(&self, workload: &str) {
+        let steer = crate::model::Steer::Skip;
+        let (what, text, by) = (workload.into(), "not wanted".into(), "jo".into());
+        self.tell(Event::Steered { steer, what, workloads: vec![id(workload)], text, by });
     }
 
     fn rings(&self, bell: Bell) {
@@ -186,6 +198,11 @@ impl Story {
     }
 
     fn captured(&self, customer: &str, host: &str, workload: &str, tally: Tally) {
+        let pass = self.begins(customer, host, workload);
+        self.seals(workload, pass, &tally);
+    }
+
+    fn begins(&self, customer: &str, host: &str, workload: &str) -> PassNumber {
         let description = PassDescription {
             workload: id(workload),
             customer: customer.parse().unwrap(),
@@ -193,8 +210,11 @@ impl Story {
             domain: Domain([0; 8]),
             cutting: Vec::new(),
         };
-        let pass = self.ledger.begin_pass(&description, None, "jo").unwrap();
-        self.ledger.seal(&id(workload), pass, &tally, Consistency::Crash, "jo").unwrap();
+        self.ledger.begin_pass(&description, None, "jo").unwrap()
+    }
+
+    fn seals(&self, workload: &str, pass: PassNumber, tally: &Tally) {
+        self.ledger.seal(&id(workload), pass, tally, Consistency::Crash, "jo").unwrap();
     }
 
     fn verified(&self, workload: &str) {

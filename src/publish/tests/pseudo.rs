@@ -54,7 +54,7 @@ pub(super) fn words(text: &str) -> Vec<String> {
 }
 
 /// What people read or hear of marked-up text.
-fn shown(markup: &str) -> String {
+pub(in crate::publish) fn shown(markup: &str) -> String {
     let mut out = String::new();
     let without_style = match markup.split_once("<style>") {
         Some((before, rest)) => before.to_owned() + rest.split_once("</style>").unwrap().1,

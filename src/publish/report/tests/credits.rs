@@ -77,6 +77,38 @@ fn services_that_are_down_together_count_once_and_what_is_excluded_does_not() {
 }
 
 #[test]
+fn nothing_that_was_down_under_another_rule_of_one_fee_is_passed_over_in_silence() {
+    let webs = HOURLY.replacen("kind", "class = [\"web\"]\nkind", 1);
+    let found = reckoned(&Story::weekend(), &webs, "customer,fee\n");
+    let unruled: Vec<_> = found.without_rule.iter().map(|it| it.as_str()).collect();
+    assert_eq!(unruled, ["chess-mail"], "no rule is for anything of his");
+    assert!(found.under_another_rule.is_empty(), "the terms give nothing for a database");
+    let others = "[[rule]]\nname = \"other\"\nkind = \"flat\"\npercent = 9\n";
+    let found = reckoned(&Story::weekend(), &format!("{webs}{others}"), "customer,fee\n");
+    let others: Vec<_> = found.under_another_rule.iter().map(|it| it.as_str()).collect();
+    assert_eq!((others.as_slice(), found.without_rule.len()), (["acme-db"].as_slice(), 0));
+    assert!(short(&found).contains(&"chess 26h EUR 0.63".to_owned()), "{:?}", short(&found));
+}
+
+#[test]
+fn a_time_that_is_just_reached_is_reached_and_can_be_reckoned_again() {
+    let text = "name = \"x\"\nrounding = \"half-even\"\n[[rule]]\nname = \"x\"\nafter = \"2h\"\n\
+                kind = \"hourly\"\nfactor = 50\n";
+    let rules = rules(text);
+    let yen = "JPY".parse::<Currency>().unwrap().sum("7300").unwrap();
+    let given = |down| give(&rules.rules[0], &rules, yen, (down, 2_592_000), false);
+    assert_eq!(given(7_199).credit.digits(), "0");
+    let (even, odd) = (given(7_200), given(7_259));
+    assert_eq!(
+        (even.credit.digits(), even.how),
+        ("1000".into(), "fee × 120 min / 730 h × 50".into())
+    );
+    // 7,300 × 7,259 s / 2,628,000 s × 50 = 1,008.19…
+    let how = "fee × 120 min 59 s / 730 h × 50".to_owned();
+    assert_eq!((odd.credit.digits(), odd.how), ("1008".into(), how));
+}
+
+#[test]
 fn mistakes_in_a_table_of_fees_have_their_line() {
     let story = Story::new();
     let check = |table: &str, expected: &str| {
@@ -91,6 +123,9 @@ fn mistakes_in_a_table_of_fees_have_their_line() {
     check("customer,fee,currency\nacme,\"1,50\",EUR\n", "fees.csv:2: `1,50` is not a sum");
     check("customer,fee\nacme,1\n", "neither it nor the rules name a currency");
     check("customer,fee,currency\nacme,1,EUR\nacme,2,EUR\n", "stands in line 2");
+    let twice = "customer,service,fee,currency\nacme,acme-site,20,EUR\n\
+                 acme,shop.acme.example,20,EUR\n";
+    check(twice, "fees.csv:3: the same service stands in line 2");
 }
 
 #[test]

@@ -66,14 +66,39 @@ fn each_customer_reads_of_himself_in_his_language_and_then_what_is_new() {
 }
 
 #[test]
+fn a_copy_is_as_old_as_its_beginning_and_what_was_left_out_is_said() {
+    let story = Story::new();
+    let began = story.begins("acme", "shared-1", "acme-db");
+    // Changed at nine in what was read at eight: it is not in a copy that was whole at six.
+    story.at("2030-03-31T04:00:00Z").seals("acme-db", began, &super::tally(1_000));
+    story.at(NOW).leaves_out("acme-site");
+    story.leaves_out("chess-mail");
+    let drafts = drafts(&story, &mut Register::default());
+    let acme = &drafts[0].1;
+    for said in [
+        "Onze kopieën van uw gegevens zijn van 30 maart 2030, 20:00\u{a0}CET of later.",
+        "1 van uw diensten is met opzet niet meegenomen",
+    ] {
+        assert!(acme.contains(said), "{acme}");
+    }
+    assert!(drafts.iter().all(|(name, _)| name != "chess"), "of him only the operator hears");
+    let told = story.told();
+    let case = story.case(&told);
+    assert_eq!(Figures::of(&case, &case.outages()).left_out, 2);
+}
+
+#[test]
 fn a_notice_holds_no_text_that_cannot_be_translated() {
     IS_ON.set(true);
     let (story, mut register) = (Story::weekend(), Register::default());
     let mut all = drafts(&story, &mut register);
     story.captured("chess", "vps-2", "chess-mail", super::tally(9));
     all.extend(drafts(&story, &mut register));
+    let story = Story::new();
+    story.leaves_out("acme-site");
+    all.extend(drafts(&story, &mut Register::default()));
     IS_ON.set(false);
-    assert_eq!(all.len(), 4);
+    assert_eq!(all.len(), 7);
     for (_, text) in all {
         let mut text = text;
         for data in ["Example", "Acme BV", "Bloom", "\\<b\\>Ltd\\</b\\>", "chess", "CEST", "CET"] {
@@ -89,11 +114,12 @@ fn a_notice_holds_no_text_that_cannot_be_translated() {
 fn clocks_run_from_when_somebody_was_aware() {
     let aware = time("2030-01-29T10:00:00Z");
     let clocks = nis::clocks(aware, time("2030-01-31T00:00:00Z"));
-    let due: Vec<_> = clocks.iter().map(|clock| (clock.due.to_string(), clock.late)).collect();
+    let due: Vec<_> = clocks.iter().map(|it| (it.article, it.due.to_string(), it.late)).collect();
     let expected = [
-        ("2030-01-30T10:00:00Z".to_owned(), true),
-        ("2030-02-01T10:00:00Z".to_owned(), false),
-        ("2030-03-01T10:00:00Z".to_owned(), false),
+        ("23(4)(a)", "2030-01-30T10:00:00Z".to_owned(), true),
+        ("23(4)(b)", "2030-02-01T10:00:00Z".to_owned(), false),
+        ("23(4)(d)", "2030-03-01T10:00:00Z".to_owned(), false),
+        ("GDPR 33(1)", "2030-02-01T10:00:00Z".to_owned(), false),
     ];
     assert_eq!(due, expected);
 }
@@ -107,10 +133,31 @@ fn a_threshold_is_judged_only_by_what_is_known() {
     let found = nis::thresholds(&case, &Figures::of(&case, &outages), &outages);
     let answers: Vec<_> = found.iter().map(|it| (it.article, it.answer)).collect();
     assert_eq!(answers[0], ("7(a)", Answer::Crossed));
-    assert!(found[0].why.contains("None of the 3 customers"), "{}", found[0].why);
+    let why = "No service of the 3 customers in the record was online for 10h00m without a break.";
+    assert!(found[0].why.starts_with(why), "{}", found[0].why);
     assert_eq!(answers[1], ("7(b)", Answer::Crossed));
     assert!(answers[2..].iter().all(|(_, answer)| *answer == Answer::Unknown), "{answers:?}");
     let page = nis::page(&case, Some(time(NOW)), &found);
     assert!(page.markdown().contains("not legal advice"));
     assert!(page.html().contains("not legal advice"));
+}
+
+#[test]
+fn completely_unavailable_is_only_what_not_one_service_was_left_of() {
+    let story = Story::new();
+    story.at("2030-03-30T19:10:00Z").captured("acme", "shared-1", "acme-db", super::tally(1));
+    story.online("acme-db");
+    story.at("2030-03-30T20:20:00Z").fails("acme-db");
+    story.at("2030-03-30T20:45:00Z").passes("acme-db");
+    story.at("2030-03-30T21:00:00Z").fails("acme-db");
+    story.at("2030-03-30T21:25:00Z").passes("acme-db");
+    story.at(NOW);
+    let told = story.told();
+    let case = story.case(&told);
+    let outages = case.outages();
+    // Everybody has something down all the time, but all of it was down for 25 minutes, twice.
+    let found = nis::thresholds(&case, &Figures::of(&case, &outages), &outages);
+    assert_eq!((found[0].article, found[0].answer), ("7(a)", Answer::NotCrossed));
+    assert!(found[0].why.contains("was online for 25m00s without"), "{}", found[0].why);
+    assert_eq!((found[1].article, found[1].answer), ("7(b)", Answer::Crossed));
 }

@@ -17,6 +17,7 @@ use crate::publish::report::incident::report;
 use crate::publish::report::letter::letter;
 use crate::publish::report::story::Edition;
 use crate::publish::tests::pages::check_tags;
+use crate::publish::tests::pseudo::shown;
 
 fn words(event: &Event) -> Option<String> {
     match event {
@@ -120,7 +121,8 @@ fn every_report_is_whole_in_its_language() {
     IS_ON.set(true);
     let (report, letter) = made(&story, Language::En, Edition::Public);
     IS_ON.set(false);
-    let mut text = report.markdown() + &letter.markdown();
+    let html = shown(&report.html()) + &shown(&letter.html());
+    let mut text = report.markdown() + &letter.markdown() + &html;
     let data = ["Example", "We know", "Still at it", "a second line was connected", "CET", "CEST"];
     for data in data.into_iter().chain(["kB", "---"]) {
         text = text.replace(data, " ");
@@ -181,4 +183,20 @@ fn evidence_is_a_chain_and_withholds_without_breaking_it() {
     let text: String = closed.iter().map(|it| serde_json::to_string(it).unwrap()).collect();
     assert!(!text.contains("allory") && !text.contains("vps-66"), "{text}");
     assert!(closed.iter().any(|line| line.withheld) && closed.iter().any(|line| !line.withheld));
+}
+
+#[test]
+fn a_clock_that_is_put_back_does_not_break_a_chain_that_somebody_keeps() {
+    let story = Story::weekend();
+    let told = story.told();
+    let lines = |events| evidence::lines(events, &told.posts, &words, None).unwrap();
+    let kept = lines(&told.events).last().unwrap().sha256.clone();
+    let mut events = told.events.clone();
+    let mut later = events.iter().find(|it| evidence::is_evidence(&it.event)).unwrap().clone();
+    later.at = time("2030-03-30T23:30:00Z");
+    events.push(later);
+    let longer = lines(&events);
+    assert_eq!(longer.len(), lines(&told.events).len() + 1);
+    assert_eq!(longer[longer.len() - 2].sha256, kept);
+    assert_eq!(longer.last().unwrap().at, time("2030-03-30T23:30:00Z"), "as its clock said");
 }
