@@ -77,7 +77,7 @@ pub fn run(global: &Global, args: &MailArgs) -> Result<Exit, Failure> {
 fn list(global: &Global, mail: &Mail) -> Result<Exit, Failure> {
     let made = page::make_without_saying(global)?;
     let ledger = global.open_read_only()?.ledger;
-    let plan = mailing::planned(global, &ledger, &mailing::Known::of(&made), mail, false)?;
+    let plan = mailing::planned(&ledger, &mailing::Known::of(&made), mail, None)?;
     let rows = office::rows(&ledger)?;
     let mut lines: Vec<Line> = rows.iter().filter_map(line).collect();
     lines.sort_by(|a, b| (a.at, &a.customer).cmp(&(b.at, &b.customer)));
