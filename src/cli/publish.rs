@@ -13,6 +13,7 @@ mod look;
 mod mail;
 mod mailing;
 mod page;
+mod risk;
 mod say;
 mod shifts;
 mod tell;
@@ -34,6 +35,7 @@ use crate::publish::own::is_secret;
 
 pub use mailing::{mailed, unreached};
 pub use page::{Made, make, readable_holds, site};
+pub use risk::untold;
 pub use say::reminder;
 
 #[derive(Serialize)]
