@@ -32,6 +32,8 @@ const BUSY_MAX: Duration = Duration::from_secs(3_600);
 /// Between two tries of what was refused.
 const REFUSED_PAUSE: Duration = Duration::from_secs(600);
 const MINUTE_MS: i64 = 60_000;
+/// Longer ago than anything is counted.
+const LONG_AGO_MS: i64 = 24 * 60 * MINUTE_MS;
 /// Every so many failures of the same states only half of them go.
 const WHOLE_TRIES: u32 = 4;
 
@@ -100,8 +102,8 @@ pub enum Step {
 
 /// The next step for the destination that all `rows` belong to.
 pub fn next(rows: &[OutboxRow], does: &Does, calls: &[Timestamp], now: Timestamp) -> Step {
-    let earlier = turned_back(rows, calls, now);
-    let (rows, calls) = earlier.as_ref().map_or((rows, calls), |(rows, calls)| (rows, calls));
+    let mended = turned_back(rows, calls, now, BUSY_MAX);
+    let (rows, calls) = mended.as_ref().map_or((rows, calls), |(rows, calls)| (rows, calls));
     let open: Vec<&OutboxRow> = rows.iter().filter(|row| row.state != RowState::Sent).collect();
     if open.is_empty() {
         return Step::Idle;
@@ -266,29 +268,33 @@ fn pause_ms(attempts: u32, dice: u64) -> u64 {
     whole / 2 + dice % (whole / 2 + 1)
 }
 
-/// Rows and calls as they would be, had the clock always shown what it shows now; `None`: they are.
-///
-/// What happened cannot lie ahead. Where it does, the clock was turned back, and every time of
-/// before is taken by as much earlier: nobody waits for the day to come round again.
+/// Rows and calls without what cannot be, if there is any: what happened does not lie ahead, and
+/// nothing waits for longer than `waits_max`. Where it seems to, the clock was turned back since:
+/// such a wait is over, and what happened did so long ago. Nobody waits for the day to come round
+/// again. A minute makes no difference.
 pub(in crate::publish) fn turned_back(
     rows: &[OutboxRow],
     calls: &[Timestamp],
     now: Timestamp,
+    waits_max: Duration,
 ) -> Option<(Vec<OutboxRow>, Vec<Timestamp>)> {
-    let happened = |row: &OutboxRow| row.sent_at.unwrap_or(row.wanted_at).max(row.wanted_at);
-    let newest = rows.iter().map(happened).chain(calls.iter().copied()).max()?;
-    let ahead = ms(newest) - ms(now);
-    if ahead <= 0 {
+    let is_ahead = |at: Timestamp| ms(at) > ms(now) + MINUTE_MS;
+    let is_endless = |row: &OutboxRow| row.next_at > at(now, waits_max);
+    let is_odd = |row: &OutboxRow| {
+        is_endless(row) || is_ahead(row.wanted_at) || row.sent_at.is_some_and(is_ahead)
+    };
+    if !rows.iter().any(is_odd) && !calls.iter().any(|at| is_ahead(*at)) {
         return None;
     }
-    let earlier = |at: Timestamp| of_ms(ms(at) - ahead).unwrap_or(at);
+    let long_ago = of_ms(ms(now) - LONG_AGO_MS).unwrap_or(now);
+    let happened = |at: Timestamp| if is_ahead(at) { long_ago } else { at };
     let row = |row: &OutboxRow| OutboxRow {
-        wanted_at: earlier(row.wanted_at),
-        next_at: earlier(row.next_at),
-        sent_at: row.sent_at.map(earlier),
+        wanted_at: happened(row.wanted_at),
+        next_at: if is_endless(row) { now } else { row.next_at },
+        sent_at: row.sent_at.map(happened),
         ..row.clone()
     };
-    let calls = calls.iter().copied().map(earlier).collect();
+    let calls = calls.iter().copied().filter(|at| !is_ahead(*at)).collect();
     Some((rows.iter().map(row).collect(), calls))
 }
 

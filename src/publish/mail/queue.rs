@@ -63,8 +63,8 @@ pub fn next(
     calls: &[Timestamp],
     now: Timestamp,
 ) -> Step {
-    let earlier = turned_back(rows, calls, now);
-    let (rows, calls) = earlier.as_ref().map_or((rows, calls), |(rows, calls)| (rows, calls));
+    let mended = turned_back(rows, calls, now, LATER_PAUSE.1);
+    let (rows, calls) = mended.as_ref().map_or((rows, calls), |(rows, calls)| (rows, calls));
     let mut due: Vec<(Timestamp, &OutboxRow, Letter)> = Vec::new();
     let shares = shares(rows, now);
     for row in rows.iter().filter(|row| stands.contains(&row.subject) && is_open(row)) {
