@@ -1,7 +1,7 @@
 //! Programs of others, which may never end: git, hooks, what prints a secret.
 //!
-//! **Promise.** A program is ended when its time is over, with everything in its process group where
-//! it has one of its own, and what it says is bounded.
+//! **Promise.** A program is ended when its time is over, with everything in its process group
+//! where it has one of its own, and what it says is bounded.
 
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};

@@ -1,7 +1,7 @@
 //! Who tells what: a worker for each destination, and one for mails, each at a pace of its own.
 //!
-//! **Promise.** One process tells a destination at a time, by a lock of that destination alone; what
-//! several want told is told by whoever has it.
+//! **Promise.** One process tells a destination at a time, by a lock of that destination alone;
+//! what several want told is told by whoever has it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -28,7 +28,7 @@ use crate::publish::pulse::Pulse;
 /// A folder of the state; who holds the lock on a file in it tells that destination.
 const TURNS_FOLDER: &str = "publish.turns";
 const NAP: Duration = Duration::from_millis(50);
-/// A watch waits so long for answers, to tell of them; who takes longer is told of in the next beat.
+/// A watch waits so long for answers, to tell of them; what takes longer is told in the next beat.
 const NOTICE: Duration = Duration::from_secs(2);
 
 /// What a shift came to.

@@ -21,8 +21,8 @@ pub struct Report {
     pub recipients: Vec<Recipient>,
     /// Everything in it that has the form of a Message-ID of ours.
     pub ids: BTreeSet<String>,
-    /// Those of them that are said to be the Message-ID of a mail. A mail names others too: those it
-    /// answers, which did not come back.
+    /// Those of them that are said to be the Message-ID of a mail. A mail names others too: those
+    /// it answers, which did not come back.
     pub own_ids: BTreeSet<String>,
 }
 

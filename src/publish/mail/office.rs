@@ -1,6 +1,6 @@
 //! Carries letters: takes the next one of the queue, hands it over, keeps what came of it, until
-//! nothing is left to do for now. What begins is durable before it leaves, and a relay that does not
-//! answer before that leaves no doubt behind.
+//! nothing is left to do for now. What begins is durable before it leaves, and a relay that does
+//! not answer before that leaves no doubt behind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

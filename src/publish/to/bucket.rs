@@ -3,9 +3,9 @@
 //!
 //! On a slow line it takes several calls: the list says what is there already.
 //!
-//! **Promises.** [`manifest`] keeps what is ours: nothing else is replaced or deleted. Every request is signed
-//! by AWS Signature Version 4. A list that the store answers with is bounded, and so is the time
-//! that all of it takes.
+//! **Promises.** [`manifest`] keeps what is ours: nothing else is replaced or deleted. Every
+//! request is signed by AWS Signature Version 4. A list that the store answers with is bounded, and
+//! so is the time that all of it takes.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -225,7 +225,7 @@ fn done(reply: &Reply) -> Result<(), Answer> {
 
 fn foreign(path: &str) -> Answer {
     let said = format!(
-        "`{path}` is in the bucket, and evac did not put it there; empty the bucket, or name another"
+        "`{path}` is in the bucket, and evac did not put it there; empty it, or name another"
     );
     Answer::Refused { said }
 }
