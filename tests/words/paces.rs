@@ -102,6 +102,7 @@ fn what_hangs_is_left_and_looked_up_by_the_next_command() {
         + &format!(
             "[[publish.to]]\nid = \"bucket\"\nkind = \"s3\"\nurl = \"http://127.0.0.1:{}\"\n{keys}\
              [[publish.to]]\nid = \"account\"\nkind = \"sftp\"\nuser = \"u\"\npath = \"x\"\n\
+             secret = {{ file = \"keys/hook\" }}\n\
              url = \"sftp://127.0.0.1:{}\"\n\
              [[publish.to]]\nid = \"branch\"\nkind = \"git\"\npath = \"copy\"\n",
             http.port, ssh.port
@@ -112,7 +113,7 @@ fn what_hangs_is_left_and_looked_up_by_the_next_command() {
     let git = |words: &[&str]| Outcome::of(Command::new("git").args(words)).exits(0);
     git(&["init", "--quiet", "--initial-branch=main", copy]);
     git(&["-C", copy, "config", "protocol.ext.allow", "always"]);
-    git(&["-C", copy, "remote", "add", "origin", "ext::sh -c sleep% 600"]);
+    git(&["-C", copy, "remote", "add", "origin", "ext::sh -c sleep% 30"]);
     // Both the look-up and the post go through; the post's answer never comes.
     page.fails(&[Fault::None, Fault::Hang]);
     let first = &world.evac(&["--json", "publish", "say", "first"]).exits(3).json()[0];
