@@ -290,6 +290,36 @@ fn a_persons_word_is_told_and_names_nobody_who_is_held() {
 }
 
 #[test]
+fn who_is_at_risk_by_the_plan_is_written_to_only_by_a_person_who_is_reminded() {
+    let relay = Relay::start();
+    let more = [
+        customer(0, &contacts(&["a@acme.example"])).replace("1MB", "9000TB"),
+        customer(1, &contacts(&["b@beta.example"])),
+        customer(2, &(contacts(&["c@held.example"]) + "\nhold = \"legal\""))
+            .replace("1MB", "9000TB"),
+    ];
+    let window = "[[window]]\ncloses = \"2099-01-01T00:00:00Z\"\n[limits]\nlanding = \"1Mbit/s\"\n";
+    let world = World::with(0, &mail(&relay, window), &more.concat());
+    world.evac(&["publish"]).exits(0);
+    assert_eq!(relay.taken().len(), 0, "a plan is no fact");
+    let untold = |world: &World| {
+        let next = world.evac(&["--json", "next"]).exits(0).json();
+        let blocked = next[0]["blocked"].as_array().unwrap().clone();
+        blocked.into_iter().find(|it| it["cause"] == "at-risk-untold")
+    };
+    let reminder = untold(&world).expect("somebody has to decide");
+    assert_eq!(reminder["command"], "evac publish mail at-risk customer/c0", "{reminder}");
+    let status = world.evac(&["status"]).exits(0).stderr();
+    assert!(status.contains("may get out: 1 customer; see `evac next`"), "{status}");
+    world.evac(&["publish", "mail", "at-risk"]).exits(2);
+    world.evac(&["publish", "mail", "at-risk", "--planned"]).exits(0);
+    let to: Vec<_> = relay.taken().into_iter().map(|mail| mail.to).collect();
+    assert_eq!(to, ["a@acme.example"]);
+    assert_eq!(untold(&world), None);
+    world.evac(&["publish", "mail", "at-risk", "--planned"]).exits(2);
+}
+
+#[test]
 fn a_test_mail_shows_the_exact_answer() {
     let (relay, world) = one(&[], "");
     let stderr = world.evac(&["publish", "mail", "--test", "me@x.example"]).exits(0).stderr();
@@ -321,6 +351,27 @@ fn a_program_carries_what_no_relay_does() {
     assert_eq!(calls[0]["id"], calls[1]["id"]);
     assert_eq!(calls[1]["to"], "tel:+31201234567");
     assert_eq!((&calls[1]["moment"], &calls[1]["customer"]), (&"online".into(), &"c0".into()));
+}
+
+#[test]
+fn a_hold_that_comes_while_mails_leave_is_stronger_than_what_was_planned() {
+    let settings = "[mail]\nfrom = \"status@example.net\"\nsettle = \"0s\"\n\
+                    command = [\"/bin/sh\", \"hook\"]\n";
+    let more =
+        [customer(0, &contacts(&["a@acme.example"])), customer(1, &contacts(&["b@beta.example"]))];
+    let world = World::with(0, settings, &more.concat());
+    let evac = env!("CARGO_BIN_EXE_evac");
+    let hold = "legal --reason order >&2";
+    let hook = format!(
+        "cat >> calls; echo >> calls\n\
+         for id in c0 c1; do {evac} --site . --as jo hold customer/$id {hold} || exit 1; done\n"
+    );
+    world.site.write("hook", &hook);
+    world.online(0..2);
+    world.evac(&["publish"]);
+    let calls = std::fs::read_to_string(world.site.path("calls")).unwrap();
+    assert_eq!(calls.lines().count(), 1, "{calls}");
+    assert!(world.site.path("state/holds.log").is_file());
 }
 
 /// Whatever waits for a time is due.

@@ -5,6 +5,7 @@ mod bucket;
 mod drift;
 mod held;
 mod hosted;
+mod paces;
 mod places;
 pub mod world;
 

@@ -38,7 +38,7 @@ struct Document<'a> {
 pub struct Blocked {
     /// A reason's word, or `invited`, `paused`, `uncovered`, `hold`, `at-risk`, `set-aside-entry`,
     /// `disk-away`, `update-promised`, `mail-refused`, `mail-bounced`,
-    /// `contacts-evacuated`.
+    /// `contacts-evacuated`, `at-risk-untold`.
     pub cause: String,
     /// What it keeps from being evacuated, in the plan's value.
     pub value: f64,

@@ -1,8 +1,9 @@
 //! `evac publish`: makes the page in `state/status` from what the ledger knows now, before the
 //! first host is listed too; says what is new, and tells every destination.
 //!
-//! One process tells at a time ([`tell`]); whatever others say meanwhile, that one tells too. A
-//! run may go on: the ledger's tables of words are nobody else's.
+//! Each destination is told by a worker of its own, and by one process at a time ([`shifts`]);
+//! whatever others say meanwhile, that one tells too. A run may go on: the ledger's tables of words
+//! are nobody else's.
 
 mod bounces;
 mod contacts;
@@ -12,7 +13,9 @@ mod look;
 mod mail;
 mod mailing;
 mod page;
+mod risk;
 mod say;
+mod shifts;
 mod tell;
 mod token;
 mod watch;
@@ -32,6 +35,7 @@ use crate::publish::own::is_secret;
 
 pub use mailing::{mailed, unreached};
 pub use page::{Made, make, readable_holds, site};
+pub use risk::untold;
 pub use say::reminder;
 
 #[derive(Serialize)]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::cli::args::StatusArgs;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::print;
-use crate::cli::publish::mailed;
+use crate::cli::publish::{mailed, untold};
 use crate::cli::site::Global;
 use crate::ledger::snapshot::{SCHEMA, Snapshot};
 use crate::model::{HostId, Timestamp};
@@ -109,6 +109,11 @@ fn show(global: &Global, args: &StatusArgs) -> Result<Shown, Failure> {
     let is_told = !args.brief && !global.json;
     let promise = crate::publish::update::public(&reading.ledger.posts()?);
     let promise = crate::cli::publish::reminder(&promise, snapshot.as_of).filter(|_| is_told);
+    let untold = if is_told { untold(&loaded, &reading, &snapshot)? } else { Vec::new() };
+    let untold = (!untold.is_empty()).then(|| {
+        let count = print::counted(untold.len(), "customer");
+        format!("Not told that not all of theirs may get out: {count}; see `evac next`.\n")
+    });
     let does = if term::is_between_windows(&snapshot) { "Waiting for access" } else { "At work" };
     let at_work = reading.running.filter(|_| is_told).map(|holder| {
         format!(
@@ -119,7 +124,8 @@ fn show(global: &Global, args: &StatusArgs) -> Result<Shown, Failure> {
     let mail = if is_told { mailed(&loaded, &reading.ledger)? } else { None };
     let mail = mail.map(|told| format!("Mails to customers: {}.\n", told.counts()));
     let promise = promise.map(|line| line + "\n");
-    let lines: Vec<String> = at_work.into_iter().chain(mail).chain(promise).collect();
+    let lines = at_work.into_iter().chain(mail).chain(untold).chain(promise);
+    let lines: Vec<String> = lines.collect();
     Ok(Shown { text, at_work: (!lines.is_empty()).then(|| lines.concat()) })
 }
 

@@ -164,6 +164,20 @@ impl Ledger {
         })
     }
 
+    /// The rows of one destination, in the same order.
+    pub fn outbox_of(&self, destination: &str) -> Result<Vec<OutboxRow>, LedgerError> {
+        self.read(|tx| {
+            let its = "SELECT * FROM outbox WHERE destination = ?1 ORDER BY number, wanted_at";
+            let mut statement = tx.prepare_cached(its)?;
+            let mut found = statement.query([destination])?;
+            let mut rows = Vec::new();
+            while let Some(row) = found.next()? {
+                rows.push(row_of(row)?);
+            }
+            Ok(rows)
+        })
+    }
+
     /// When each destination was called of late.
     pub fn recent_calls(&self) -> Result<BTreeMap<String, Vec<Timestamp>>, LedgerError> {
         self.read(|tx| {

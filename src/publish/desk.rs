@@ -1,6 +1,8 @@
-//! Tells destinations what is wanted: takes the next step of the outbox, carries its call, keeps
-//! what came of it, until nothing is left to do for now. Each destination has its own thread, so
-//! that one which does not answer keeps no other waiting.
+//! Tells one destination what is wanted: takes the next step of the outbox, carries its call, keeps
+//! what came of it, until nothing is left to do for now. Each has a worker ([`super::crew`]).
+//!
+//! A page is put only by whoever has the one that is wanted: another process may have made a newer
+//! one meanwhile, and puts that itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::model::{Clock, SiteId, Timestamp};
 use crate::publish::Rendered;
 use crate::publish::outbox::{self, Answer, Step};
+use crate::publish::pulse::Pulse;
 use crate::publish::to::{Content, Destination, Job, Seen, Words, carry::Carrier, refusal};
 
 /// Between two looks at the clock.
@@ -25,13 +28,15 @@ pub struct Place {
 }
 
 /// Everything that calls need.
-pub struct Desk<'a> {
-    pub ledger: &'a Ledger,
+pub struct Desk {
+    pub ledger: Arc<Ledger>,
     pub clock: Arc<dyn Clock>,
     pub carrier: Carrier,
-    pub page: &'a Rendered,
+    pub page: Arc<Rendered>,
+    /// Of the page without its times, as it is wanted.
+    pub page_hash: String,
     pub site: SiteId,
-    pub name: &'a str,
+    pub name: String,
 }
 
 /// How a destination stands.
@@ -53,30 +58,30 @@ pub struct Told {
     /// When it is tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
+    /// What keeps it from being told now: `answer`, or `another-evac` that tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<&'static str>,
 }
 
 /// What a look found, for the step after it.
 type Found = Option<(String, Seen)>;
 
-impl Desk<'_> {
-    /// Tells `places` what they can be told within `patience`.
-    pub fn tell_all(&self, places: &[Place], patience: Duration) -> Result<Vec<Told>, LedgerError> {
-        std::thread::scope(|scope| {
-            let tell = |place| scope.spawn(move || self.tell(place, patience));
-            let running: Vec<_> = places.iter().map(tell).collect();
-            let joined = running.into_iter().map(std::thread::ScopedJoinHandle::join);
-            joined
-                .map(|told| told.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        })
-    }
-
-    fn tell(&self, place: &Place, patience: Duration) -> Result<Told, LedgerError> {
+impl Desk {
+    /// Tells `place` what it can be told within `patience`.
+    pub fn tell(
+        &self,
+        place: &Place,
+        patience: Duration,
+        pulse: &Arc<Pulse>,
+    ) -> Result<Told, LedgerError> {
         let began = self.clock.elapsed();
         let id = &place.written.id;
         let (mut calls, mut found): (u32, Found) = (0, None);
         loop {
-            let rows = self.rows(id)?;
+            pulse.beats();
+            let mut rows = self.rows(id)?;
+            let known = rows.clone();
+            rows.retain(|row| row.kind != RowKind::Page || self.has_page(row));
             let now = self.clock.now();
             let recent = self.ledger.recent_calls()?.remove(id).unwrap_or_default();
             let is_over = self.clock.elapsed().saturating_sub(began) >= patience;
@@ -86,16 +91,32 @@ impl Desk<'_> {
                     if !is_over || calls == 0 || found.is_some() =>
                 {
                     calls += 1;
-                    found = self.step(place, &rows, due, look_first, found)?;
+                    found = self.step(place, &rows, (due, look_first), found, pulse)?;
                 }
                 Step::WaitUntil(_) if !is_over => std::thread::sleep(NAP),
-                _ => return Ok(told(place, calls, &rows)),
+                _ => return Ok(told(place, calls, &known)),
             }
         }
     }
 
+    /// How `place` stands, which waits for something.
+    pub fn standing(
+        &self,
+        place: &Place,
+        waits_for: Option<&'static str>,
+    ) -> Result<Told, LedgerError> {
+        let told = told(place, 0, &self.rows(&place.written.id)?);
+        Ok(Told { next_at: None, waits_for, ..told })
+    }
+
+    /// Is our page the one that is wanted?
+    fn has_page(&self, row: &OutboxRow) -> bool {
+        let hash = |it: &Content| matches!(it, Content::Page { hash } if *hash == self.page_hash);
+        content(&row.wanted).as_ref().is_some_and(hash)
+    }
+
     pub(super) fn rows(&self, id: &str) -> Result<Vec<OutboxRow>, LedgerError> {
-        Ok(self.ledger.outbox()?.into_iter().filter(|row| row.destination == id).collect())
+        self.ledger.outbox_of(id)
     }
 
     /// One call: a look, or what it found to be missing.
@@ -103,9 +124,9 @@ impl Desk<'_> {
         &self,
         place: &Place,
         all: &[OutboxRow],
-        due: Vec<OutboxRow>,
-        look_first: bool,
+        (due, look_first): (Vec<OutboxRow>, bool),
         found: Found,
+        pulse: &Arc<Pulse>,
     ) -> Result<Found, LedgerError> {
         let subject = due[0].subject.clone();
         let seen = found.filter(|(of, _)| *of == subject).map(|(_, seen)| seen);
@@ -116,7 +137,8 @@ impl Desk<'_> {
             Some(_) => None,
             None => told.thread.clone(),
         };
-        let rows = if look_first && seen.is_none() { due } else { outbox::begun(due) };
+        let begun = || outbox::begun(due.clone(), self.clock.now());
+        let rows = if look_first && seen.is_none() { due.clone() } else { begun() };
         let contents = contents(&rows);
         let job = Job {
             key: key(self.site, &rows),
@@ -124,25 +146,29 @@ impl Desk<'_> {
             thread: thread.as_deref(),
             earlier: &told.words,
             site: &self.site.to_string(),
-            name: self.name,
+            name: &self.name,
         };
         if look_first && seen.is_none() {
             if let Some(call) = place.works.look(&job) {
-                return self
-                    .look(place, &job, &call, rows)
-                    .map(|seen| seen.map(|it| (subject, it)));
+                let seen = self.look(place, &job, (&call, pulse), rows)?;
+                return Ok(seen.map(|it| (subject, it)));
             }
             return Ok(Some((subject, Seen::Missing)));
+        }
+        // Whoever leaves a chat before its answer says the same again.
+        if place.works.does().doubles && !pulse.holds() {
+            return Ok(None);
         }
         self.ledger.call_begins(&place.written.id, &rows)?;
         let answer = match place.works.call(&job) {
             Err(said) => Answer::Refused { said },
-            Ok(call) => match self.carrier.carry(&place.written, &call, self.page) {
+            Ok(call) => match self.carrier.carry(&place.written, &call, &self.page, pulse) {
                 Err(answer) => answer,
                 Ok(reply) => refusal(&reply).unwrap_or_else(|| place.works.read(&job, &reply)),
             },
         };
         self.settle(rows, &answer)?;
+        pulse.eases();
         Ok(None)
     }
 
@@ -150,11 +176,11 @@ impl Desk<'_> {
         &self,
         place: &Place,
         job: &Job<'_>,
-        call: &crate::publish::to::Call,
+        (call, pulse): (&crate::publish::to::Call, &Arc<Pulse>),
         rows: Vec<OutboxRow>,
     ) -> Result<Option<Seen>, LedgerError> {
         self.ledger.call_begins(&place.written.id, &[])?;
-        let reply = match self.carrier.carry(&place.written, call, self.page) {
+        let reply = match self.carrier.carry(&place.written, call, &self.page, pulse) {
             Err(answer) => return self.settle(rows, &answer).map(|()| None),
             Ok(reply) => reply,
         };
@@ -242,5 +268,6 @@ fn told(place: &Place, calls: u32, rows: &[OutboxRow]) -> Told {
         refused: count(&|state| state == RowState::Refused),
         said: open().find_map(|row| row.answer.clone()),
         next_at: open().map(|row| row.next_at).min(),
+        waits_for: None,
     }
 }

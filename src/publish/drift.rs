@@ -5,6 +5,7 @@
 //! what was put there. Chats, webhooks and push monitors cannot be asked.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -12,6 +13,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::outbox::{OutboxRow, RowState};
 use crate::publish::desk::{Desk, Earlier, Place, content, key};
 use crate::publish::outbox;
+use crate::publish::pulse::Pulse;
 use crate::publish::to::{Call, Content, Job, refusal};
 
 /// More pages of components no destination has.
@@ -27,16 +29,21 @@ pub struct Drift {
     pub shows: String,
 }
 
-impl Desk<'_> {
+impl Desk {
     /// Where `place` shows something else than it was told last.
-    pub fn drift(&self, place: &Place) -> Result<Vec<Drift>, LedgerError> {
+    pub fn drift(&self, place: &Place, pulse: &Arc<Pulse>) -> Result<Vec<Drift>, LedgerError> {
         let rows = self.rows(&place.written.id)?;
-        let mut found = self.changed_states(place, &rows)?;
-        found.extend(self.changed_page(place, &rows)?);
+        let mut found = self.changed_states(place, &rows, pulse)?;
+        found.extend(self.changed_page(place, &rows, pulse)?);
         Ok(found)
     }
 
-    fn changed_states(&self, place: &Place, rows: &[OutboxRow]) -> Result<Vec<Drift>, LedgerError> {
+    fn changed_states(
+        &self,
+        place: &Place,
+        rows: &[OutboxRow],
+        pulse: &Arc<Pulse>,
+    ) -> Result<Vec<Drift>, LedgerError> {
         let (mut shown, mut page) = (BTreeMap::new(), 1);
         if place.written.components.is_empty() {
             return Ok(Vec::new());
@@ -45,7 +52,8 @@ impl Desk<'_> {
             if !self.may_ask(place)? {
                 return Ok(Vec::new());
             }
-            let reply = self.carrier.carry(&place.written, &call, self.page);
+            let reply = self.carrier.carry(&place.written, &call, &self.page, pulse);
+            pulse.beats();
             let Some(reply) = reply.ok().filter(|reply| refusal(reply).is_none()) else {
                 return Ok(Vec::new());
             };
@@ -74,6 +82,7 @@ impl Desk<'_> {
         &self,
         place: &Place,
         rows: &[OutboxRow],
+        pulse: &Arc<Pulse>,
     ) -> Result<Option<Drift>, LedgerError> {
         let is_put = |row: &&OutboxRow| row.state == RowState::Sent && row.remote.is_some();
         let newest = rows.iter().filter(is_put).max_by_key(|row| row.sent_at);
@@ -88,7 +97,7 @@ impl Desk<'_> {
             thread: None,
             earlier: &earlier.words,
             site: &site,
-            name: self.name,
+            name: &self.name,
         };
         let call = match place.works.call(&job) {
             Ok(Call::Http(_)) | Err(_) => return Ok(None),
@@ -97,7 +106,7 @@ impl Desk<'_> {
         if !self.may_ask(place)? {
             return Ok(None);
         }
-        let differing = self.carrier.differing(&place.written, &call, &mark);
+        let differing = self.carrier.differing(&place.written, &call, &mark, pulse);
         // Who cannot be asked now has not drifted for all we know.
         Ok(differing.ok().flatten().map(|what| Drift {
             destination: place.written.id.clone(),

@@ -41,7 +41,16 @@ pub enum Outcome {
 
 /// Puts `rendered` in place as folder `dir`. The parent of `dir` must exist.
 pub fn publish_folder(rendered: &Rendered, dir: &Path) -> Result<Outcome, PublishError> {
-    publish_with(rendered, dir, exchange)
+    publish_with(rendered, dir, exchange, &|| {})
+}
+
+/// The same, and says so after each file.
+pub(super) fn publish_telling(
+    rendered: &Rendered,
+    dir: &Path,
+    gets_on: &dyn Fn(),
+) -> Result<Outcome, PublishError> {
+    publish_with(rendered, dir, exchange, gets_on)
 }
 
 /// Swaps two names, or fails with [`Errno`] where that cannot be done.
@@ -51,6 +60,7 @@ pub(super) fn publish_with(
     rendered: &Rendered,
     dir: &Path,
     exchange: Exchange,
+    gets_on: &dyn Fn(),
 ) -> Result<Outcome, PublishError> {
     // A name that is a symlink stays one: what it points at is replaced.
     let dir = &fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
@@ -74,7 +84,7 @@ pub(super) fn publish_with(
         }
     }
     let fresh = parent.join(format!("{name}.new-{}", std::process::id()));
-    write_all(rendered, dir, &fresh)?;
+    write_all(rendered, dir, &fresh, gets_on)?;
     if existed {
         replace(&fresh, dir, exchange)?;
     } else {
@@ -212,7 +222,12 @@ fn has(path: &Path, content: &[u8]) -> bool {
 }
 
 /// Writes and syncs the whole page as `fresh`, taking unchanged files over from `old`.
-fn write_all(rendered: &Rendered, old: &Path, fresh: &Path) -> Result<(), PublishError> {
+fn write_all(
+    rendered: &Rendered,
+    old: &Path,
+    fresh: &Path,
+    gets_on: &dyn Fn(),
+) -> Result<(), PublishError> {
     let mut folders = BTreeSet::from([fresh.to_owned()]);
     make_folder(fresh)?;
     for (path, content) in &rendered.files {
@@ -229,6 +244,7 @@ fn write_all(rendered: &Rendered, old: &Path, fresh: &Path) -> Result<(), Publis
         if !(has(&kept, content) && fs::hard_link(&kept, &new).is_ok()) {
             at("write", &new, write(&new, content))?;
         }
+        gets_on();
     }
     // Inner folders first: a folder's names are durable before the name of the folder is.
     for folder in folders.iter().rev() {

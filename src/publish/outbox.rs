@@ -9,6 +9,7 @@
 //! - What failed for now is tried again after a pause that doubles up to 20 s, with jitter, or
 //!   when the destination says; the whole destination is left alone meanwhile. What was refused is
 //!   told, and tried again now and then, since people mend tokens and pages.
+//! - A clock that is turned back delays nothing.
 //! - States travel together: a call that broke is tried again as it was, so that one lost answer
 //!   does not become a call for each component. Where the fault is one component's, halves find it.
 //! - States that fill no call wait for each other a moment: half the calls of a minute are left
@@ -23,14 +24,16 @@ use crate::model::Timestamp;
 const PAUSE_MIN_MS: u64 = 2_000;
 /// The longest.
 const PAUSE_MAX_MS: u64 = 20_000;
-/// A call of a process that died may still be on its way for so long: whoever looks then sees what
-/// came of it.
+/// A call of a process that died, or that nobody waited for any longer, may still be on its way for
+/// so long: whoever looks then sees what came of it.
 const UNDER_WAY: Duration = Duration::from_secs(5);
 /// No destination's `Retry-After` is obeyed for longer.
 const BUSY_MAX: Duration = Duration::from_secs(3_600);
 /// Between two tries of what was refused.
 const REFUSED_PAUSE: Duration = Duration::from_secs(600);
 const MINUTE_MS: i64 = 60_000;
+/// Longer ago than anything is counted.
+const LONG_AGO_MS: i64 = 24 * 60 * MINUTE_MS;
 /// Every so many failures of the same states only half of them go.
 const WHOLE_TRIES: u32 = 4;
 
@@ -47,6 +50,8 @@ pub struct Does {
     pub batch: usize,
     /// Can it be asked whether it has a post?
     pub looks: bool,
+    /// Does it show a post twice that is told twice, and nobody can ask it?
+    pub doubles: bool,
     /// Can it take states only once a post stands there?
     pub post_first: bool,
     /// Calls in any minute.
@@ -61,6 +66,7 @@ impl Does {
         page: false,
         batch: 1,
         looks: false,
+        doubles: false,
         post_first: false,
         calls_a_minute: 600,
     };
@@ -96,6 +102,8 @@ pub enum Step {
 
 /// The next step for the destination that all `rows` belong to.
 pub fn next(rows: &[OutboxRow], does: &Does, calls: &[Timestamp], now: Timestamp) -> Step {
+    let mended = turned_back(rows, calls, now, BUSY_MAX);
+    let (rows, calls) = mended.as_ref().map_or((rows, calls), |(rows, calls)| (rows, calls));
     let open: Vec<&OutboxRow> = rows.iter().filter(|row| row.state != RowState::Sent).collect();
     if open.is_empty() {
         return Step::Idle;
@@ -124,11 +132,6 @@ fn choose(
     if let Some(post) = posts.into_iter().find(|row| !refused(row)) {
         if post.next_at > now {
             return Step::WaitUntil(post.next_at);
-        }
-        let was_cut_off = post.state == RowState::Calling && post.attempts == 0;
-        let settled = calls.iter().max().map(|last| at(*last, UNDER_WAY));
-        if let Some(settled) = settled.filter(|settled| was_cut_off && *settled > now) {
-            return Step::WaitUntil(settled);
         }
         let look_first = does.looks && (post.state != RowState::Waiting || !has_post);
         return Step::Send { rows: vec![(**post).clone()], look_first };
@@ -184,7 +187,6 @@ fn halvings(first: &OutboxRow) -> u32 {
 
 /// When the next call may leave; `None`: now.
 pub fn free_at(calls: &[Timestamp], a_minute: usize, now: Timestamp) -> Option<Timestamp> {
-    let ms = |at: Timestamp| at.as_jiff().as_millisecond();
     let mut recent: Vec<i64> =
         calls.iter().map(|at| ms(*at)).filter(|at| *at > ms(now) - MINUTE_MS).collect();
     recent.sort_unstable();
@@ -192,11 +194,12 @@ pub fn free_at(calls: &[Timestamp], a_minute: usize, now: Timestamp) -> Option<T
     of_ms(recent[over - 1] + MINUTE_MS + 1)
 }
 
-/// Rows of a call that begins now.
-pub fn begun(rows: Vec<OutboxRow>) -> Vec<OutboxRow> {
+/// Rows of a call that begins now. A post has time to arrive, should nobody hear its answer.
+pub fn begun(rows: Vec<OutboxRow>, now: Timestamp) -> Vec<OutboxRow> {
     let begin = |row: OutboxRow| OutboxRow {
         calling: Some(row.wanted.clone()),
         state: RowState::Calling,
+        next_at: if row.kind == RowKind::Post { at(now, UNDER_WAY) } else { row.next_at },
         ..row
     };
     rows.into_iter().map(begin).collect()
@@ -228,6 +231,7 @@ fn settle(
             calling: None,
             state: RowState::Sent,
             attempts: 0,
+            next_at: now,
             sent_at: Some(now),
             answer: None,
             remote: remote.clone().or(row.remote),
@@ -264,9 +268,43 @@ fn pause_ms(attempts: u32, dice: u64) -> u64 {
     whole / 2 + dice % (whole / 2 + 1)
 }
 
+/// Rows and calls without what cannot be, if there is any: what happened does not lie ahead, and
+/// nothing waits for longer than `waits_max`. Where it seems to, the clock was turned back since:
+/// such a wait is over, and what happened did so long ago. Nobody waits for the day to come round
+/// again. A minute makes no difference.
+pub(in crate::publish) fn turned_back(
+    rows: &[OutboxRow],
+    calls: &[Timestamp],
+    now: Timestamp,
+    waits_max: Duration,
+) -> Option<(Vec<OutboxRow>, Vec<Timestamp>)> {
+    let is_ahead = |at: Timestamp| ms(at) > ms(now) + MINUTE_MS;
+    let is_endless = |row: &OutboxRow| row.next_at > at(now, waits_max);
+    let is_odd = |row: &OutboxRow| {
+        is_endless(row) || is_ahead(row.wanted_at) || row.sent_at.is_some_and(is_ahead)
+    };
+    if !rows.iter().any(is_odd) && !calls.iter().any(|at| is_ahead(*at)) {
+        return None;
+    }
+    let long_ago = of_ms(ms(now) - LONG_AGO_MS).unwrap_or(now);
+    let happened = |at: Timestamp| if is_ahead(at) { long_ago } else { at };
+    let row = |row: &OutboxRow| OutboxRow {
+        wanted_at: happened(row.wanted_at),
+        next_at: if is_endless(row) { now } else { row.next_at },
+        sent_at: row.sent_at.map(happened),
+        ..row.clone()
+    };
+    let calls = calls.iter().copied().filter(|at| !is_ahead(*at)).collect();
+    Some((rows.iter().map(row).collect(), calls))
+}
+
+fn ms(at: Timestamp) -> i64 {
+    at.as_jiff().as_millisecond()
+}
+
 fn at(now: Timestamp, after: Duration) -> Timestamp {
     let after = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
-    of_ms(now.as_jiff().as_millisecond().saturating_add(after)).unwrap_or(now)
+    of_ms(ms(now).saturating_add(after)).unwrap_or(now)
 }
 
 fn of_ms(ms: i64) -> Option<Timestamp> {

@@ -20,6 +20,9 @@ const NEW_LOOKS_BACK: Duration = Duration::from_secs(3_600);
 /// A page is put there anew after this, though nothing changed but the time.
 const PAGE_KEEPS: Duration = Duration::from_secs(300);
 
+/// A picture may be older than what was sent meanwhile, but not by so much.
+const TURNED_BACK: Duration = Duration::from_secs(120);
+
 /// What is public now.
 #[derive(Debug, Clone, Copy)]
 pub struct Public<'a> {
@@ -60,7 +63,7 @@ pub fn wanted(
             let subject = format!("component/{component}");
             let is_old = |row: &OutboxRow| {
                 let sent = row.sent_at.filter(|_| row.state == RowState::Sent);
-                beat.zip(sent).is_some_and(|(beat, sent)| now.since(sent) >= beat)
+                beat.zip(sent).is_some_and(|(beat, sent)| is_past(sent, beat, now))
             };
             let again = rows.iter().any(|row| row.subject == subject && is_old(row));
             let content = Content::State(StateOf { component: component.clone(), standing });
@@ -72,12 +75,17 @@ pub fn wanted(
         // It says when its figures were true, and must not look forgotten.
         let is_old = |row: &OutboxRow| {
             let sent = row.sent_at.filter(|_| row.kind == RowKind::Page);
-            sent.is_some_and(|sent| public.snapshot.as_of.since(sent) >= PAGE_KEEPS)
+            sent.is_some_and(|sent| is_past(sent, PAGE_KEEPS, public.snapshot.as_of))
         };
         let again = rows.iter().any(is_old);
         wanted.push(want("page".into(), RowKind::Page, &content, again));
     }
     wanted
+}
+
+/// Is that so long ago, or so far ahead that the clock was turned back since?
+fn is_past(sent: Timestamp, keeps: Duration, now: Timestamp) -> bool {
+    now.since(sent) >= keeps || sent.since(now) >= TURNED_BACK
 }
 
 /// Rows that must not be told any more: states of those who are held back by now.

@@ -94,3 +94,35 @@ fn contacts_on_what_is_being_moved_come_last_and_are_listed_beforehand() {
     to.sort();
     assert_eq!(to, ["a@elsewhere.example", "b@mail.beta.example"]);
 }
+
+#[test]
+fn a_mail_that_came_back_says_nothing_of_the_one_it_answers() {
+    let (relay, world) = one(&["ops@acme.example", "boss@elsewhere.example"], "");
+    world.online([0]);
+    world.evac(&["publish"]).exits(0);
+    let first = relay.taken()[0].header("message-id");
+    // His first mailbox is gone by now, and the next mail of the thread goes to the second.
+    world.fails(0);
+    let inventory = std::fs::read_to_string(world.site.path("inventory.toml")).unwrap();
+    world.site.write("inventory.toml", &inventory.replace("\"ops@acme.example\", ", ""));
+    world.evac(&["publish"]).exits(0);
+    let second = relay.taken().remove(0);
+    assert_eq!(
+        (&*second.to, second.header("references")),
+        ("boss@elsewhere.example", first.clone())
+    );
+    world.site.write("inventory.toml", &inventory);
+    // A forwarder reports an address that we never wrote to, and quotes the headers.
+    let id = second.header("message-id");
+    let quoted = report(&id, "inner@forwarded.example", "failed")
+        .replace("\nTo: inner", &format!("\nReferences: {first}\nTo: inner"));
+    world.site.write("mail", &quoted);
+    let path = world.site.path("mail").display().to_string();
+    let read = &world.evac(&["--json", "publish", "bounces", &path]).exits(0).json()[0];
+    assert_eq!(read["bounced"], serde_json::json!(["boss@elsewhere.example"]), "{read}");
+    // Who quotes no headers of it names both, and nobody can say which one is meant.
+    world.evac(&["publish", "bounces", "--forget", "boss@elsewhere.example"]).exits(0);
+    world.site.write("mail", &quoted.replace("\nMessage-ID:", "\nAbout:"));
+    let read = &world.evac(&["--json", "publish", "bounces", &path]).exits(0).json()[0];
+    assert_eq!(read["bounced"], serde_json::json!([]), "{read}");
+}

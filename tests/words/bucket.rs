@@ -76,3 +76,18 @@ fn a_bucket_of_another_site_or_another_key_is_left_alone() {
     assert!(said.contains("two (s3): 1 refused: it does not take the secret"), "{said}");
     assert_eq!((one.look().service.changes.len(), two.look().service.changes.len()), (0, 0));
 }
+
+#[test]
+fn a_bucket_in_which_something_else_has_the_name_of_a_page_is_left_as_it_is() {
+    let (one, two) = (Fake::start(Bucket::default()), Fake::start(Bucket::default()));
+    let world = World::new(0, &buckets(&one, &two));
+    let theirs = ("text/html".to_owned(), "the website of the company".to_owned());
+    one.look().service.objects.insert("index.html".into(), theirs.clone());
+    let said = world.evac(&["publish", "say", "first"]).exits(1).stderr();
+    assert!(
+        said.contains("`index.html` is in the bucket, and evac did not put it there"),
+        "{said}"
+    );
+    let one = &one.look().service;
+    assert_eq!((one.changes.len(), &one.objects["index.html"]), (0, &theirs));
+}

@@ -103,8 +103,11 @@ pub enum MailCommand {
     /// Tell customers that their data may not get out; only a person can know
     AtRisk {
         /// Whom (see `evac --help`)
-        #[arg(required = true)]
+        #[arg(required_unless_present = "planned")]
         what: Vec<String>,
+        /// Everybody whom the plan says that of, and who was not told
+        #[arg(long, conflicts_with_all = ["what", "undo"])]
+        planned: bool,
         /// A paragraph beside the usual one
         #[arg(long, value_parser = NonEmptyStringValueParser::new())]
         text: Option<String>,

@@ -1,8 +1,9 @@
-//! Customers who cannot be told anything, or only as long as their own server stands.
+//! Customers who cannot be told anything, or only as long as their own server stands; or whom
+//! nobody has told what only a person can.
 
 use super::Blocked;
 use crate::cli::print::counted;
-use crate::cli::publish::unreached;
+use crate::cli::publish::{unreached, untold};
 use crate::cli::site::{Loaded, Reading};
 use crate::cli::{Failure, Global};
 use crate::inventory::contacts::{evacuated, is_cut_off};
@@ -52,6 +53,18 @@ pub(super) fn blocked(
             counted(cut_off.len(), "customer"),
         );
         found.push(cause("contacts-evacuated", why, "evac check"));
+    }
+    let untold = untold(loaded, reading, snapshot)?;
+    if !untold.is_empty() {
+        let named = named(untold.iter());
+        let why = format!(
+            "{} of whom not all may get out in time, by the plan, and who were not told: {named}. \
+             Whether they should know is for a person to say; evac does not write it by itself.",
+            counted(untold.len(), "customer")
+        );
+        let all: Vec<_> = untold.iter().map(|id| format!("customer/{id}")).collect();
+        let whom = if all.len() > NAMED_MAX { "--planned".to_owned() } else { all.join(" ") };
+        found.push(cause("at-risk-untold", why, &format!("evac publish mail at-risk {whom}")));
     }
     Ok(found)
 }

@@ -1,6 +1,6 @@
 //! `evac publish bounces`: reads mails that came back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -91,7 +91,11 @@ fn bounces(
     ids: &BTreeMap<String, OutboxRow>,
     now: Timestamp,
 ) -> Option<Vec<Bounce>> {
-    let ours: Vec<&OutboxRow> = report.ids.iter().filter_map(|id| ids.get(id)).collect();
+    let rows = |of: &BTreeSet<String>| of.iter().filter_map(|id| ids.get(id)).collect();
+    let mut ours: Vec<&OutboxRow> = rows(&report.own_ids);
+    if ours.is_empty() {
+        ours = rows(&report.ids);
+    }
     let to =
         |row: &OutboxRow| serde_json::from_str::<Letter>(&row.wanted).ok().map(|it| folded(&it.to));
     let mut found = Vec::new();
@@ -99,7 +103,9 @@ fn bounces(
         let Some(to) = to(row) else { continue };
         // A forwarder reports an address that we never wrote to: it is ours by its id alone.
         let named = report.recipients.iter().find(|it| it.address == to);
-        let alone = report.recipients.first().filter(|_| report.recipients.len() == 1);
+        // Of several mails nobody can say then which one it is about.
+        let is_alone = report.recipients.len() == 1 && ours.len() == 1;
+        let alone = report.recipients.first().filter(|_| is_alone);
         let Some(recipient) = named.or(alone).filter(|it| it.is_failed()) else { continue };
         found.push(Bounce {
             address: to,

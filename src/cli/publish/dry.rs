@@ -109,7 +109,7 @@ fn calls(
 ) -> Vec<String> {
     let mut shown = Vec::new();
     while let Step::Send { rows: due, .. } = outbox::next(&rows, &place.works.does(), &[], now) {
-        let begun = outbox::begun(due);
+        let begun = outbox::begun(due, now);
         let contents: Vec<Content> =
             begun.iter().filter_map(|row| serde_json::from_str(&row.wanted).ok()).collect();
         let thread = rows.iter().rev().find_map(|row| row.remote.clone());

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{contacts, mailing, page, tell};
+use super::{contacts, mailing, page, risk, tell};
 use crate::cli::args::{MailArgs, MailCommand};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::print;
@@ -64,8 +64,12 @@ pub fn run(global: &Global, args: &MailArgs) -> Result<Exit, Failure> {
             .hint("Write `from` and `relay` there; `evac check` says what is wrong with it."));
     };
     match (&args.command, &args.test) {
-        (Some(MailCommand::AtRisk { what, text, undo }), _) => {
-            at_risk(global, &loaded, what, text.as_deref(), *undo)
+        (Some(MailCommand::AtRisk { what, planned, text, undo }), _) => {
+            let customers = match planned {
+                true => planned_customers(global, &loaded)?,
+                false => customers(global, &loaded, what)?,
+            };
+            at_risk(global, &loaded, &customers, text.as_deref(), *undo)
         }
         (Some(MailCommand::Again { what }), _) => again(global, &loaded, what),
         (Some(MailCommand::Contacts), _) => contacts::run(global, &loaded),
@@ -77,7 +81,7 @@ pub fn run(global: &Global, args: &MailArgs) -> Result<Exit, Failure> {
 fn list(global: &Global, mail: &Mail) -> Result<Exit, Failure> {
     let made = page::make_without_saying(global)?;
     let ledger = global.open_read_only()?.ledger;
-    let plan = mailing::planned(global, &ledger, &mailing::Known::of(&made), mail, false)?;
+    let plan = mailing::planned(&ledger, &mailing::Known::of(&made), mail, None)?;
     let rows = office::rows(&ledger)?;
     let mut lines: Vec<Line> = rows.iter().filter_map(line).collect();
     lines.sort_by(|a, b| (a.at, &a.customer).cmp(&(b.at, &b.customer)));
@@ -190,27 +194,26 @@ fn test_mail(
 fn at_risk(
     global: &Global,
     loaded: &Loaded,
-    what: &[String],
+    customers: &[CustomerId],
     text: Option<&str>,
     undo: bool,
 ) -> Result<Exit, Failure> {
-    let customers = customers(global, loaded, what)?;
     let holds = page::readable_holds(global)?;
     let guard = Guard::of(&loaded.inventory, &holds, &loaded.settings.site.name);
     let ledger = global.open_ledger_for_words()?;
     if undo {
-        ledger.not_at_risk(&customers)?;
+        ledger.not_at_risk(customers)?;
         print::tell(&format!("{} are not told so.", print::counted(customers.len(), "customer")));
         return Ok(Exit::Done);
     }
-    refuse_held(loaded, &holds, &customers)?;
+    refuse_held(loaded, &holds, customers)?;
     if let Some(held) = text.and_then(|text| guard.named_in(text)) {
         let what = format!("the text names customer/{held}, who is on hold");
         return Err(Failure::refused(what).hint("Nobody on hold is named to anybody."));
     }
     print::confirm(global, "tell", customers.len(), "customers that their data may not get out")?;
     let words = text.map(|text| bounded_lines(text, WORDS_CHARS_MAX));
-    ledger.at_risk(&customers, &global.by, words.as_deref())?;
+    ledger.at_risk(customers, &global.by, words.as_deref())?;
     told(global, &format!("{} to be told.", print::counted(customers.len(), "customer")))
 }
 
@@ -253,6 +256,24 @@ fn told(global: &Global, what: &str) -> Result<Exit, Failure> {
     let outcome = tell::tell(global, &made, tell::PATIENCE)?;
     tell::report(&outcome);
     Ok(outcome.exit)
+}
+
+/// Everybody of whom the plan says so, and who was not told; they are named before anybody is
+/// asked whether it shall be.
+fn planned_customers(global: &Global, loaded: &Loaded) -> Result<Vec<CustomerId>, Failure> {
+    let reading = global.open_read_only()?;
+    let (_, snapshot) = reading.look(loaded, global.now())?;
+    let untold = risk::untold(loaded, &reading, &snapshot)?;
+    if untold.is_empty() {
+        return Err(Failure::usage("by the plan, everybody is told whose data may not get out")
+            .hint(
+                "`evac plan` says who will not make it; name them to write to them all the same.",
+            ));
+    }
+    for id in &untold {
+        print::tell(&format!("customer/{id}"));
+    }
+    Ok(untold)
 }
 
 fn customers(

@@ -1,10 +1,11 @@
 //! Mails to customers, as part of telling: who is to be told what, and the office that tells it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Made, dns, page};
+use super::dns::Resolver;
+use super::{Made, page};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::print;
 use crate::cli::site::{Global, Loaded};
@@ -21,6 +22,7 @@ use crate::publish::mail::office::{self, Office, Told};
 use crate::publish::mail::plan::{Picture, Plan, Unreached, plan, questions};
 use crate::publish::mail::queue;
 use crate::publish::own::FOLDER;
+use crate::publish::pulse::Pulse;
 use crate::publish::say::guard::Guard;
 use crate::publish::token::TokenFile;
 use crate::publish::update::{Kind, Update};
@@ -66,18 +68,19 @@ pub fn tell(
     global: &Global,
     ledger: &Ledger,
     known: &Known<'_>,
-    mail: &Mail,
-    patience: Duration,
-) -> Result<Mailed, Failure> {
-    let plan = planned(global, ledger, known, mail, true)?;
+    resolver: &Resolver,
+    (patience, pulse): (Duration, &Pulse),
+) -> Result<Option<Mailed>, Failure> {
+    let Some(mail) = &known.loaded.settings.mail else { return Ok(None) };
+    let plan = planned(ledger, known, mail, Some(resolver))?;
     ledger.want(&plan.wanted)?;
     ledger.drop_unsent(DESTINATION, &plan.withdrawn)?;
     let links = links(global, known.loaded)?;
     let told = office(global, ledger, known.loaded, mail, &links)?;
-    let told = told.tell(ledger, &plan.stands, patience)?;
+    let told = told.tell(ledger, &plan.stands, patience, pulse)?;
     // What was refused meanwhile has its next contact now.
-    let plan = planned(global, ledger, known, mail, false)?;
-    Ok(Mailed { told, unreached: plan.unreached })
+    let plan = planned(ledger, known, mail, None)?;
+    Ok(Some(Mailed { told, unreached: plan.unreached }))
 }
 
 /// How mails stand, where they are written.
@@ -102,25 +105,21 @@ pub fn unreached(
     let guard = &Guard::of(&loaded.inventory, &holds, &loaded.settings.site.name);
     let updates = &crate::publish::update::public(&ledger.posts()?);
     let known = Known { loaded, snapshot, updates, guard };
-    Ok(planned(global, ledger, &known, mail, false)?.unreached)
+    Ok(planned(ledger, &known, mail, None)?.unreached)
 }
 
 /// The letters there shall be now.
 pub fn planned(
-    global: &Global,
     ledger: &Ledger,
     known: &Known<'_>,
     mail: &Mail,
-    asks: bool,
+    asks: Option<&Resolver>,
 ) -> Result<Plan, Failure> {
     let rows = office::rows(ledger)?;
     let Known { loaded, snapshot, updates, guard } = known;
     let bounced = ledger.bounces()?.into_iter().map(|it| (it.address.clone(), it)).collect();
-    let mut names = BTreeSet::new();
-    if asks {
-        names = questions(snapshot, &loaded.inventory, &rows, &bounced);
-    }
-    let answers = dns::ask(names, &*global.clock);
+    let names = || questions(snapshot, &loaded.inventory, &rows, &bounced);
+    let answers = asks.map(|resolver| resolver.ask(names())).unwrap_or_default();
     let site = page::site(&loaded.settings, snapshot.as_of)?;
     let of_incident = updates.iter().rev().find(|update| update.kind.is_of_incident());
     let around = Around {
@@ -175,6 +174,7 @@ pub fn office<'a>(
         folder: &global.site,
         links,
         page: loaded.settings.publish.page.url.as_deref(),
+        holds: global.holds_log(),
     })
 }
 
@@ -182,7 +182,8 @@ pub fn office<'a>(
 pub fn dry(global: &Global, known: &Known<'_>) -> Result<Vec<String>, Failure> {
     let Some(mail) = &known.loaded.settings.mail else { return Ok(Vec::new()) };
     let ledger = global.open_read_only()?.ledger;
-    let plan = planned(global, &ledger, known, mail, true)?;
+    let resolver = Resolver::new(&global.clock);
+    let plan = planned(&ledger, known, mail, Some(&resolver))?;
     let rows = office::rows(&ledger)?;
     let is_there = |row: &&OutboxRow| plan.stands.contains(&row.subject) && queue::is_open(row);
     let mut letters: Vec<Letter> = Vec::new();

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::{dns, look};
+use super::dns::Resolver;
+use super::look;
 use crate::cli::failure::{Failure, shown};
 use crate::cli::print;
 use crate::cli::site::{Global, Loaded};
@@ -41,7 +43,7 @@ pub struct Made {
     pub posts: Vec<Post>,
     pub drafts: usize,
     pub guard: Guard,
-    pub rendered: Rendered,
+    pub rendered: Arc<Rendered>,
     /// Customers with a page of their own.
     pub own_pages: usize,
     /// Of the page without its times.
@@ -54,16 +56,21 @@ pub struct Made {
 }
 
 /// Says what is new, and makes the page.
-pub fn make(global: &Global) -> Result<Made, Failure> {
-    made(global, true)
+pub fn make(global: &Global) -> Result<Arc<Made>, Failure> {
+    make_asking(global, &Resolver::new(&global.clock))
+}
+
+/// The same, by a resolver that was asked before.
+pub fn make_asking(global: &Global, resolver: &Resolver) -> Result<Arc<Made>, Failure> {
+    made(global, true, resolver).map(Arc::new)
 }
 
 /// Makes the page without saying or writing anything.
 pub fn make_without_saying(global: &Global) -> Result<Made, Failure> {
-    made(global, false)
+    made(global, false, &Resolver::new(&global.clock))
 }
 
-fn made(global: &Global, says: bool) -> Result<Made, Failure> {
+fn made(global: &Global, says: bool, resolver: &Resolver) -> Result<Made, Failure> {
     let loaded = global.load_settings()?;
     let holds = readable_holds(global)?;
     let reading = global.open_read_only()?;
@@ -94,7 +101,7 @@ fn made(global: &Global, says: bool) -> Result<Made, Failure> {
     let next_update = promised.filter(|by| *by > snapshot.as_of).unwrap_or(site.next_update);
     let newest_first = updates.iter().rev().cloned().collect();
     let page = StatusPage { next_update, updates: newest_first, ..page };
-    let own = own_pages(global, &loaded, &snapshot, page.languages[0])?;
+    let own = own_pages(global, &loaded, &snapshot, (page.languages[0], resolver))?;
     let rendered = render(&page, &own)?;
     let folder = global.status_path();
     let outcome = if says { put(global, &rendered)? } else { "unchanged" };
@@ -109,7 +116,7 @@ fn made(global: &Global, says: bool) -> Result<Made, Failure> {
         updates,
         posts,
         guard,
-        rendered,
+        rendered: Arc::new(rendered),
         outcome,
         next_update,
         is_confirmed,
@@ -139,7 +146,7 @@ fn own_pages(
     global: &Global,
     loaded: &Loaded,
     snapshot: &Snapshot,
-    first: Language,
+    (first, resolver): (Language, &Resolver),
 ) -> Result<Vec<OwnPage>, Failure> {
     let tokens = TokenFile::of(&global.keys_path()).read()?;
     let inventory = &loaded.inventory;
@@ -147,7 +154,7 @@ fn own_pages(
         snapshot.customers.iter().filter_map(|c| Some((c, tokens.get(&c.id)?))).collect();
     let names: BTreeSet<_> =
         has_page.iter().flat_map(|(customer, _)| questions(customer, inventory)).collect();
-    let answers = dns::ask(names, &*global.clock);
+    let answers = resolver.ask(names);
     let pages = has_page.into_iter().map(|(customer, issued)| {
         own_page(customer, inventory, &answers, issued.token.clone(), first)
     });

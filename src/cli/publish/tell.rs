@@ -1,30 +1,24 @@
 //! Tells every destination what is public now.
 
-use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::FlockOperation;
-
-use super::mailing::{self, Known, Mailed};
+use super::mailing::{self, Mailed};
+use super::shifts::{Shifts, Wait, desk};
 use super::{Made, page};
-use crate::cli::engine::LOGINS_FILE;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::print;
 use crate::cli::site::Global;
 use crate::ledger::Ledger;
 use crate::ledger::outbox::{OutboxRow, Post};
-use crate::publish::desk::{Desk, Place, Told};
+use crate::publish::desk::{Place, Told};
 use crate::publish::drift::Drift;
 use crate::publish::to;
-use crate::publish::to::carry::Carrier;
 use crate::publish::wanted::{Public, wanted, withdrawn};
 
 /// How long a command goes on telling before it leaves the rest to the next.
 pub const PATIENCE: Duration = Duration::from_secs(8);
-/// Held by the one that tells.
-const LOCK_FILE: &str = "publish.lock";
 
 /// What became of it.
 pub struct Outcome {
@@ -33,17 +27,25 @@ pub struct Outcome {
     pub mailed: Option<Mailed>,
     /// Posts that name somebody who is held back.
     pub held_back: Vec<String>,
-    /// Does another process tell?
-    pub is_elsewhere: bool,
     pub exit: Exit,
 }
 
 /// Wants everything told that is public, and tells it within `patience`.
-pub fn tell(global: &Global, made: &Made, patience: Duration) -> Result<Outcome, Failure> {
+pub fn tell(global: &Global, made: &Arc<Made>, patience: Duration) -> Result<Outcome, Failure> {
+    tell_by(&mut Shifts::new(global), global, made, (patience, Wait::Done))
+}
+
+/// The same by workers some of whom may still be at it.
+pub fn tell_by(
+    shifts: &mut Shifts<'_>,
+    global: &Global,
+    made: &Arc<Made>,
+    (patience, wait): (Duration, Wait),
+) -> Result<Outcome, Failure> {
     let settings = &made.loaded.settings;
     let (told, held_back) = (Vec::new(), held_back(made));
     let exit = if held_back.is_empty() { Exit::Done } else { Exit::Refused };
-    let mut outcome = Outcome { told, mailed: None, held_back, is_elsewhere: false, exit };
+    let mut outcome = Outcome { told, mailed: None, held_back, exit };
     if settings.publish.to.is_empty() && settings.mail.is_none() {
         return Ok(outcome);
     }
@@ -51,25 +53,12 @@ pub fn tell(global: &Global, made: &Made, patience: Duration) -> Result<Outcome,
         let failure = Failure::refused("the ledger was rebuilt, and nobody has confirmed it yet");
         return Err(failure.hint("Look at `evac status`, then `evac ledger confirm`."));
     }
-    let ledger = global.open_ledger_for_words()?;
+    let ledger = Arc::new(global.open_ledger_for_words()?);
     let places = places(global, made);
     want(&ledger, made, &places)?;
-    let Some(_lock) = lock(global)? else {
-        outcome.is_elsewhere = true;
-        return Ok(outcome);
-    };
     let desk = desk(global, &ledger, made)?;
-    let mail = settings.mail.as_ref();
-    let known = Known::of(made);
-    let (told, mailed) = std::thread::scope(|scope| {
-        let mails = scope.spawn(|| {
-            mail.map(|mail| mailing::tell(global, &ledger, &known, mail, patience)).transpose()
-        });
-        let told = desk.tell_all(&places, patience);
-        let mailed = mails.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (told, mailed)
-    });
-    (outcome.told, outcome.mailed) = (told?, mailed?);
+    let stand = shifts.tell((&desk, made), &places, patience, wait)?;
+    (outcome.told, outcome.mailed) = (stand.told, stand.mailed);
     let waiting = outcome.told.iter().any(|told| told.waiting > 0);
     let refused = outcome.told.iter().any(|told| told.refused > 0);
     outcome.exit = outcome.exit.and(if waiting { Exit::Stopped } else { Exit::Done });
@@ -79,11 +68,11 @@ pub fn tell(global: &Global, made: &Made, patience: Duration) -> Result<Outcome,
 }
 
 /// Destinations, as written and as they work.
-pub fn places(global: &Global, made: &Made) -> Vec<Place> {
+pub fn places(global: &Global, made: &Made) -> Vec<Arc<Place>> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
-    let place = |written: &crate::inventory::settings_publish::Destination| Place {
-        written: written.clone(),
-        works: to::of(written, &global.site, home.as_deref()),
+    let place = |written: &crate::inventory::settings_publish::Destination| {
+        let works = to::of(written, &global.site, home.as_deref());
+        Arc::new(Place { written: written.clone(), works })
     };
     made.loaded.settings.publish.to.iter().map(place).collect()
 }
@@ -106,7 +95,7 @@ fn held_back(made: &Made) -> Vec<String> {
 }
 
 /// Writes down what each shall be told, and takes back what must not be told any more.
-fn want(ledger: &Ledger, made: &Made, places: &[Place]) -> Result<(), Failure> {
+fn want(ledger: &Ledger, made: &Made, places: &[Arc<Place>]) -> Result<(), Failure> {
     let all = ledger.outbox()?;
     let updates = public_updates(made);
     for place in places {
@@ -128,53 +117,30 @@ pub fn public<'a>(made: &'a Made, updates: &'a [crate::publish::Update]) -> Publ
     Public { updates, snapshot: &made.snapshot, page_hash: &made.hash, languages: &made.languages }
 }
 
-fn desk<'a>(global: &Global, ledger: &'a Ledger, made: &'a Made) -> Result<Desk<'a>, Failure> {
-    Ok(Desk {
-        ledger,
-        clock: Arc::clone(&global.clock),
-        carrier: Carrier::new(
-            &global.site,
-            &made.loaded.settings.ssh,
-            global.state().join(LOGINS_FILE),
-            Arc::clone(&global.clock),
-        ),
-        page: &made.rendered,
-        site: ledger.site()?,
-        name: &made.loaded.settings.site.name,
-    })
-}
-
-/// The right to tell; `None` while somebody else has it.
-fn lock(global: &Global) -> Result<Option<File>, Failure> {
-    let path = global.make_state()?.join(LOCK_FILE);
-    let mut options = OpenOptions::new();
-    let opened = options.write(true).create(true).truncate(false).open(&path);
-    let file = opened.map_err(|error| Failure::io("open", &path, &error))?;
-    let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
-    Ok(locked.is_ok().then_some(file))
-}
-
 /// Where destinations show something else than they were told.
 pub fn drift(global: &Global, made: &Made) -> Result<Vec<Drift>, Failure> {
+    let mut shifts = Shifts::new(global);
+    drift_by(&mut shifts, global, made, Wait::Done)?;
+    Ok(shifts.take_drift(&places(global, made)))
+}
+
+/// The same by workers some of whom may still be at something else.
+pub fn drift_by(
+    shifts: &mut Shifts<'_>,
+    global: &Global,
+    made: &Made,
+    wait: Wait,
+) -> Result<(), Failure> {
     let places = places(global, made);
     if places.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
-    let ledger = global.open_ledger_for_words()?;
-    let Some(_lock) = lock(global)? else { return Ok(Vec::new()) };
-    let desk = desk(global, &ledger, made)?;
-    let mut found = Vec::new();
-    for place in &places {
-        found.extend(desk.drift(place)?);
-    }
-    Ok(found)
+    let ledger = Arc::new(global.open_ledger_for_words()?);
+    shifts.look(&desk(global, &ledger, made)?, &places, PATIENCE, wait)
 }
 
 /// Tells people how destinations stand.
 pub fn report(outcome: &Outcome) {
-    if outcome.is_elsewhere {
-        print::tell("Another evac tells destinations at this moment; it tells this too.");
-    }
     for id in &outcome.held_back {
         print::tell(&format!(
             "refused: post {id} names somebody who is on hold, and is told to nobody any more"
@@ -188,6 +154,11 @@ pub fn report(outcome: &Outcome) {
             (waiting, refused) => format!("{waiting} to be told, {refused} refused"),
         };
         let said = told.said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
+        let said = match told.waits_for {
+            Some("answer") if told.waiting > 0 => format!("{said}: no answer yet"),
+            Some("another-evac") => format!("{said}: another evac tells it at this moment"),
+            _ => said,
+        };
         let next = told.next_at.map(|at| format!(" (again at {at})")).unwrap_or_default();
         print::tell(&format!("{} ({}): {left}{said}{next}", told.id, told.kind));
     }

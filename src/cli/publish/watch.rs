@@ -1,12 +1,16 @@
 //! `publish --watch`: keeps telling as figures change, reminds of the promised update, and raises
 //! an alarm when it is late.
+//!
+//! A beat makes the page, writes down what is wanted, and sets everybody to work who is not at it
+//! ([`super::shifts`]): it never waits for one that hangs.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Made, make, say, tell};
+use super::shifts::{Shifts, Wait};
+use super::{Made, say, tell};
 use crate::cli::args::PublishArgs;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::print;
@@ -15,7 +19,7 @@ use crate::ledger::snapshot::SCHEMA;
 use crate::model::Timestamp;
 use crate::publish::wanted::promise;
 
-/// Between two beats; with two slow answers in a row still under a minute.
+/// Between two beats.
 const BEAT: Duration = Duration::from_secs(10);
 /// Beats between two looks for drift.
 const DRIFT_EVERY: u32 = 30;
@@ -31,9 +35,12 @@ struct Said {
 /// Tells, until it is ended or has done its beats.
 pub fn run(global: &Global, args: &PublishArgs) -> Result<Exit, Failure> {
     let pause = args.beat_ms.map_or(BEAT, Duration::from_millis);
-    let (mut done, mut said) = (0, Said::default());
+    let (mut done, mut said, mut shifts) = (0, Said::default(), Shifts::new(global));
     loop {
-        let exit = match beat(global, pause, done % DRIFT_EVERY == DRIFT_EVERY - 1, &mut said) {
+        let looks = done % DRIFT_EVERY == DRIFT_EVERY - 1;
+        let is_last = args.beats.is_some_and(|beats| done + 1 >= beats);
+        let wait = if is_last { Wait::Done } else { Wait::Notice };
+        let exit = match beat(global, &mut shifts, (pause, wait), looks, &mut said) {
             Ok(exit) => exit,
             // A slip in a file at 3 am must not end the watch; the first beat says it aloud.
             Err(failure) if done > 0 => {
@@ -43,16 +50,22 @@ pub fn run(global: &Global, args: &PublishArgs) -> Result<Exit, Failure> {
             Err(failure) => return Err(failure),
         };
         done += 1;
-        if args.beats.is_some_and(|beats| done >= beats) {
+        if is_last {
             return Ok(exit);
         }
         std::thread::sleep(pause);
     }
 }
 
-fn beat(global: &Global, pause: Duration, looks: bool, said: &mut Said) -> Result<Exit, Failure> {
-    let made = make(global)?;
-    let outcome = tell::tell(global, &made, pause)?;
+fn beat(
+    global: &Global,
+    shifts: &mut Shifts<'_>,
+    pace: (Duration, Wait),
+    looks: bool,
+    said: &mut Said,
+) -> Result<Exit, Failure> {
+    let made = shifts.make()?;
+    let outcome = tell::tell_by(shifts, global, &made, pace)?;
     if global.json {
         print::document(&json!({
             "schema": SCHEMA,
@@ -71,15 +84,18 @@ fn beat(global: &Global, pause: Duration, looks: bool, said: &mut Said) -> Resul
         }
     }
     if looks {
-        tell::report_drift(&tell::drift(global, &made)?);
+        tell::drift_by(shifts, global, &made, pace.1)?;
     }
+    tell::report_drift(&shifts.take_drift(&tell::places(global, &made)));
     remind(global, &made, said);
     Ok(outcome.exit)
 }
 
-fn lines(outcome: &tell::Outcome) -> Vec<(String, usize, usize, Option<String>)> {
+type Line = (String, usize, usize, Option<String>, Option<&'static str>);
+
+fn lines(outcome: &tell::Outcome) -> Vec<Line> {
     let line = |told: &crate::publish::desk::Told| {
-        (told.id.clone(), told.waiting, told.refused, told.said.clone())
+        (told.id.clone(), told.waiting, told.refused, told.said.clone(), told.waits_for)
     };
     outcome.told.iter().map(line).collect()
 }

@@ -86,7 +86,7 @@ fn names(global: &Global, inventory: &Inventory, asks: bool) -> (Vec<String>, Ve
     let of_hosts = inventory.hosts.iter().filter_map(|host| host.address.parse().ok());
     let old: BTreeSet<IpAddr> = changes.filter_map(|change| change.old).chain(of_hosts).collect();
     let (mut there, mut unknown) = (Vec::new(), Vec::new());
-    for (name, answer) in dns::ask(domains, &*global.clock) {
+    for (name, answer) in dns::ask(domains, &global.clock) {
         match answer {
             None => unknown.push(name),
             Some(found) if found.iter().any(|address| old.contains(address)) => there.push(name),

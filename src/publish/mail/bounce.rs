@@ -11,6 +11,8 @@ const MESSAGE_BYTES_MAX: usize = 256 << 10;
 /// Recipients of one report.
 const RECIPIENTS_MAX: usize = 20;
 const SAID_CHARS_MAX: usize = 200;
+/// Headers, and fields of reports, that hold the id of the mail that came back.
+const MESSAGE_ID: [&str; 3] = ["Message-ID", "X-Original-Message-ID", "Original-Message-ID"];
 
 /// A mail that did not arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,9 @@ pub struct Report {
     pub recipients: Vec<Recipient>,
     /// Everything in it that has the form of a Message-ID of ours.
     pub ids: BTreeSet<String>,
+    /// Those of them that are said to be the Message-ID of a mail. A mail names others too: those
+    /// it answers, which did not come back.
+    pub own_ids: BTreeSet<String>,
 }
 
 /// One of those it was for.
@@ -81,8 +86,13 @@ pub fn report(mail: &[u8]) -> Option<Report> {
     }
     recipients.extend(current.recipient());
     recipients.truncate(RECIPIENTS_MAX);
+    let is_id = |line: &&String| {
+        let name = line.split_once(':').map_or("", |(name, _)| name.trim());
+        MESSAGE_ID.iter().any(|known| name.eq_ignore_ascii_case(known))
+    };
+    let own_ids = lines.iter().filter(is_id).flat_map(|line| ids(line)).collect();
     let ids = ids(&text);
-    (!recipients.is_empty()).then_some(Report { recipients, ids })
+    (!recipients.is_empty()).then_some(Report { recipients, ids, own_ids })
 }
 
 #[derive(Default)]

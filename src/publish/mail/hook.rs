@@ -2,23 +2,23 @@
 //! which stands as JSON on its standard input.
 //!
 //! It says by its exit code what became of it: 0 taken; 69 or 75 (`EX_UNAVAILABLE`, `EX_TEMPFAIL`)
-//! later; anything else no. Whoever is ended by a signal may have taken it.
+//! later; anything else no. Whoever is ended by a signal, or after a minute, may have taken it.
 
 use std::io::{Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::model::Clock;
 use crate::model::text::bounded;
 use crate::publish::mail::queue::Verdict;
+use crate::publish::program;
 
 /// Longer takes no call.
 const WITHIN: Duration = Duration::from_secs(60);
-const NAP: Duration = Duration::from_millis(20);
 const LATER: [i32; 2] = [69, 75];
 const SAID_BYTES_MAX: usize = 2_048;
 /// What a program that ended has said is there.
@@ -45,14 +45,15 @@ pub(super) struct Call<'a> {
 }
 
 /// Runs the program in the folder of the site.
-pub(super) fn call(words: &[String], call: &Call<'_>, site: &Path, clock: &dyn Clock) -> Verdict {
+pub(super) fn call(words: &[String], call: &Call<'_>, site: &Path) -> Verdict {
     let [program, arguments @ ..] = words else {
         return Verdict::NoRelay { said: "`command` names no program".to_owned() };
     };
     let mut command = Command::new(program);
     command.args(arguments).current_dir(site);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = match command.spawn() {
+    // What it started ends with it.
+    let mut child = match command.process_group(0).spawn() {
         Ok(child) => child,
         Err(error) => {
             return Verdict::NoRelay { said: format!("`{program}` cannot be run: {error}") };
@@ -63,7 +64,7 @@ pub(super) fn call(words: &[String], call: &Call<'_>, site: &Path, clock: &dyn C
     // It need not read what it does not want, and must not keep us waiting for that.
     let writer = std::thread::spawn(move || input.map(|mut input| input.write_all(&json)));
     let errors = child.stderr.take().map(read_errors);
-    let ended = wait(&mut child, clock);
+    let ended = program::wait(&mut child, WITHIN);
     let said = errors.map(said).unwrap_or_default();
     drop(writer);
     let said = if said.is_empty() { said } else { format!(": {said}") };
@@ -95,20 +96,4 @@ fn read_errors(mut errors: ChildStderr) -> Receiver<Vec<u8>> {
 fn said(errors: Receiver<Vec<u8>>) -> String {
     let first = errors.recv_timeout(SAID_WITHIN).unwrap_or_default();
     bounded(String::from_utf8_lossy(&first).trim(), SAID_CHARS_MAX)
-}
-
-/// Its end; `None`: it had to be killed.
-fn wait(child: &mut Child, clock: &dyn Clock) -> Option<ExitStatus> {
-    let began = clock.elapsed();
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status),
-            Ok(None) if clock.elapsed().saturating_sub(began) < WITHIN => std::thread::sleep(NAP),
-            _ => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return None;
-            }
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! Carries letters: takes the next one of the queue, hands it over, keeps what came of it, until
-//! nothing is left to do for now. What begins is durable before it leaves.
+//! nothing is left to do for now. What begins is durable before it leaves, and a relay that does
+//! not answer before that leaves no doubt behind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,6 +11,7 @@ use lettre::Address;
 use lettre::message::Mailbox;
 use serde::Serialize;
 
+use crate::gate::{Holds, HoldsLog};
 use crate::inventory::settings_mail::{Mail, Way};
 use crate::ledger::outbox::{OutboxRow, RowKind, RowState};
 use crate::ledger::{Ledger, LedgerError};
@@ -18,8 +20,9 @@ use crate::publish::locale::Texts;
 use crate::publish::mail::letter::{Letter, Link, whole};
 use crate::publish::mail::message::{self, Parts};
 use crate::publish::mail::queue::{self, Step, Verdict};
-use crate::publish::mail::relay::Line;
-use crate::publish::mail::{DESTINATION, hook};
+use crate::publish::mail::relay::{Begins, Line};
+use crate::publish::mail::{DESTINATION, hook, relay};
+use crate::publish::pulse::Pulse;
 use crate::publish::{Language, PublishError};
 
 /// Between two looks at the clock.
@@ -37,6 +40,8 @@ pub struct Office<'a> {
     pub links: &'a BTreeMap<CustomerId, String>,
     /// Everybody's page.
     pub page: Option<&'a str>,
+    /// Read before each mail: a hold is stronger than what was planned a moment ago.
+    pub holds: HoldsLog,
 }
 
 /// How mails stand.
@@ -82,17 +87,22 @@ impl Office<'_> {
         ledger: &Ledger,
         stands: &BTreeSet<String>,
         patience: Duration,
+        pulse: &Pulse,
     ) -> Result<Told, LedgerError> {
         let began = self.clock.elapsed();
         let mut carrier = self.carrier();
         loop {
+            pulse.beats();
             let rows = rows(ledger)?;
             let calls = ledger.recent_calls()?.remove(DESTINATION).unwrap_or_default();
             let is_over = self.clock.elapsed().saturating_sub(began) >= patience;
             let now = self.clock.now();
             match queue::next(&rows, stands, self.mail, &calls, now) {
+                Step::Send(_, letter) if self.is_held(&letter.customer) => {
+                    return Ok(told(&rows, stands, None));
+                }
                 Step::Send(row, letter) if !is_over => {
-                    self.send(ledger, &mut carrier, &rows, *row, &letter)?;
+                    self.send((ledger, pulse), &mut carrier, &rows, *row, &letter)?;
                 }
                 Step::WaitUntil(at) if !is_over && at.since(now) <= patience => {
                     std::thread::sleep(NAP);
@@ -103,17 +113,31 @@ impl Office<'_> {
         }
     }
 
+    /// Is he on hold by now? What cannot be read may be a hold.
+    fn is_held(&self, customer: &CustomerId) -> bool {
+        let is_his = |holds: &Holds| holds.all().any(|(held, _)| held == customer);
+        let read = self.holds.read();
+        read.map_or(true, |holds| !holds.unreadable.is_empty() || is_his(&holds))
+    }
+
     fn send(
         &self,
-        ledger: &Ledger,
+        (ledger, pulse): (&Ledger, &Pulse),
         carrier: &mut Option<Carrier<'_>>,
         rows: &[OutboxRow],
         row: OutboxRow,
         letter: &Letter,
     ) -> Result<(), LedgerError> {
         let begun = queue::begun(row.clone(), self.clock.now());
-        ledger.call_begins(DESTINATION, std::slice::from_ref(&begun))?;
-        let verdict = self.carry(carrier.as_mut(), rows, &begun, letter);
+        let mut begins = || {
+            if !pulse.holds() {
+                return Err("nobody waited for it any longer".to_owned());
+            }
+            let kept = ledger.call_begins(DESTINATION, std::slice::from_ref(&begun));
+            kept.map_err(|error| crate::run::explain(&error))
+        };
+        let verdict = self.carry(carrier.as_mut(), rows, (&begun, letter), &mut begins);
+        pulse.eases();
         let mut dice = [0_u8; 8];
         // Without chance pauses are only more alike.
         let _ = getrandom::fill(&mut dice);
@@ -136,8 +160,8 @@ impl Office<'_> {
         &self,
         carrier: Option<&mut Carrier<'_>>,
         rows: &[OutboxRow],
-        row: &OutboxRow,
-        letter: &Letter,
+        (row, letter): (&OutboxRow, &Letter),
+        begins: Begins<'_>,
     ) -> Verdict {
         let id = self.id(&row.subject);
         let thread = self.thread(rows, letter);
@@ -162,14 +186,17 @@ impl Office<'_> {
                     text: &text,
                     link,
                 };
-                hook::call(words, &call, self.folder, &*self.clock)
+                match begins() {
+                    Ok(()) => hook::call(words, &call, self.folder),
+                    Err(said) => Verdict::NoRelay { said },
+                }
             }
             Some(Carrier::Relay(line)) => {
                 let at = self.clock.now();
                 let thread = thread.as_deref();
                 let (to, subject) = (letter.to.as_str(), letter.subject.as_str());
                 let parts = Parts { to, subject, text: &text, id: &id, thread, at };
-                hand_to(line, self.mail, &parts)
+                hand_to(line, self.mail, &parts, begins)
             }
         }
     }
@@ -194,11 +221,11 @@ impl Office<'_> {
                     text,
                     link: self.page,
                 };
-                hook::call(words, &call, self.folder, &*self.clock)
+                hook::call(words, &call, self.folder)
             }
             Some(Carrier::Relay(mut line)) => {
                 let parts = Parts { to, subject, text, id: &id, thread: None, at };
-                hand_to(&mut line, self.mail, &parts)
+                hand_to(&mut line, self.mail, &parts, &mut || Ok(()))
             }
         }
     }
@@ -234,7 +261,7 @@ impl Office<'_> {
     }
 }
 
-fn hand_to(line: &mut Line<'_>, mail: &Mail, parts: &Parts<'_>) -> Verdict {
+fn hand_to(line: &mut Line<'_>, mail: &Mail, parts: &Parts<'_>, begins: Begins<'_>) -> Verdict {
     let Some(from) = sender(mail) else {
         return Verdict::NoRelay { said: "`from` is no mail address".to_owned() };
     };
@@ -242,7 +269,7 @@ fn hand_to(line: &mut Line<'_>, mail: &Mail, parts: &Parts<'_>) -> Verdict {
         return Verdict::Refused { said: "no mail address".to_owned() };
     };
     match message::bytes(mail, parts) {
-        Ok(bytes) => line.send(&from, &to, &bytes),
+        Ok(bytes) => line.send(&relay::Mail { from: &from, to: &to, bytes: &bytes }, begins),
         Err(said) => Verdict::Refused { said },
     }
 }
@@ -253,8 +280,8 @@ fn sender(mail: &Mail) -> Option<Address> {
 
 /// The rows of mails.
 pub fn rows(ledger: &Ledger) -> Result<Vec<OutboxRow>, LedgerError> {
-    let mut rows = ledger.outbox()?;
-    rows.retain(|row| row.destination == DESTINATION && row.kind == RowKind::Mail);
+    let mut rows = ledger.outbox_of(DESTINATION)?;
+    rows.retain(|row| row.kind == RowKind::Mail);
     Ok(rows)
 }
 

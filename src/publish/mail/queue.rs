@@ -12,7 +12,7 @@ use crate::inventory::settings_mail::{Mail, Moment};
 use crate::ledger::outbox::{OutboxRow, RowState};
 use crate::model::{CustomerId, Timestamp};
 use crate::publish::mail::letter::Letter;
-use crate::publish::outbox::free_at;
+use crate::publish::outbox::{free_at, turned_back};
 
 /// What may have been accepted is sent once more after this.
 const UNSURE_PAUSE: Duration = Duration::from_secs(15 * 60);
@@ -63,6 +63,8 @@ pub fn next(
     calls: &[Timestamp],
     now: Timestamp,
 ) -> Step {
+    let mended = turned_back(rows, calls, now, LATER_PAUSE.1);
+    let (rows, calls) = mended.as_ref().map_or((rows, calls), |(rows, calls)| (rows, calls));
     let mut due: Vec<(Timestamp, &OutboxRow, Letter)> = Vec::new();
     let shares = shares(rows, now);
     for row in rows.iter().filter(|row| stands.contains(&row.subject) && is_open(row)) {

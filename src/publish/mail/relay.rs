@@ -2,7 +2,8 @@
 //! known: before the last byte of a mail nothing was taken, after it nobody knows without an
 //! answer.
 //!
-//! **Promise.** Where encryption is asked for, nothing is said to a server without it, and a login
+//! **Promises.** The mail is on record as begun before its first byte leaves, and not before that.
+//! Where encryption is asked for, nothing is said to a server without it, and a login
 //! least of all.
 
 use std::path::{Path, PathBuf};
@@ -29,6 +30,17 @@ const SAID_CHARS_MAX: usize = 300;
 /// The service goes away, whatever was asked.
 const SHUTTING_DOWN: &str = "421";
 
+/// What is handed over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mail<'a> {
+    pub(super) from: &'a Address,
+    pub(super) to: &'a Address,
+    pub(super) bytes: &'a [u8],
+}
+
+/// Asked before what cannot be taken back; an `Err` says why it must not be.
+pub(super) type Begins<'a> = &'a mut dyn FnMut() -> Result<(), String>;
+
 /// Talks to one relay; the connection stays open between mails.
 pub(super) struct Line<'a> {
     relay: &'a Relay,
@@ -45,25 +57,25 @@ impl<'a> Line<'a> {
         Self { relay, site, hello, open: None, secret: None }
     }
 
-    /// Hands over one mail.
-    pub(super) fn send(&mut self, from: &Address, to: &Address, bytes: &[u8]) -> Verdict {
+    /// Hands over one mail; `begins` is asked before the first byte of it leaves.
+    pub(super) fn send(&mut self, mail: &Mail<'_>, begins: Begins<'_>) -> Verdict {
         let was_open = self.open.is_some();
-        let verdict = self.try_once(from, to, bytes);
+        let verdict = self.try_once(mail, begins);
         // A server hangs up on who says nothing for long; that says nothing of the mail.
         let again = was_open && matches!(verdict, Verdict::NoRelay { .. });
-        let verdict = if again { self.try_once(from, to, bytes) } else { verdict };
+        let verdict = if again { self.try_once(mail, begins) } else { verdict };
         match &self.secret {
             Some(secret) => hidden(verdict, secret),
             None => verdict,
         }
     }
 
-    fn try_once(&mut self, from: &Address, to: &Address, bytes: &[u8]) -> Verdict {
+    fn try_once(&mut self, mail: &Mail<'_>, begins: Begins<'_>) -> Verdict {
         let mut open = match self.open.take().map_or_else(|| self.dial(), Ok) {
             Ok(open) => open,
             Err(said) => return Verdict::NoRelay { said },
         };
-        let verdict = hand_over(&mut open, from, to, bytes);
+        let verdict = hand_over(&mut open, mail, begins);
         let is_usable = match &verdict {
             Verdict::Accepted { .. } => true,
             // The next mail begins anew.
@@ -125,13 +137,17 @@ impl<'a> Line<'a> {
     }
 }
 
-fn hand_over(open: &mut SmtpConnection, from: &Address, to: &Address, bytes: &[u8]) -> Verdict {
+fn hand_over(open: &mut SmtpConnection, mail: &Mail<'_>, begins: Begins<'_>) -> Verdict {
+    let Mail { from, to, bytes } = *mail;
     if let Err(error) = open.command(MailFrom::new(Some(from.clone()), Vec::new())) {
         return Verdict::NoRelay { said: said(&error) };
     }
     let asked = open.command(Rcpt::new(to.clone(), Vec::new()));
     if let Err(error) = asked.and_then(|_| open.command(Data)) {
         return no(&error).unwrap_or_else(|| Verdict::NoRelay { said: said(&error) });
+    }
+    if let Err(said) = begins() {
+        return Verdict::NoRelay { said };
     }
     // Without this only the wait would be shorter.
     let _ = open.set_timeout(Some(TAKEN_WITHIN));

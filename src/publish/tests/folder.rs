@@ -138,8 +138,8 @@ fn a_symlink_stays_one() {
 fn without_exchange_two_renames_do() {
     let top = tempfile::tempdir().unwrap();
     let dir = top.path().join("status");
-    publish_with(&rendered(&OLD), &dir, |_, _| Err(Errno::INVAL)).unwrap();
-    publish_with(&rendered(&NEW), &dir, |_, _| Err(Errno::INVAL)).unwrap();
+    publish_with(&rendered(&OLD), &dir, |_, _| Err(Errno::INVAL), &|| {}).unwrap();
+    publish_with(&rendered(&NEW), &dir, |_, _| Err(Errno::INVAL), &|| {}).unwrap();
     check(&dir, &NEW);
 }
 
@@ -158,9 +158,9 @@ fn a_failed_switch_leaves_the_former_page() {
     let top = tempfile::tempdir().unwrap();
     let dir = top.path().join("status");
     publish_folder(&rendered(&OLD), &dir).unwrap();
-    publish_with(&rendered(&NEW), &dir, |_, _| Err(Errno::IO)).unwrap_err();
+    publish_with(&rendered(&NEW), &dir, |_, _| Err(Errno::IO), &|| {}).unwrap_err();
     assert_eq!(read(&dir).len(), OLD.len());
     assert_eq!(read(&dir)["index.html"], "one");
-    publish_with(&rendered(&NEW), &dir, exchange).unwrap();
+    publish_with(&rendered(&NEW), &dir, exchange, &|| {}).unwrap();
     check(&dir, &NEW);
 }

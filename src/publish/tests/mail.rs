@@ -195,6 +195,26 @@ fn what_nobody_knows_of_is_sent_twice_at_most_whatever_happens() {
 }
 
 #[test]
+fn a_clock_that_is_turned_back_neither_repeats_nor_delays_a_mail() {
+    let day = Duration::from_secs(86_400);
+    let (mail, earlier) = (settings(600, 1, 30), time("2030-03-03T02:00:00Z"));
+    let before = row("c0", Moment::Reachable);
+    let done = answered(begun(before.clone(), at(0)), &before, &accepted(), at(0), 0);
+    let rows = [done, row("c0", Moment::Copied), row("c1", Moment::Online)];
+    let stands: BTreeSet<String> = rows.iter().map(|row| row.subject.clone()).collect();
+    let Step::Send(due, _) = next(&rows, &stands, &mail, &[at(0)], earlier) else {
+        panic!("it waits for the day to come round again")
+    };
+    assert_ne!(due.subject, rows[0].subject, "that was sent");
+    // A month ahead: each at once, once, and never again what was sent.
+    let (sent, rows) = run(rows.to_vec(), &mail, 31, |_, _| accepted());
+    assert_eq!(sent, [(30, "c1".into())], "c0 had his share of the hour");
+    let later = at(0).plus(31 * day);
+    let Step::Send(due, _) = next(&rows, &stands, &mail, &[], later) else { panic!("it is due") };
+    assert_eq!(due.subject, rows[1].subject);
+}
+
+#[test]
 fn no_name_and_no_text_can_begin_a_header_and_no_byte_is_above_seven_bits() {
     let hostile = "Bäcker\r\nBcc: all@x.example\u{202e}\u{0}";
     let text = format!("{hostile}\n.\n..\nFrom here\n{}\n", "ü".repeat(500));

@@ -15,6 +15,7 @@ const DOES: Does = Does {
     page: false,
     batch: 10,
     looks: true,
+    doubles: false,
     post_first: false,
     calls_a_minute: 3,
 };
@@ -57,7 +58,7 @@ fn posts_go_in_order_and_none_passes_one_that_may_be_there() {
     assert_eq!(subjects(&step), ["a"]);
     assert!(matches!(step, Step::Send { look_first: true, .. }), "nothing of ours is known there");
     let unsure = Answer::Unsure { said: "time-out".into() };
-    rows[1] = answered(begun(vec![rows[1].clone()]), &unsure, at(0), 7).remove(0);
+    rows[1] = answered(begun(vec![rows[1].clone()], at(0)), &unsure, at(0), 7).remove(0);
     assert_eq!(rows[1].state, RowState::Calling);
     assert!(matches!(next(&rows, &DOES, &[], at(0)), Step::WaitUntil(_)));
     let step = next(&rows, &DOES, &[], at(9));
@@ -77,7 +78,7 @@ fn states_whose_call_broke_travel_together_again() {
         let now = at(round * 60);
         let Step::Send { rows: due, .. } = next(&rows, &DOES, &[], now) else { panic!("{round}") };
         sizes.push(due.len());
-        for done in answered(begun(due), &lost, now, 0) {
+        for done in answered(begun(due, now), &lost, now, 0) {
             let known = rows.iter_mut().find(|row| row.subject == done.subject);
             *known.unwrap() = done;
         }
@@ -97,7 +98,7 @@ fn a_component_at_fault_is_found_by_halves() {
         } else {
             Answer::Accepted { remote: None }
         };
-        for done in answered(begun(due), &answer, now, 0) {
+        for done in answered(begun(due, now), &answer, now, 0) {
             let known = rows.iter_mut().find(|row| row.subject == done.subject);
             *known.unwrap() = done;
         }
@@ -126,7 +127,7 @@ fn states_are_batched_and_a_bad_one_keeps_nobody_back() {
         (0..12).map(|number| row(&number.to_string(), RowKind::State, 9)).collect();
     assert_eq!(subjects(&next(&rows, &DOES, &[], at(0))).len(), 10);
     let refused = Answer::Refused { said: "the secret is wrong".into() };
-    rows[0] = answered(begun(vec![rows[0].clone()]), &refused, at(0), 0).remove(0);
+    rows[0] = answered(begun(vec![rows[0].clone()], at(0)), &refused, at(0), 0).remove(0);
     let step = next(&rows, &DOES, &[], at(1));
     assert!(!subjects(&step).contains(&"0") && subjects(&step).len() == 10);
     let waits = Does { post_first: true, ..DOES };
@@ -146,7 +147,7 @@ fn no_minute_has_more_calls_than_allowed() {
 
 #[test]
 fn pauses_double_to_twenty_seconds_and_the_destination_may_ask_for_more() {
-    let mut rows = begun(vec![row("a", RowKind::State, 9)]);
+    let mut rows = begun(vec![row("a", RowKind::State, 9)], at(0));
     let failed = Answer::NotSent { said: "refused".into() };
     for attempt in 1..20_u32 {
         rows = answered(rows, &failed, at(0), u64::from(attempt) * 7_919);
@@ -161,11 +162,48 @@ fn pauses_double_to_twenty_seconds_and_the_destination_may_ask_for_more() {
 
 #[test]
 fn a_call_that_was_cut_off_by_a_kill_has_time_to_arrive_before_anybody_looks() {
-    let rows = begun(vec![row("a", RowKind::Post, 1), row("b", RowKind::Post, 2)]);
+    let both = vec![row("a", RowKind::Post, 1), row("b", RowKind::Post, 2)];
+    let rows = begun(both, at(50));
     assert_eq!(next(&rows, &DOES, &[at(50)], at(51)), Step::WaitUntil(at(55)));
     let step = next(&rows, &DOES, &[at(50)], at(55));
     assert!(matches!(step, Step::Send { look_first: true, .. }), "{step:?}");
     assert_eq!(subjects(&step), ["a"]);
+}
+
+#[test]
+fn a_clock_that_is_turned_back_by_a_day_delays_nothing_and_one_set_ahead_repeats_nothing() {
+    const DAY: i64 = 86_400;
+    let does = Does { calls_a_minute: 2, ..DOES };
+    let failed = Answer::NotSent { said: "away".into() };
+    let mut rows = vec![row("a", RowKind::State, 9), row("p", RowKind::Post, 1)];
+    rows[0] = answered(begun(vec![rows[0].clone()], at(0)), &failed, at(0), 0).remove(0);
+    let calls = [at(-1), at(0)];
+    assert!(matches!(next(&rows, &does, &calls, at(0)), Step::WaitUntil(_)));
+    // Nothing waits for the day to come round again, and the limit a minute is one of that minute.
+    let step = next(&rows, &does, &calls, at(-DAY));
+    assert_eq!(subjects(&step), ["p"]);
+    let now = [at(-1), at(0), at(-DAY), at(-DAY)];
+    let step = next(&rows, &does, &now, at(1 - DAY));
+    assert!(matches!(step, Step::WaitUntil(until) if until <= at(62 - DAY)), "{step:?}");
+    // Who fails from then on has his pauses, though what he is told was wanted a day ahead.
+    rows[0] = answered(begun(vec![rows[0].clone()], at(-DAY)), &failed, at(-DAY), 0).remove(0);
+    let step = next(&rows[..1], &does, &calls, at(-DAY));
+    assert!(matches!(step, Step::WaitUntil(until) if until > at(-DAY)), "{step:?}");
+    assert!(matches!(step, Step::WaitUntil(until) if until < at(21 - DAY)), "{step:?}");
+    let done = Answer::Accepted { remote: Some("x".into()) };
+    let sent = answered(begun(rows, at(0)), &done, at(0), 0);
+    let calls = [at(0)];
+    assert_eq!(next(&sent, &does, &calls, at(31 * DAY)), Step::Idle);
+    assert_eq!(next(&sent, &does, &calls, at(-DAY)), Step::Idle);
+}
+
+#[test]
+fn a_post_that_was_cut_off_at_its_second_try_has_time_to_arrive_too() {
+    let failed = Answer::NotSent { said: "away".into() };
+    let rows = begun(vec![row("a", RowKind::Post, 1)], at(0));
+    let rows = begun(answered(rows, &failed, at(0), 0), at(50));
+    assert_eq!(next(&rows, &DOES, &[at(50)], at(51)), Step::WaitUntil(at(55)));
+    assert!(matches!(next(&rows, &DOES, &[at(50)], at(55)), Step::Send { look_first: true, .. }));
 }
 
 fn now(customers: u64, online: u64) -> Now {

@@ -1,6 +1,7 @@
 //! The way into an account that takes the page by SFTP.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Reply;
 use super::carry::Carrier;
@@ -9,6 +10,7 @@ use crate::inventory::settings::{DEFAULT_PORT, resolve};
 use crate::inventory::settings_publish::{self as settings, SecretSource};
 use crate::publish::Rendered;
 use crate::publish::outbox::Answer;
+use crate::publish::pulse::Pulse;
 use crate::ssh::sftp::{Client, SftpError};
 use crate::ssh::{Endpoint, Means, Question, SshError, agent_socket};
 
@@ -29,9 +31,9 @@ pub(super) fn put(
     carrier: &Carrier,
     to: &settings::Destination,
     place: &Place,
-    page: &Rendered,
+    (page, pulse): (&Rendered, &Arc<Pulse>),
 ) -> Result<Reply, Answer> {
-    let mut client = open(carrier, to, place)?;
+    let mut client = open(carrier, to, place, pulse)?;
     let mark = upload::put(&mut client, (&place.folder, &place.site), page, &*carrier.clock);
     mark.map(Reply::marked).map_err(|error| answer(&error))
 }
@@ -41,15 +43,22 @@ pub(super) fn differing(
     carrier: &Carrier,
     to: &settings::Destination,
     place: &Place,
-    mark: &str,
+    (mark, pulse): (&str, &Arc<Pulse>),
 ) -> Result<Option<String>, Answer> {
-    let mut client = open(carrier, to, place)?;
+    let mut client = open(carrier, to, place, pulse)?;
     upload::differing(&mut client, &place.folder, mark).map_err(|error| answer(&error))
 }
 
-fn open(carrier: &Carrier, to: &settings::Destination, place: &Place) -> Result<Client, Answer> {
-    let endpoint = endpoint(carrier, to, place);
-    Client::open(carrier.dialler(), &endpoint).map_err(|error| answer(&UploadError::Sftp(error)))
+fn open(
+    carrier: &Carrier,
+    to: &settings::Destination,
+    place: &Place,
+    pulse: &Arc<Pulse>,
+) -> Result<Client, Answer> {
+    let (endpoint, pulse) = (endpoint(carrier, to, place), Arc::clone(pulse));
+    let (clock, hears) = (Arc::clone(&carrier.clock), Box::new(move || pulse.beats()));
+    let opened = Client::open(carrier.dialler(), &endpoint, clock, hears);
+    opened.map_err(|error| answer(&UploadError::Sftp(error)))
 }
 
 fn endpoint(carrier: &Carrier, to: &settings::Destination, place: &Place) -> Endpoint {

@@ -1,10 +1,14 @@
 //! The page in a bucket of an S3-compatible store: what changed is put, entry pages last, and what
 //! evac put there and no longer renders is deleted.
 //!
-//! **Promises.** [`manifest`] keeps what is ours: nothing else is deleted. Every request is signed
-//! by AWS Signature Version 4. A list that the store answers with is bounded.
+//! On a slow line it takes several calls: the list says what is there already.
+//!
+//! **Promises.** [`manifest`] keeps what is ours: nothing else is replaced or deleted. Every
+//! request is signed by AWS Signature Version 4. A list that the store answers with is bounded, and
+//! so is the time that all of it takes.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::carry::{Carrier, hidden};
 use super::manifest::{self, Manifest, in_order};
@@ -13,8 +17,11 @@ use crate::inventory::settings_publish as settings;
 use crate::publish::Rendered;
 use crate::publish::folder::listed;
 use crate::publish::outbox::Answer;
-use crate::publish::own::FOLDER;
+use crate::publish::own::{FOLDER, is_secret};
+use crate::publish::pulse::Pulse;
 
+/// After so long what is left waits for the next call.
+const WITHIN: Duration = Duration::from_secs(15);
 /// More pages of keys nobody has: a million keys.
 const LISTS_MAX: usize = 1_000;
 
@@ -35,9 +42,10 @@ pub(super) fn put(
     carrier: &Carrier,
     to: &settings::Destination,
     place: &Place,
-    page: &Rendered,
+    (page, pulse): (&Rendered, &Pulse),
 ) -> Result<Reply, Answer> {
-    let bucket = Bucket::new(carrier, to, place)?;
+    let bucket = Bucket::new(carrier, to, place, pulse)?;
+    let began = carrier.clock.elapsed();
     let old = bucket.manifest()?;
     if old.as_ref().is_some_and(|old| old.site != place.site) {
         return Err(not_ours());
@@ -49,9 +57,21 @@ pub(super) fn put(
     if changed.is_empty() && gone.is_empty() && old == new {
         return Ok(Reply::marked(new.digest()));
     }
+    for path in changed.iter().filter(|path| !old.names(path) && !is_secret(path)) {
+        if bucket.get(path)?.is_some() {
+            return Err(foreign(path));
+        }
+    }
     bucket.put(manifest::NAME, old.on_the_way_to(&new, &changed).text().as_bytes())?;
-    for path in changed {
-        bucket.put(path, &page.files[path])?;
+    for (at, path) in changed.iter().enumerate() {
+        if at > 0 && carrier.clock.elapsed().saturating_sub(began) > WITHIN {
+            let left = old.on_the_way_to(&new, &changed[at..]);
+            bucket.put(manifest::NAME, left.text().as_bytes())?;
+            let left = changed.len() - at;
+            let said = format!("it takes long: {left} files are left, and follow");
+            return Err(Answer::NotSent { said });
+        }
+        bucket.put(path, &page.files[*path])?;
     }
     bucket.delete(&gone)?;
     bucket.put(manifest::NAME, new.text().as_bytes())?;
@@ -63,13 +83,18 @@ pub(super) fn differing(
     carrier: &Carrier,
     to: &settings::Destination,
     place: &Place,
-    mark: &str,
+    (mark, pulse): (&str, &Pulse),
 ) -> Result<Option<String>, Answer> {
-    let bucket = Bucket::new(carrier, to, place)?;
+    let bucket = Bucket::new(carrier, to, place, pulse)?;
+    let began = carrier.clock.elapsed();
     let Some(list) = bucket.manifest()?.filter(|list| list.digest() == mark) else {
         return Ok(Some(manifest::NAME.to_owned()));
     };
     for path in list.public() {
+        if carrier.clock.elapsed().saturating_sub(began) > WITHIN {
+            // As far as it was read nothing differs.
+            return Ok(None);
+        }
         let content = bucket.get(path)?;
         if content.is_none_or(|content| !list.has(path, &content)) {
             return Ok(Some(path.to_owned()));
@@ -84,6 +109,7 @@ struct Bucket<'a> {
     secret: Option<Secret>,
     host: &'a str,
     name: &'a str,
+    pulse: &'a Pulse,
 }
 
 impl<'a> Bucket<'a> {
@@ -91,11 +117,12 @@ impl<'a> Bucket<'a> {
         carrier: &'a Carrier,
         to: &settings::Destination,
         place: &'a Place,
+        pulse: &'a Pulse,
     ) -> Result<Self, Answer> {
         let secret = carrier.secret(to)?;
         let rest = place.url.split_once("://").map_or(place.url.as_str(), |(_, rest)| rest);
         let (host, name) = rest.split_once('/').unwrap_or((rest, ""));
-        Ok(Self { carrier, place, secret, host, name })
+        Ok(Self { carrier, place, secret, host, name, pulse })
     }
 
     fn manifest(&self) -> Result<Option<Manifest>, Answer> {
@@ -187,12 +214,20 @@ impl<'a> Bucket<'a> {
         let asked = if query.is_empty() { String::new() } else { format!("?{query}") };
         let url = format!("{}/{key}{asked}", self.place.url);
         let reply = self.carrier.send(method, &url, &headers, body);
+        self.pulse.beats();
         reply.map_err(|answer| hidden(answer, self.secret.as_ref()))
     }
 }
 
 fn done(reply: &Reply) -> Result<(), Answer> {
     refusal(reply).map_or(Ok(()), Err)
+}
+
+fn foreign(path: &str) -> Answer {
+    let said = format!(
+        "`{path}` is in the bucket, and evac did not put it there; empty it, or name another"
+    );
+    Answer::Refused { said }
 }
 
 fn not_ours() -> Answer {

@@ -16,6 +16,7 @@ use crate::model::text::bounded;
 use crate::model::{Clock, Timestamp};
 use crate::publish::Rendered;
 use crate::publish::outbox::Answer;
+use crate::publish::pulse::Pulse;
 use crate::run::gate::Trust;
 use crate::ssh::{DialLimits, Dialler, Keyring, NobodyThere};
 
@@ -76,14 +77,18 @@ impl Carrier {
         to: &settings::Destination,
         call: &Call,
         page: &Rendered,
+        pulse: &Arc<Pulse>,
     ) -> Result<Reply, Answer> {
+        pulse.beats();
         match call {
             Call::Http(request) => self.http(to, request),
-            Call::PutPage { folder } => local::put_page(page, folder),
+            Call::PutPage { folder } => local::put_page(page, folder, pulse),
             Call::PutFile { path, text } => local::put_file(path, text),
-            Call::Git { folder, remote, branch } => local::push(page, folder, remote, branch),
-            Call::PutObjects(place) => bucket::put(self, to, place, page),
-            Call::Upload(place) => account::put(self, to, place, page),
+            Call::Git { folder, remote, branch } => {
+                local::push(page, folder, (remote, branch), pulse)
+            }
+            Call::PutObjects(place) => bucket::put(self, to, place, (page, pulse)),
+            Call::Upload(place) => account::put(self, to, place, (page, pulse)),
         }
     }
 
@@ -93,6 +98,7 @@ impl Carrier {
         to: &settings::Destination,
         call: &Call,
         mark: &str,
+        pulse: &Arc<Pulse>,
     ) -> Result<Option<String>, Answer> {
         match call {
             Call::Http(_) => Ok(None),
@@ -101,8 +107,8 @@ impl Carrier {
             Call::Git { folder, remote, branch } => {
                 local::differing_branch(folder, remote, branch, mark)
             }
-            Call::PutObjects(place) => bucket::differing(self, to, place, mark),
-            Call::Upload(place) => account::differing(self, to, place, mark),
+            Call::PutObjects(place) => bucket::differing(self, to, place, (mark, pulse)),
+            Call::Upload(place) => account::differing(self, to, place, (mark, pulse)),
         }
     }
 

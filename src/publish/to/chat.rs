@@ -34,7 +34,8 @@ impl Preset {
 
 impl Destination for Chat {
     fn does(&self) -> Does {
-        Does { posts: true, calls_a_minute: self.calls_a_minute, ..Does::NOTHING }
+        let calls_a_minute = self.calls_a_minute;
+        Does { posts: true, doubles: true, calls_a_minute, ..Does::NOTHING }
     }
 
     fn call(&self, job: &Job<'_>) -> Result<Call, String> {

@@ -1,19 +1,24 @@
 //! Folders, files and working copies of this machine.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use super::Reply;
 use crate::model::text::bounded;
-use crate::publish::folder::{digest, digest_of_folder};
+use crate::publish::folder::{digest, digest_of_folder, publish_telling};
 use crate::publish::outbox::Answer;
-use crate::publish::{PublishError, Rendered, publish_folder};
+use crate::publish::pulse::Pulse;
+use crate::publish::{PublishError, Rendered, program};
 
 /// The page's place in a working copy.
 const GIT_FOLDER: &str = "public";
+/// A push over a line that says nothing has no end of its own.
+const GIT_WITHIN: Duration = Duration::from_secs(60);
 
-pub(super) fn put_page(page: &Rendered, folder: &Path) -> Result<Reply, Answer> {
-    match publish_folder(page, folder) {
+pub(super) fn put_page(page: &Rendered, folder: &Path, pulse: &Pulse) -> Result<Reply, Answer> {
+    match publish_telling(page, folder, &|| pulse.beats()) {
         Ok(_) => Ok(Reply::marked(digest(&page.files))),
         Err(error @ PublishError::Foreign { .. }) => {
             Err(Answer::Refused { said: crate::run::explain(&error) })
@@ -57,16 +62,17 @@ pub(super) fn differing_file(path: &Path, told: &str) -> Option<String> {
 pub(super) fn push(
     page: &Rendered,
     folder: &Path,
-    remote: &str,
-    branch: &str,
+    (remote, branch): (&str, &str),
+    pulse: &Pulse,
 ) -> Result<Reply, Answer> {
-    put_page(page, &folder.join(GIT_FOLDER))?;
+    put_page(page, &folder.join(GIT_FOLDER), pulse)?;
     git(folder, &["add", "--all", "--", GIT_FOLDER])?;
     if git(folder, &["diff", "--cached", "--quiet", "--", GIT_FOLDER]).is_err() {
         let author = ["-c", "user.name=evac", "-c", "user.email=evac@localhost"];
         let commit = ["commit", "--quiet", "--message", "Status", "--", GIT_FOLDER];
         git(folder, &[&author[..], &commit[..]].concat())?;
     }
+    pulse.beats();
     // What an earlier try committed and could not push goes with it.
     git(folder, &["push", "--quiet", remote, &format!("HEAD:refs/heads/{branch}")])?;
     Ok(Reply::marked(git(folder, &["rev-parse", "HEAD"])?))
@@ -86,10 +92,14 @@ pub(super) fn differing_branch(
 /// What it printed.
 fn git(folder: &Path, words: &[&str]) -> Result<String, Answer> {
     let mut command = Command::new("git");
-    command.arg("-C").arg(folder).args(words).stdin(Stdio::null());
-    command.env("GIT_TERMINAL_PROMPT", "0");
-    let output = command.output();
+    command.arg("-C").arg(folder).args(words).env("GIT_TERMINAL_PROMPT", "0");
+    // Its ssh ends with it.
+    command.process_group(0);
+    let output = program::run(command, GIT_WITHIN);
     let output = output.map_err(|error| Answer::NotSent { said: format!("git: {error}") })?;
+    // What it pushed is pushed: the next one finds nothing left to do.
+    let late = || format!("git {} did not end within {} s", words[0], GIT_WITHIN.as_secs());
+    let output = output.ok_or_else(|| Answer::NotSent { said: late() })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }

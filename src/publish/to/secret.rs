@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use crate::inventory::settings::resolve;
 use crate::inventory::settings_publish::SecretSource;
+use crate::publish::program;
 
 /// A token. It cannot be printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub struct Secret(String);
 
 /// More is no token.
 const BYTES_MAX: usize = 8 << 10;
+/// Somebody may have to type something first.
+const PRINTED_WITHIN: Duration = Duration::from_secs(60);
 
 impl Secret {
     /// For whoever carries a call.
@@ -74,8 +78,10 @@ fn printed(words: &[String], site: &Path) -> Result<String, SecretError> {
     let program = words.first().cloned().unwrap_or_default();
     let fail = |why: String| SecretError::Command { program: program.clone(), why };
     let mut command = Command::new(&program);
-    command.args(&words[1..]).current_dir(site).stdin(Stdio::null());
-    let output = command.output().map_err(|error| fail(format!("cannot be run: {error}")))?;
+    command.args(&words[1..]).current_dir(site);
+    let output = program::run(command, PRINTED_WITHIN);
+    let output = output.map_err(|error| fail(format!("cannot be run: {error}")))?;
+    let output = output.ok_or_else(|| fail("did not end in time".to_owned()))?;
     if !output.status.success() {
         return Err(fail(format!("failed ({})", output.status)));
     }

@@ -2,8 +2,8 @@
 //! costs a round trip for many files and not for each.
 //!
 //! **Promises.** Host keys are as strict as everywhere ([`super::hosts`]). Nobody is waited for
-//! longer than [`SILENCE`]. What the server says is bounded ([`packet`]). It blocks: who uses it
-//! needs no runtime.
+//! longer than [`SILENCE`], nor a login for longer than [`WITHIN`] in all, however little it says.
+//! What the server says is bounded ([`packet`]). It blocks: who uses it needs no runtime.
 
 mod packet;
 
@@ -17,11 +17,14 @@ pub use packet::{Attributes, Code, Handle, PIECE_BYTES, Reply, Request};
 
 use super::channel::{ExecReader, ExecWriter};
 use super::{Connection, Dialler, Endpoint, Purpose, Refusal, SshError};
+use crate::model::Clock;
 
 /// Between two answers.
 const SILENCE: Duration = Duration::from_secs(15);
 /// Socket, keys and login together.
 const LOGIN_WITHIN: Duration = Duration::from_secs(20);
+/// Everything that is asked in one login.
+const WITHIN: Duration = Duration::from_secs(120);
 /// Requests without an answer yet: a flight of writes fits the window that OpenSSH grants.
 const IN_FLIGHT: usize = 32;
 
@@ -58,6 +61,11 @@ pub struct Client {
     // Before the runtime, which it needs to end.
     session: Session,
     runtime: Runtime,
+    clock: Arc<dyn Clock>,
+    /// When everything is to be over.
+    until: Duration,
+    /// Told of every answer.
+    hears: Box<dyn Fn() + Send>,
 }
 
 struct Session {
@@ -71,8 +79,13 @@ struct Session {
 }
 
 impl Client {
-    /// Logs in.
-    pub fn open(dialler: &Arc<Dialler>, endpoint: &Endpoint) -> Result<Self, SftpError> {
+    /// Logs in; tells `hears` of every answer.
+    pub fn open(
+        dialler: &Arc<Dialler>,
+        endpoint: &Endpoint,
+        clock: Arc<dyn Clock>,
+        hears: Box<dyn Fn() + Send>,
+    ) -> Result<Self, SftpError> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(SftpError::Runtime)?;
         let opening = async {
@@ -80,12 +93,19 @@ impl Client {
             opened.unwrap_or_else(|_| Err(silent(&endpoint.address, "logging in", LOGIN_WITHIN)))
         };
         let session = runtime.block_on(opening)?;
-        Ok(Self { session, runtime })
+        let until = clock.elapsed().saturating_add(WITHIN);
+        Ok(Self { session, runtime, clock, until, hears })
     }
 
     /// Asks all of it at once; answers come in the order of the requests.
     pub fn ask(&mut self, requests: &[Request]) -> Result<Vec<Reply>, SftpError> {
-        self.runtime.block_on(self.session.ask(requests))
+        let left = self.until.saturating_sub(self.clock.elapsed());
+        let host = self.session.connection.host().to_owned();
+        let (session, hears) = (&mut self.session, &*self.hears);
+        // The timer belongs to the runtime.
+        let asking = async { timeout(left, session.ask(requests, hears)).await };
+        let asked = self.runtime.block_on(asking);
+        asked.unwrap_or_else(|_| Err(silent(&host, "moving files", WITHIN)))
     }
 
     /// Asks one thing.
@@ -139,7 +159,11 @@ impl Session {
         self.extensions.iter().any(|known| known == extension)
     }
 
-    async fn ask(&mut self, requests: &[Request]) -> Result<Vec<Reply>, SftpError> {
+    async fn ask(
+        &mut self,
+        requests: &[Request],
+        hears: &(dyn Fn() + Send),
+    ) -> Result<Vec<Reply>, SftpError> {
         let first_id = self.next_id;
         self.next_id = self.next_id.wrapping_add(requests.len() as u32);
         let mut replies: Vec<Option<Reply>> = vec![None; requests.len()];
@@ -158,6 +182,7 @@ impl Session {
             let slot = replies.get_mut(index).filter(|slot| index < sent && slot.is_none());
             *slot.ok_or_else(|| self.wrong("it answers what nobody asked"))? = Some(reply);
             answered += 1;
+            hears();
         }
         Ok(replies.into_iter().flatten().collect())
     }
