@@ -1,5 +1,6 @@
 //! What a further host costs that holds what others hold: what it says of its files, briefly, and
-//! none of their content. Counted on the wire between OpenSSH and evac, both ways being TCP.
+//! none of their content. Counted on the wire between OpenSSH and evac, both ways being TCP. Where
+//! customers have root, what one of them alone has is nobody else's.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -121,4 +122,34 @@ fn a_host_that_holds_what_others_hold_sends_little_more_than_its_names() {
     assert_eq!(content, 0);
     let known = beside.saturating_sub(connected);
     assert!(known <= FILES * KNOWN_FILE_BYTES, "{known} bytes a host for {FILES} known files");
+}
+
+#[test]
+fn where_customers_have_root_what_one_alone_has_is_there_for_no_other() {
+    let ids = ["one", "two", "three", "four"];
+    let fleet = Fleet::new(ids.map(|id| Source { host: id, id, class: "web" }).into());
+    let of = |id: &&str| {
+        format!(
+            "[[customer]]\nid = \"c-{id}\"\nname = \"{id}\"\n\
+             [[host]]\nid = \"{id}\"\ncustomer = \"c-{id}\"\nuntrusted = true\n"
+        )
+    };
+    fleet.site.write("inventory.d/root.toml", &ids[..3].iter().map(of).collect::<String>());
+    for id in ids {
+        fs::write(fleet.tree(id).join("system"), noise(1, 900_000)).unwrap();
+    }
+    // What only the first has; the second has it in its hands another day, or claims to.
+    fs::write(fleet.tree("one").join("secret"), noise(2, 700_000)).unwrap();
+    let sent = |id: &str| received(&fleet.evac(&["--json", "run", id]).exits(0).json());
+    assert!(sent("one") > 1_600_000);
+    fs::write(fleet.tree("two").join("guess"), noise(2, 700_000)).unwrap();
+    assert!(sent("two") > 1_600_000, "as if it were the first to have them");
+    fs::write(fleet.tree("three").join("guess"), noise(2, 700_000)).unwrap();
+    assert!(sent("three") < 50_000, "two others have sent both, seen by a run of its own");
+    fs::write(fleet.tree("four").join("own"), noise(3, 700_000)).unwrap();
+    let house = sent("four");
+    assert!((700_000..750_000).contains(&house), "{house}: the house believes what is there");
+    for id in ids {
+        fleet.evac(&["verify", "--deep", id]).exits(0);
+    }
 }

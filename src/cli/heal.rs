@@ -11,9 +11,11 @@ use std::sync::Arc;
 use crate::cli::site::{Loaded, Writing};
 use crate::cli::verify::{Known, list_damage, passes};
 use crate::cli::{Failure, Global, mirror, print};
+use crate::inventory::Inventory;
 use crate::ledger::Ledger;
 use crate::model::{Bytes, Event, WorkloadId};
 use crate::run::heal::{DamagedPass, Ward};
+use crate::run::tenants::tenants;
 use crate::store::verify::{PassRef, missing, verify};
 use crate::store::{DamagedFrame, Disk, KeyRing, PassName, Store, read_damaged, rescue};
 
@@ -43,12 +45,12 @@ pub fn prepare(
         print::tell(&format!("{packs} mended without the sources, {}", mended.bytes));
     }
     if mended.packs > 0 || !manifests.is_empty() {
-        writing = reopened(writing)?;
+        writing = reopened(writing, &loaded.inventory)?;
     }
     let ward = admit(global, &writing, &known)?;
     let is_settled = ward.damaged().all(|damaged| damaged.is_former);
     if is_settled && !writing.store.unwell_packs()?.is_empty() {
-        writing = rescued(writing, &known)?;
+        writing = rescued(writing, loaded, &known)?;
     }
     let count = ward.damaged().count();
     if count > 0 {
@@ -59,10 +61,11 @@ pub fn prepare(
 }
 
 /// The store is opened again after something of it was put in order.
-fn reopened(writing: Writing) -> Result<Writing, Failure> {
+fn reopened(writing: Writing, inventory: &Inventory) -> Result<Writing, Failure> {
     let Writing { ledger, keys, disk, disks, store, writer, lock } = writing;
     drop((store, writer));
-    let (store, writer, _) = Store::open(Arc::clone(&disk), Arc::clone(&keys))?;
+    let tenants = tenants(inventory);
+    let (store, writer, _) = Store::open_for(Arc::clone(&disk), Arc::clone(&keys), tenants)?;
     Ok(Writing { ledger, keys, disk, disks, store, writer: Some(writer), lock })
 }
 
@@ -89,12 +92,12 @@ fn mend_manifests(
 
 /// Nothing is missing but what former passes lost for good: what is whole in damaged packs moves
 /// out of them.
-fn rescued(mut writing: Writing, known: &[Known]) -> Result<Writing, Failure> {
+fn rescued(mut writing: Writing, loaded: &Loaded, known: &[Known]) -> Result<Writing, Failure> {
     let passes: Vec<PassRef> = known.iter().map(|known| known.reference.clone()).collect();
     if let Some(writer) = writing.writer.take() {
         rescue(&writing.store, writer, &passes)?;
     }
-    reopened(writing)
+    reopened(writing, &loaded.inventory)
 }
 
 /// Passes of every workload, the newest of each first.

@@ -31,7 +31,8 @@ use crate::run::{Options, Pace, RunEnd};
 /// Carries out a plan.
 pub fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     let mut loaded = global.load()?;
-    let (writing, ward) = heal::prepare(global, &loaded, global.open_for_writing()?)?;
+    let writing = global.open_for_writing(&loaded.inventory)?;
+    let (writing, ward) = heal::prepare(global, &loaded, writing)?;
     window::heed(&mut loaded.settings, &writing.ledger)?;
     let (_, snapshot) = fleet::look(&writing.ledger, &loaded, true, global.now())?;
     let (file, chosen) = chosen(args, &loaded, &snapshot)?;

@@ -23,6 +23,7 @@ use crate::ledger::{Ledger, StateLock};
 use crate::model::text::bounded;
 use crate::model::{Clock, SiteId, SystemClock, Timestamp};
 use crate::run::invite::book::Invitation;
+use crate::run::tenants::tenants;
 use crate::store::{
     Disk, Disks, KeyError, KeyRing, ManifestError, OpenReport, Store, StoreError, Writer,
     keep_unpacker, put_site, read_site,
@@ -266,7 +267,7 @@ impl Global {
     }
 
     /// Opens everything to add to the store.
-    pub fn open_for_writing(&self) -> Result<Writing, Failure> {
+    pub fn open_for_writing(&self, inventory: &Inventory) -> Result<Writing, Failure> {
         let lock = self.lock_state()?;
         let ledger = Arc::new(self.open_ledger(&lock)?);
         lost::refuse_lost_store(&ledger, &self.store_path())?;
@@ -276,7 +277,8 @@ impl Global {
             // Home has them; the second copy can wait until that disk is well.
             print::tell(&format!("warning: manifests are not kept twice: {error}"));
         }
-        let (store, writer, report) = Store::open(Arc::clone(&disk), Arc::clone(&keys))?;
+        let (store, writer, report) =
+            Store::open_for(Arc::clone(&disk), Arc::clone(&keys), tenants(inventory))?;
         if report.away_packs > 0 {
             let packs = report.away_packs;
             print::tell(&format!("warning: {packs} packs are on disks that are not there"));

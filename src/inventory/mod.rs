@@ -225,6 +225,8 @@ pub struct Host {
     pub disk: Option<DiskKind>,
     /// Owner of workloads that name none.
     pub customer: Option<CustomerId>,
+    /// Has a customer root there? Then what others sent is believed of it with care only.
+    pub untrusted: bool,
     /// Is anything taken from it? A jump host that stays is not captured.
     pub capture: bool,
     /// How much of it evac may use.

@@ -100,6 +100,7 @@ fn host(raw: &Raw, targets: &mut Vec<Target>, problems: &mut Vec<Problem>) -> Op
     let rate = fields.parse("rate");
     let disk = fields.word("disk", &DiskKind::WORDS);
     let customer = fields.parse("customer");
+    let untrusted = fields.boolean("untrusted").unwrap_or(false);
     let capture = fields.boolean("capture").unwrap_or(true);
     let impact = fields.word("impact", &IMPACTS).unwrap_or_default();
     let (access, rescue) = rescue::read(&mut fields);
@@ -121,6 +122,7 @@ fn host(raw: &Raw, targets: &mut Vec<Target>, problems: &mut Vec<Problem>) -> Op
         rate,
         disk,
         customer,
+        untrusted,
         capture,
         impact,
         access,

@@ -21,7 +21,7 @@ use crate::run::landing::Room;
 use crate::run::pulse::Limited;
 use crate::run::shelf::{Counted, ToShelf};
 use crate::run::talk::Outbox;
-use crate::store::{PassName, Store};
+use crate::store::{PassName, Store, Tenant};
 use crate::wire::{Pace, ToAgent, ToLanding, encode};
 
 /// How often time passes for the coordinator.
@@ -117,8 +117,8 @@ pub(super) struct Running {
 }
 
 impl Known for Store {
-    fn contains(&self, id: &ChunkId) -> bool {
-        Self::contains(self, id)
+    fn serves(&self, id: &ChunkId, tenant: Tenant) -> bool {
+        Self::serves(self, id, tenant)
     }
 
     fn find(&self, short: ShortId) -> Option<ChunkId> {

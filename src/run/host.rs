@@ -17,6 +17,7 @@ use crate::run::schedule::Outcome;
 use crate::run::shelf::{OpenedPass, PassRequest, ToShelf};
 use crate::run::stop::Phase;
 use crate::run::talk::TalkError;
+use crate::run::tenants::tenant_name;
 use crate::run::tries::{Then, Tries};
 use crate::run::trunk::{self, Trunk};
 use crate::run::{Refusal, Shared, heal, links};
@@ -267,6 +268,7 @@ pub(super) async fn capture(
 ) -> Result<Ended, TalkError> {
     let key = shared.domain_key(workload)?;
     let session = shared.new_session();
+    let tenant = shared.store.set_tenant(&workload.id, tenant_name(host).as_deref());
     let opened = open_pass(shared, session, workload, &key).await?;
     let links = links::table(shared, workload, &opened).await?;
     let order = CaptureOrder {
@@ -288,6 +290,7 @@ pub(super) async fn capture(
         session,
         host: host.id.clone(),
         workload: workload.id.clone(),
+        tenant,
         pass: opened.pass,
         is_resumed: opened.is_resumed,
         run: opened.run,

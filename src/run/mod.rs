@@ -46,6 +46,7 @@ pub mod stop;
 pub mod stream;
 pub mod survey;
 pub mod talk;
+pub mod tenants;
 mod tries;
 mod trunk;
 mod vouched;

@@ -1,4 +1,4 @@
-//! What the store knows in memory: every chunk's frame, and every pack.
+//! What the store knows in memory: every chunk's frame, every pack, and who may rely on a chunk.
 //!
 //! **Invariants.** A chunk's first place stays its place. A chunk counts as durable when its frame
 //! ends within what is durable of its pack; so a commit marks a pack, not each chunk. No lock is
@@ -7,10 +7,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::model::{ChunkId, Domain, PackId, ShortId};
+use crate::model::{ChunkId, Domain, PackId, ShortId, WorkloadId};
 use crate::store::Place;
 use crate::store::pack::{PackFrame, PackName};
 use crate::store::table::Table;
+use crate::store::tenants::Tenant;
 
 /// Tables grow one at a time, so memory never holds two copies of the whole.
 pub(super) const SHARDS: usize = 256;
@@ -26,6 +27,8 @@ pub struct PackState {
     pub durable_bytes: u32,
     /// Its whole length, once it is sealed.
     pub sealed_bytes: Option<u32>,
+    /// Who sent what is in it.
+    pub tenant: Tenant,
 }
 
 /// Chunks and packs.
@@ -73,6 +76,31 @@ impl Index {
         self.shard(id).read().unwrap_or_else(PoisonError::into_inner).get(id)
     }
 
+    /// May `tenant` rely on this chunk's being here? See [`crate::store::tenants`].
+    pub fn serves(&self, id: &ChunkId, tenant: Tenant) -> bool {
+        let shard = self.shard(id).read().unwrap_or_else(PoisonError::into_inner);
+        let Some((place, is_shared)) = shard.look(id) else {
+            return false;
+        };
+        drop(shard);
+        tenant == Tenant::HOUSE || is_shared || {
+            let of = self.tenant_of(place.pack);
+            of == Tenant::HOUSE || of == tenant
+        }
+    }
+
+    fn tenant_of(&self, pack: u32) -> Tenant {
+        self.packs().states.get(pack as usize).map_or(Tenant::NOBODY, |state| state.tenant)
+    }
+
+    /// Who sent the packs of a workload is somebody else from now on.
+    pub fn set_tenant(&self, workload: &WorkloadId, tenant: Tenant) {
+        let mut packs = self.packs_mut();
+        for state in packs.states.iter_mut().filter(|state| state.name.workload == *workload) {
+            state.tenant = tenant;
+        }
+    }
+
     /// The chunk with this short name; `None` if there is none, or more than one.
     pub fn find(&self, short: ShortId) -> Option<ChunkId> {
         let shard = &self.shards[usize::from(short.0[0]) % SHARDS];
@@ -81,7 +109,23 @@ impl Index {
 
     /// Adds a chunk unless it is there already; says whether it was added.
     pub fn insert(&self, id: ChunkId, place: Place) -> bool {
-        self.shard(&id).write().unwrap_or_else(PoisonError::into_inner).insert(id, place)
+        let mut shard = self.shard(&id).write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = shard.insert(id, place);
+        drop(shard);
+        if !is_new {
+            self.note_copy(&id, place);
+        }
+        is_new
+    }
+
+    /// A chunk that is here came again: of another tenant, that makes it shared.
+    fn note_copy(&self, id: &ChunkId, copy: Place) {
+        let is_shared = self.get(id).is_some_and(|first| {
+            first.pack != copy.pack && self.tenant_of(first.pack) != self.tenant_of(copy.pack)
+        });
+        if is_shared {
+            self.shard(id).write().unwrap_or_else(PoisonError::into_inner).share(id);
+        }
     }
 
     /// About so many chunks will be inserted: tables get their size at once when they are.
@@ -95,9 +139,10 @@ impl Index {
     /// Adds chunks of one shard that are not there already.
     pub fn insert_all(&self, shard: usize, chunks: &[(ChunkId, Place)]) {
         let mut table = self.shards[shard].write().unwrap_or_else(PoisonError::into_inner);
-        for (id, place) in chunks {
-            table.insert(*id, *place);
-        }
+        let is_copy = |(id, place): &&(ChunkId, Place)| !table.insert(*id, *place);
+        let copies: Vec<_> = chunks.iter().filter(is_copy).copied().collect();
+        drop(table);
+        copies.iter().for_each(|(id, place)| self.note_copy(id, *place));
     }
 
     /// Gives back what was expected and did not come.

@@ -72,6 +72,7 @@ pub mod pack;
 pub mod pass;
 pub mod segment;
 pub mod site;
+pub mod tenants;
 pub mod unpacker;
 pub mod verify;
 mod index;
@@ -90,7 +91,7 @@ mod disk_tests;
 mod tests;
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 pub use damaged::{DamagedFrame, put_damaged, read_damaged};
 pub use disk::{Append, Disk, DiskError, DiskErrorKind};
@@ -114,12 +115,13 @@ pub use rescue::rescue;
 pub use run_file::{ManifestWriter, SegmentFault};
 pub use segment::SegmentHead;
 pub use site::{put_site, read_site};
+pub use tenants::{Tenant, Tenants};
 pub use unpacker::keep_unpacker;
 pub use verify::{Bad, BadKind, BadPath, PassRef, VerifyProgress, VerifyReport, verify};
 pub use writer::{Appended, CommitError, Writer};
 
 use crate::chunk::{DomainKey, FrameError, OpenFrame, frame};
-use crate::model::{Bytes, ChunkId, Domain, ShortId};
+use crate::model::{Bytes, ChunkId, Domain, ShortId, WorkloadId};
 use index::Index;
 
 /// Where a frame lies. Ordered as it is best read: pack by pack, front to back.
@@ -194,6 +196,7 @@ struct Shared {
     keys: Arc<KeyRing>,
     index: Index,
     is_read_only: bool,
+    tenants: RwLock<Tenants>,
     /// Packs that the index log knows, and the disk does not have as they were.
     lost_packs: Vec<LostPack>,
     /// Frames that are listed as damaged.
@@ -205,6 +208,12 @@ struct LostPack {
     file: String,
     /// What became of it.
     kind: BadKind,
+}
+
+impl Shared {
+    fn tenant_of(&self, workload: &WorkloadId) -> Tenant {
+        self.tenants.read().unwrap_or_else(PoisonError::into_inner).of(workload)
+    }
 }
 
 impl std::fmt::Debug for Store {
@@ -219,7 +228,16 @@ impl Store {
         disk: Arc<dyn Disk>,
         keys: Arc<KeyRing>,
     ) -> Result<(Self, Writer, OpenReport), StoreError> {
-        let (shared, report, log) = open::open(disk, keys, false)?;
+        Self::open_for(disk, keys, Tenants::default())
+    }
+
+    /// The same for a run, in which some may not rely on each other's chunks.
+    pub fn open_for(
+        disk: Arc<dyn Disk>,
+        keys: Arc<KeyRing>,
+        tenants: Tenants,
+    ) -> Result<(Self, Writer, OpenReport), StoreError> {
+        let (shared, report, log) = open::open(disk, keys, false, tenants)?;
         let shared = Arc::new(shared);
         let writer = Writer::new(Arc::clone(&shared), log);
         Ok((Self { shared }, writer, report))
@@ -230,7 +248,7 @@ impl Store {
         disk: Arc<dyn Disk>,
         keys: Arc<KeyRing>,
     ) -> Result<(Self, OpenReport), StoreError> {
-        let (shared, report, _) = open::open(disk, keys, true)?;
+        let (shared, report, _) = open::open(disk, keys, true, Tenants::default())?;
         Ok((Self { shared: Arc::new(shared) }, report))
     }
 
@@ -242,6 +260,23 @@ impl Store {
     /// The only chunk here, durable or appended, that has this short name.
     pub fn find(&self, short: ShortId) -> Option<ChunkId> {
         self.shared.index.find(short)
+    }
+
+    /// May `tenant` rely on this chunk's being here? The house may on any; see [`tenants`].
+    pub fn serves(&self, id: &ChunkId, tenant: Tenant) -> bool {
+        self.shared.index.serves(id, tenant)
+    }
+
+    /// Says whose a workload is, before anything of it is stored; by what tells apart who may not
+    /// rely on each other's chunks. `None` is the house.
+    pub fn set_tenant(&self, workload: &WorkloadId, name: Option<&str>) -> Tenant {
+        let mut tenants = self.shared.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        let before = tenants.of(workload);
+        let tenant = tenants.set(workload, name);
+        if tenant != before {
+            self.shared.index.set_tenant(workload, tenant);
+        }
+        tenant
     }
 
     /// Is this chunk here and committed?

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use crate::model::{Domain, PackId};
 use crate::store::damaged::Listed;
@@ -14,6 +14,7 @@ use crate::store::load::{Logs, Target};
 use crate::store::log::{self, LogWriter, PackEnd, PackNews};
 use crate::store::pack::{Footer, PackName};
 use crate::store::scan::{PackContents, read_pack};
+use crate::store::tenants::Tenants;
 use crate::store::verify::BadKind;
 use crate::store::{LostPack, Shared, StoreError};
 
@@ -60,6 +61,7 @@ struct Opening {
     disk: Arc<dyn Disk>,
     keys: Arc<KeyRing>,
     is_read_only: bool,
+    tenants: Tenants,
     index: Index,
     logs: Logs,
     /// Packs on the disk.
@@ -79,6 +81,7 @@ pub(super) fn open(
     disk: Arc<dyn Disk>,
     keys: Arc<KeyRing>,
     is_read_only: bool,
+    tenants: Tenants,
 ) -> Result<(Shared, OpenReport, u32), StoreError> {
     let logs: Vec<String> = disk.list(log::PREFIX)?.into_iter().map(|file| file.name).collect();
     let next_log = logs.iter().filter_map(|file| log::number_of(file)).max().unwrap_or(0) + 1;
@@ -88,6 +91,7 @@ pub(super) fn open(
         disk,
         keys,
         is_read_only,
+        tenants,
         index: Index::default(),
         logs: read,
         listed: Vec::new(),
@@ -128,6 +132,7 @@ impl Opening {
                     domain: Some(known.domain),
                     durable_bytes: sealed,
                     sealed_bytes: Some(sealed),
+                    tenant: self.tenants.of(&known.name.workload),
                 });
                 self.damaged.number(&known.name, number, &mut self.lost_packs);
                 self.trusted.insert(*id, number);
@@ -137,6 +142,7 @@ impl Opening {
                     domain: Some(known.domain),
                     durable_bytes: known.sealed_bytes.unwrap_or(known.seen_bytes),
                     sealed_bytes: known.sealed_bytes,
+                    tenant: self.tenants.of(&known.name.workload),
                 });
                 self.trusted.insert(*id, number);
                 self.report.away_packs += 1;
@@ -247,6 +253,7 @@ impl Opening {
             domain,
             durable_bytes: sealed_bytes.unwrap_or(end),
             sealed_bytes,
+            tenant: self.tenants.of(&name.workload),
         });
         self.damaged.number(name, number, &mut self.lost_packs);
         let lose = |id, loss| self.index.set_lost(id, loss);
@@ -301,6 +308,7 @@ impl Opening {
             keys: self.keys,
             index: self.index,
             is_read_only: self.is_read_only,
+            tenants: RwLock::new(self.tenants),
             lost_packs: self.lost_packs,
             damaged: self.damaged.into_places(),
         };

@@ -1,6 +1,7 @@
 //! A hash table for chunk ids that stays below 64 bytes a chunk while it grows (promise 8).
 //!
-//! A slot is 44 bytes: id 32, pack 4, offset 4, length 4; length 0 marks it free. Slots are kept
+//! A slot is 44 bytes: id 32, pack 4, offset 4, length 4; length 0 marks it free, and its highest
+//! bit, which no frame needs, a chunk that two tenants have sent. Slots are kept
 //! in the order of their hash (linear probing with ordered insertion; Amble and Knuth, "Ordered
 //! hash tables", 1974), so a look-up of an absent id stops early even at a load of 0.85, and
 //! growing by an eighth is one pass in order. Ids are keyed hashes: their own bytes are the hash.
@@ -11,6 +12,8 @@ use crate::store::Place;
 /// More than this share of slots is never used.
 const LOAD_PERCENT_MAX: usize = 85;
 const CAPACITY_MIN: usize = 16;
+/// Of a length: several have sent the chunk.
+const SHARED: u32 = 1 << 31;
 
 #[derive(Debug, Clone, Copy)]
 struct Slot {
@@ -40,6 +43,10 @@ fn capacity_for(count: usize) -> usize {
 impl Slot {
     fn is_free(&self) -> bool {
         self.place.length == 0
+    }
+
+    fn place(&self) -> Place {
+        Place { length: self.place.length & !SHARED, ..self.place }
     }
 
     /// Bytes that the choice of the shard does not use.
@@ -75,8 +82,25 @@ impl Table {
 
     /// Where `id` lies.
     pub fn get(&self, id: &ChunkId) -> Option<Place> {
+        self.look(id).map(|(place, _)| place)
+    }
+
+    /// The same, and is it shared?
+    pub fn look(&self, id: &ChunkId) -> Option<(Place, bool)> {
+        let slot = self.slots.get(self.seek(id))?;
+        let is_it = !slot.is_free() && slot.id == *id;
+        is_it.then(|| (slot.place(), slot.place.length & SHARED != 0))
+    }
+
+    /// Several have sent it.
+    pub fn share(&mut self, id: &ChunkId) {
         let at = self.seek(id);
-        self.slots.get(at).filter(|slot| !slot.is_free() && slot.id == *id).map(|slot| slot.place)
+        if let Some(slot) = self.slots.get_mut(at)
+            && !slot.is_free()
+            && slot.id == *id
+        {
+            slot.place.length |= SHARED;
+        }
     }
 
     /// The id with this short name; `None` if there is none, or more than one.
@@ -100,7 +124,7 @@ impl Table {
 
     /// Adds `id` unless it is there already; says whether it was added.
     pub fn insert(&mut self, id: ChunkId, place: Place) -> bool {
-        debug_assert!(place.length > 0, "length 0 marks a free slot");
+        debug_assert!((1..SHARED).contains(&place.length), "the bits of a length have a meaning");
         let mut at = self.seek(&id);
         if self.slots.get(at).is_some_and(|slot| !slot.is_free() && slot.id == id) {
             return false;

@@ -153,8 +153,8 @@ impl Writer {
     }
 
     /// Stores a frame that its receiver has opened, so every chunk in it is what its name says.
-    /// Not durable before [`Self::commit`]. A frame that brings nothing new is dropped. After an
-    /// error nothing of the frame is stored, and other workloads go on.
+    /// Not durable before [`Self::commit`]. A frame that brings nothing new is dropped; what is
+    /// here and the workload may not rely on ([`crate::store::tenants`]) is new. After an error nothing of the frame is stored, and other workloads go on.
     pub fn append(
         &mut self,
         workload: &WorkloadId,
@@ -165,7 +165,8 @@ impl Writer {
             let source = FrameError::Short { needed: header.total_bytes(), have: frame.len() };
             return Err(StoreError::Frame { file: workload.to_string(), offset: 0, source });
         }
-        let is_new = |id: &ChunkId| self.shared.index.get(id).is_none();
+        let tenant = self.shared.tenant_of(workload);
+        let is_new = |id: &ChunkId| !self.shared.index.serves(id, tenant);
         if !header.chunks.iter().any(|chunk| is_new(&chunk.id)) {
             let reused_chunks = header.chunks.len() as u64;
             return Ok(Appended { reused_chunks, ..Appended::default() });
@@ -286,6 +287,7 @@ impl Writer {
             domain: Some(pack.domain),
             durable_bytes: 0,
             sealed_bytes: None,
+            tenant: self.shared.tenant_of(workload),
         });
         self.open.insert(workload.clone(), pack);
         Ok(())

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::inventory::Class;
 use crate::inventory::exclude::{leaves_out, matcher};
 use crate::inventory::import::table::{Column, Row, Table};
-use crate::inventory::import::values::{SCALARS, bare_address, list, scalar};
+use crate::inventory::import::values::{SCALARS, answer, bare_address, list, scalar};
 use crate::inventory::import::{Note, slug};
 use crate::model::TreePath;
 
@@ -44,6 +44,8 @@ pub(super) struct Host {
     pub(super) jump: Option<String>,
     /// `false`: it only leads to others.
     pub(super) capture: bool,
+    /// Has a customer root there?
+    pub(super) untrusted: Option<bool>,
     pub(super) customer: String,
     /// Said of the host as a whole; only a comment, since a survey measures it.
     pub(super) bytes: Option<u64>,
@@ -61,10 +63,20 @@ impl Host {
             identity: Vec::new(),
             jump: None,
             capture: true,
+            untrusted: None,
             customer: String::new(),
             bytes: None,
             workloads: Vec::new(),
         }
+    }
+}
+
+impl Host {
+    /// Where everything is one customer's, it is a server that he rents, and he may have root:
+    /// where he has not, all that it costs is that what others share crosses once more.
+    fn doubt(&mut self) {
+        let is_one = self.workloads.iter().all(|workload| workload.customer == self.customer);
+        self.untrusted = self.untrusted.or(is_one.then_some(true));
     }
 }
 
@@ -145,6 +157,7 @@ pub(super) fn join(table: &Table) -> Joined {
     for row in &table.rows {
         joiner.row(row);
     }
+    joiner.joined.hosts.iter_mut().for_each(Host::doubt);
     same_address(&mut joiner.joined, table.rows.first().map_or(0, |row| row.line));
     joiner.joined.notes.sort();
     joiner.joined
@@ -222,6 +235,14 @@ impl Joiner<'_> {
                     format!("host `{}` has the address {}, here {bare}", host.id, host.address);
                 self.note(row, what);
             }
+        }
+        match self.get(row, Column::Untrusted).map(answer) {
+            Some(Some(untrusted)) => {
+                let host = &mut self.joined.hosts[index].untrusted;
+                *host = Some(host.unwrap_or_default() || untrusted);
+            }
+            Some(None) => self.note(row, "whether it is untrusted is answered by yes or no"),
+            None => {}
         }
         if !has_paths {
             match self.table.bytes(row) {

@@ -2,7 +2,8 @@
 //!
 //! **CSV.** A row is a host, or a workload of one where it has `paths`. Columns are found by their
 //! headers ([`table`] lists the names). Rows of the same host or customer are joined; where they
-//! disagree the first counts and the disagreement is listed.
+//! disagree the first counts and the disagreement is listed. A host all of which is one customer's
+//! becomes `untrusted`, unless a column of that name says no.
 //!
 //! **`~/.ssh/config`.** See [`ssh_config`].
 //!

@@ -49,6 +49,7 @@ fn a_billing_export_becomes_customers_and_hosts() {
     assert_eq!(inventory.customers[1].name, "Café; Zürich");
     assert_eq!(inventory.hosts[2].address, "203.0.113.16");
     assert_eq!(inventory.hosts[0].workloads.len(), 5);
+    assert!(inventory.hosts.iter().all(|host| host.untrusted), "each is one customer's");
 }
 
 #[test]
@@ -64,10 +65,24 @@ fn rows_with_paths_are_workloads() {
     assert_eq!(workloads[0].paths.len(), 2);
     assert_eq!(workloads[0].bytes.unwrap().0, 40_000_000_000);
     assert_eq!(workloads[1].customer.as_str(), "beta");
+    assert!(!inventory.hosts[0].untrusted, "several share it");
     let notes = notes(&imported);
     for expected in ["line 3: the size `7` has no unit", "line 4: `zip` is no class", "is taken"] {
         assert!(notes.contains(expected), "{notes}");
     }
+}
+
+#[test]
+fn whoever_knows_better_says_who_has_root() {
+    let text = "host,ip,customer,untrusted,paths\n\
+        web-1,192.0.2.1,us,No,\n\
+        web-2,192.0.2.2,acme,,/srv/acme\n\
+        web-2,192.0.2.2,beta,yes,/srv/beta\n\
+        web-3,192.0.2.3,acme,perhaps,\n";
+    let (imported, inventory) = import(text);
+    let untrusted = inventory.hosts.iter().map(|host| host.untrusted);
+    assert_eq!(untrusted.collect::<Vec<_>>(), [false, true, true]);
+    assert!(notes(&imported).contains("line 5: whether it is untrusted is answered by yes or no"));
 }
 
 #[test]

@@ -42,6 +42,15 @@ pub(super) fn scalar(column: Column, text: &str) -> Option<String> {
     }
 }
 
+/// What people write for yes and no.
+pub(super) fn answer(text: &str) -> Option<bool> {
+    match text.to_lowercase().as_str() {
+        "yes" | "y" | "true" | "1" => Some(true),
+        "no" | "n" | "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
 /// Several paths or patterns in one value.
 pub(super) fn list(text: &str) -> Vec<String> {
     let clean = |part: &str| {

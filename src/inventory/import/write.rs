@@ -92,6 +92,9 @@ fn host(host: &Host, out: &mut String) {
     if let Some(jump) = &host.jump {
         let _ = writeln!(out, "jump = {}", quoted(jump));
     }
+    if host.untrusted == Some(true) {
+        out.push_str("untrusted = true\n");
+    }
     if host.capture {
         let _ = writeln!(out, "customer = {}", quoted(&host.customer));
     } else {

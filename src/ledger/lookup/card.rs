@@ -183,6 +183,7 @@ impl From<HostCard> for Host {
             rate: None,
             disk: None,
             customer,
+            untrusted: false,
             capture: true,
             impact: Impact::default(),
             access: Access::default(),

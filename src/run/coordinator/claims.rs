@@ -59,16 +59,17 @@ impl Claims {
         self.by_id.get_mut(id)
     }
 
-    /// `waiter` is asked for a piece that nobody else sends.
+    /// `waiter` is asked for a piece; it holds the claim if nobody else does.
     pub(super) fn begin(&mut self, id: ChunkId, waiter: Waiter, now: Duration) {
-        let claim = Claim {
-            holder: Some(waiter.session),
+        let claim = self.by_id.entry(id).or_insert_with(|| Claim {
+            holder: None,
             asked_at: now,
             has_arrived: false,
-            waiters: vec![waiter],
+            waiters: Vec::new(),
             is_watched: false,
-        };
-        self.by_id.insert(id, claim);
+        });
+        claim.holder.get_or_insert(waiter.session);
+        claim.waiters.push(waiter);
     }
 
     /// Has `waiter` wait for a piece that somebody sends; false if nobody does.

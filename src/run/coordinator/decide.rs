@@ -12,6 +12,8 @@ use crate::run::coordinator::claims::Waiter;
 use crate::run::coordinator::open::NextPiece;
 use crate::run::coordinator::rates::CapacityId;
 use crate::run::coordinator::{Command, Coordinator, Known, SessionId};
+use crate::run::coordinator::session::Session;
+use crate::store::Tenant;
 use crate::wire::ToAgent;
 
 /// What a host may ask for before it is the next one's turn: the longest piece there is.
@@ -249,8 +251,10 @@ impl Coordinator {
         known: &dyn Known,
     ) -> Result<bool, Halt> {
         let waiter = Waiter { session: id, offer: piece.offer, record: piece.record };
-        let is_awaited = self.claims.wait(&piece.id, waiter, self.limits.claim_patience);
-        let is_wanted = !is_awaited && !known.contains(&piece.id);
+        let tenant = self.sessions.get(&id).map_or(Tenant::HOUSE, Session::tenant);
+        let is_awaited = self.may_wait(&piece.id, tenant, known)
+            && self.claims.wait(&piece.id, waiter, self.limits.claim_patience);
+        let is_wanted = !is_awaited && !known.serves(&piece.id, tenant);
         if is_wanted {
             self.room(id, piece.length, turn)?;
             self.claims.begin(piece.id, waiter, self.now);
@@ -261,6 +265,25 @@ impl Coordinator {
             session.offers.answer(is_awaited || is_wanted, reused);
         }
         Ok(is_wanted)
+    }
+
+    /// May a host of `tenant` rely on what is under way of a piece? The house may on anything,
+    /// others on what the house sends, or they themselves, or two others do or did.
+    fn may_wait(&self, piece: &ChunkId, tenant: Tenant, known: &dyn Known) -> bool {
+        if tenant == Tenant::HOUSE {
+            return true;
+        }
+        let waiters = self.claims.get(piece).map_or(&[][..], |claim| &claim.waiters);
+        let sessions = waiters.iter().filter_map(|waiter| self.sessions.get(&waiter.session));
+        let mut senders = sessions.filter(|session| session.sends(piece)).map(Session::tenant);
+        let Some(first) = senders.next() else {
+            return false;
+        };
+        // What one other alone has sent does not serve, and whoever sends it now is not that one.
+        let is_second = !known.serves(piece, tenant) && known.serves(piece, Tenant::HOUSE);
+        is_second || first == Tenant::HOUSE || first == tenant || {
+            senders.any(|sender| sender != first)
+        }
     }
 
     /// May so much more be wanted of this host? As far as window and budget go one piece always

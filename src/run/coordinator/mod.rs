@@ -2,7 +2,8 @@
 //! done. Pure: inputs and the time in, commands out; threads and sockets are elsewhere.
 //!
 //! **Invariants.**
-//! - A piece is wanted of a host only if the store has it not and no other host is sending it.
+//! - A piece is wanted of a host only if the store has it not and no other host is sending it; of
+//!   a host where a customer has root also if others alone sent it ([`crate::store::tenants`]).
 //! - What is wanted of a host and not yet in the store never exceeds its window, and for all hosts
 //!   together never the budget. The wants are the credit.
 //! - A segment is committed only when every piece it names was appended to the store, and segments
@@ -26,7 +27,8 @@
 //! claim; later offerers wait. A waiter is asked as well after max(2 s, 4 × the holder's expected
 //! time), and both may send: the store drops the second copy. When the holder ends, the oldest
 //! waiter inherits the claim and reads its bytes again; if they changed, its file is left to the
-//! sweep (`Record::Lost`).
+//! sweep (`Record::Lost`). One of which a customer is root waits only for pieces that it may rely
+//! on then; else it is asked as well, and what came from others alone is not enough for it.
 
 mod claims;
 mod decide;
@@ -54,6 +56,8 @@ use crate::model::{
 };
 use crate::wire::{ToAgent, ToLanding};
 
+use crate::store::Tenant;
+
 use claims::Claims;
 use decide::Queued;
 pub use limits::Limits;
@@ -70,8 +74,8 @@ pub struct SessionId(pub u64);
 
 /// What the coordinator asks of the store: does it have this piece, durable or on its way there?
 pub trait Known {
-    /// Is the piece in a pack?
-    fn contains(&self, id: &ChunkId) -> bool;
+    /// Is the piece in a pack, and may this tenant rely on it?
+    fn serves(&self, id: &ChunkId, tenant: Tenant) -> bool;
 
     /// The only piece there with this short name, where that can be told.
     fn find(&self, _short: ShortId) -> Option<ChunkId> {
@@ -80,7 +84,7 @@ pub trait Known {
 }
 
 impl<F: Fn(&ChunkId) -> bool> Known for F {
-    fn contains(&self, id: &ChunkId) -> bool {
+    fn serves(&self, id: &ChunkId, _tenant: Tenant) -> bool {
         self(id)
     }
 }
@@ -94,6 +98,8 @@ pub struct Assignment {
     pub host: HostId,
     /// What.
     pub workload: WorkloadId,
+    /// On whose word: what others alone have sent is no secret from the house only.
+    pub tenant: Tenant,
     /// Its pass.
     pub pass: PassNumber,
     /// Was the pass begun by an earlier session, with or without a receipt?

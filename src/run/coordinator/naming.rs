@@ -4,6 +4,7 @@
 //! of what is in neither its whole name is asked for, once for all hosts that march in step. An
 //! offer takes part in anything else only when the digest over its whole names is right.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
@@ -11,26 +12,42 @@ use crate::capture::Record;
 use crate::model::{ChunkId, ShortId};
 use crate::run::coordinator::decide::pack_bits;
 use crate::run::coordinator::{Command, Coordinator, Known, SessionId, piece_of};
+use crate::store::Tenant;
 use crate::wire::{Sketch, ToAgent, WireError};
 
 /// Names that are remembered: some 10 MB. A name forgotten too early is asked for once more.
 const LATELY_MAX: usize = 128 << 10;
 
-/// Names that hosts said lately, and those that some host is being asked for.
+/// Names that hosts said lately, and those that some host is being asked for; each with who that
+/// was: that somebody says a name is nobody else's business, as that he has the piece is not
+/// ([`crate::store::tenants`]).
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    lately: HashMap<ShortId, ChunkId>,
+    lately: HashMap<ShortId, (ChunkId, Tenant)>,
     /// Those in the order they came.
     order: VecDeque<ShortId>,
-    asked: HashMap<ShortId, Duration>,
+    asked: HashMap<ShortId, (Duration, Tenant)>,
+}
+
+/// May `tenant` be told what `other` said?
+fn may_hear(tenant: Tenant, other: Tenant) -> bool {
+    tenant == Tenant::HOUSE || other == Tenant::HOUSE || other == tenant
 }
 
 impl Names {
-    /// Remembers what the pieces of an offer are called.
-    pub(super) fn note(&mut self, records: &[Record]) {
+    /// Remembers what the pieces of an offer are called. Who said a name first has said it, but for
+    /// the house.
+    pub(super) fn note(&mut self, records: &[Record], tenant: Tenant) {
         for (name, _) in records.iter().filter_map(piece_of) {
-            if self.lately.insert(name.short(), name).is_none() {
-                self.order.push_back(name.short());
+            match self.lately.entry(name.short()) {
+                Entry::Vacant(entry) => {
+                    entry.insert((name, tenant));
+                    self.order.push_back(name.short());
+                }
+                Entry::Occupied(mut entry) if may_hear(entry.get().1, tenant) => {
+                    entry.insert((name, tenant));
+                }
+                Entry::Occupied(_) => {}
             }
         }
         while self.order.len() > LATELY_MAX {
@@ -40,21 +57,29 @@ impl Names {
     }
 
     /// Which piece is meant, as far as anybody knows.
-    fn find(&self, short: ShortId, known: &dyn Known) -> Option<ChunkId> {
-        match (known.find(short), self.lately.get(&short)) {
-            (Some(stored), Some(said)) => (stored == *said).then_some(stored),
-            (stored, said) => stored.or(said.copied()),
+    fn find(&self, short: ShortId, tenant: Tenant, known: &dyn Known) -> Option<ChunkId> {
+        let stored = known.find(short).filter(|id| known.serves(id, tenant));
+        let lately = self.lately.get(&short).filter(|(_, other)| may_hear(tenant, *other));
+        match (stored, lately.map(|(name, _)| *name)) {
+            (Some(stored), Some(said)) => (stored == said).then_some(stored),
+            (stored, said) => stored.or(said),
         }
     }
 
-    /// Was somebody asked for it less than `patience` ago?
-    fn is_asked(&self, short: ShortId, now: Duration, patience: Duration) -> bool {
-        self.asked.get(&short).is_some_and(|at| now.saturating_sub(*at) < patience)
+    /// Was somebody asked for it less than `patience` ago, of whom this one may hear?
+    fn is_asked(
+        &self,
+        (short, tenant): (ShortId, Tenant),
+        now: Duration,
+        patience: Duration,
+    ) -> bool {
+        let asked = self.asked.get(&short).filter(|(_, other)| may_hear(tenant, *other));
+        asked.is_some_and(|(at, _)| now.saturating_sub(*at) < patience)
     }
 
     /// Forgets questions that were not answered in time.
     pub(super) fn forget_asked(&mut self, now: Duration, patience: Duration) {
-        self.asked.retain(|_, at| now.saturating_sub(*at) < patience);
+        self.asked.retain(|_, (at, _)| now.saturating_sub(*at) < patience);
     }
 }
 
@@ -176,22 +201,23 @@ impl Coordinator {
             return Ok(());
         }
         let (now, patience) = (self.now, self.limits.claim_patience);
+        let tenant = session.tenant();
         for number in session.offers.unnamed() {
             let Some(unnamed) = session.offers.unnamed_mut(number) else { continue };
             let names = &self.names;
-            let find = |short| names.find(short, known);
-            let is_asked = |short| names.is_asked(short, now, patience);
+            let find = |short| names.find(short, tenant, known);
+            let is_asked = |short| names.is_asked((short, tenant), now, patience);
             let sought = unnamed.seek(find, is_asked, (now, patience))?;
             match sought {
                 Sought::Named(records) => {
-                    self.names.note(&records);
+                    self.names.note(&records, tenant);
                     session.offers.named(number, records);
                 }
                 Sought::Ask(places) => {
                     let mut bits = vec![false; unnamed.names.len()];
                     for place in places {
                         bits[place] = true;
-                        self.names.asked.insert(unnamed.sketch.short()[place], now);
+                        self.names.asked.insert(unnamed.sketch.short()[place], (now, tenant));
                     }
                     let (count, asked) = (bits.len() as u32, pack_bits(&bits));
                     let question = ToAgent::AskNames { offer: number, count, asked };

@@ -20,7 +20,7 @@ impl Coordinator {
         };
         let verdict = match message {
             ToLanding::Offer { number, records, cursor, tally } => {
-                self.names.note(&records);
+                self.names.note(&records, session.tenant());
                 let taken = session.take_offer(number, records, (cursor, tally), &self.limits);
                 taken.map(|left_out| self.out.extend(left_out.into_iter().map(Command::Emit)))
             }

@@ -12,6 +12,7 @@ use crate::run::coordinator::rates::Asked;
 use crate::run::coordinator::segment::OpenSegment;
 use crate::run::coordinator::waits::Waits;
 use crate::run::coordinator::{Assignment, Limits, SourceDoubts};
+use crate::store::Tenant;
 use crate::wire::{RunChecker, Sketch, WalkTally, WireError};
 
 /// An honest agent holds 32 MiB of unanswered content, at least a byte in each offer that counts
@@ -114,6 +115,15 @@ impl Session {
 
     pub(super) fn pass(&self) -> PassNumber {
         self.assignment.pass
+    }
+
+    pub(super) fn tenant(&self) -> Tenant {
+        self.assignment.tenant
+    }
+
+    /// Was it asked for this piece, and has not sent it or it is not in the store yet?
+    pub(super) fn sends(&self, id: &ChunkId) -> bool {
+        self.wanted.contains_key(id) || self.arriving.contains_key(id)
     }
 
     pub(super) fn level(&self) -> u32 {

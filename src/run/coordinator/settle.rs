@@ -8,6 +8,7 @@ use crate::model::{Bytes, ChunkId, Reason, TreePath};
 use crate::run::coordinator::claims::Waiter;
 use crate::run::coordinator::session::Session;
 use crate::run::coordinator::{Command, Coordinator, Known, SessionId};
+use crate::store::Tenant;
 use crate::wire::ToAgent;
 
 /// The longest piece there is.
@@ -28,10 +29,7 @@ impl Coordinator {
             if let Some(length) = arrived {
                 self.release(id, length);
             }
-            let Some(claim) = self.claims.remove(chunk) else {
-                continue;
-            };
-            for waiter in claim.waiters {
+            for waiter in self.settle(id, chunk, known) {
                 let session = self.sessions.get_mut(&waiter.session);
                 if session.is_some_and(|session| session.offers.satisfy(waiter.offer)) {
                     touched.insert(waiter.session);
@@ -50,6 +48,42 @@ impl Coordinator {
         for session in touched {
             self.decide(session, known);
         }
+    }
+
+    /// A piece that `sender` sent is in the store: whom does that serve? For the others it stays
+    /// claimed.
+    fn settle(&mut self, sender: SessionId, chunk: &ChunkId, known: &dyn Known) -> Vec<Waiter> {
+        let Some(claim) = self.claims.get_mut(chunk) else {
+            return Vec::new();
+        };
+        let waiters = std::mem::take(&mut claim.waiters);
+        let tenant_of = |id: &SessionId| self.sessions.get(id).map(Session::tenant);
+        let from = tenant_of(&sender);
+        let is_served = |waiter: &Waiter| match tenant_of(&waiter.session) {
+            None | Some(Tenant::HOUSE) => true,
+            of => of == from || from == Some(Tenant::HOUSE),
+        };
+        let serves = |waiter: &Waiter| {
+            let of = tenant_of(&waiter.session);
+            is_served(waiter) || of.is_some_and(|tenant| known.serves(chunk, tenant))
+        };
+        let (served, left): (Vec<_>, Vec<_>) = waiters.into_iter().partition(serves);
+        if left.is_empty() {
+            self.claims.remove(chunk);
+            return served;
+        }
+        let of = |waiter: &Waiter| Some((waiter.session, self.sessions.get(&waiter.session)?));
+        let sending = left.iter().filter_map(of).find(|(_, session)| session.sends(chunk));
+        let holder = sending.map(|(id, _)| id);
+        claim.has_arrived =
+            sending.is_some_and(|(_, session)| session.arriving.contains_key(chunk));
+        (claim.holder, claim.waiters) = (holder, left);
+        if holder.is_none() {
+            self.inherit(*chunk);
+        } else {
+            self.claims.watch(*chunk, self.limits.claim_patience);
+        }
+        served
     }
 
     /// Gives credit back.
@@ -128,7 +162,11 @@ impl Coordinator {
                 self.claims.remove(&chunk);
                 return;
             }
-            let heir = claim.waiters.iter().find(|waiter| self.may_be_asked(waiter)).copied();
+            // One that was asked already costs nothing more.
+            let sends = |waiter: &&Waiter| self.is_asked(waiter.session, &chunk);
+            let may = |waiter: &&Waiter| self.may_be_asked(waiter);
+            let waiters = &claim.waiters;
+            let heir = waiters.iter().find(sends).or_else(|| waiters.iter().find(may)).copied();
             let Some(claim) = self.claims.get_mut(&chunk) else {
                 return;
             };

@@ -7,6 +7,7 @@ mod names;
 mod rates;
 mod share;
 mod space;
+mod tenants;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -33,7 +34,7 @@ struct Host {
 /// Everything around the coordinator, as simple as it can be.
 struct World {
     coordinator: Coordinator,
-    store: BTreeSet<ChunkId>,
+    store: BTreeMap<ChunkId, BTreeSet<Tenant>>,
     hosts: BTreeMap<SessionId, Host>,
     segments: Vec<ClosedSegment>,
     now: Duration,
@@ -78,7 +79,7 @@ impl World {
     fn new(limits: Limits) -> Self {
         Self {
             coordinator: Coordinator::new(limits),
-            store: BTreeSet::new(),
+            store: BTreeMap::new(),
             hosts: BTreeMap::new(),
             segments: Vec::new(),
             now: Duration::ZERO,
@@ -100,7 +101,11 @@ impl World {
         files: &[(&'static str, u8)],
         passes: &[CapacityId],
     ) -> SessionId {
-        let session = SessionId(number);
+        self.begin(files, Assignment { passes: passes.to_vec(), ..made::assignment(number) })
+    }
+
+    fn begin(&mut self, files: &[(&'static str, u8)], assignment: Assignment) -> SessionId {
+        let session = assignment.session;
         let host = Host {
             files: files.to_vec(),
             is_stopped: false,
@@ -111,7 +116,6 @@ impl World {
             is_finished: false,
         };
         self.hosts.insert(session, host);
-        let assignment = Assignment { passes: passes.to_vec(), ..made::assignment(number) };
         self.input(Input::Begin(assignment));
         session
     }
@@ -165,13 +169,16 @@ impl World {
             }
             Command::Append(id, _, frame) => {
                 let pieces: Vec<_> = frame.pieces().map(|(id, _)| id).collect();
-                self.store.extend(&pieces);
+                let tenant = self.coordinator.sessions.get(&id).map(|it| it.tenant());
+                for piece in &pieces {
+                    self.store.entry(*piece).or_default().extend(tenant);
+                }
                 self.input(Input::Appended(id, pieces, Bytes(1)));
             }
             Command::Commit(id, segment) => {
                 let named = segment.records.iter().filter_map(piece_of);
                 for (piece, _) in named {
-                    assert!(self.store.contains(&piece), "a receipt names only what is stored");
+                    assert!(self.store.contains_key(&piece), "a receipt names only what is stored");
                 }
                 self.segments.push(segment);
                 match &mut self.lagging {

@@ -333,12 +333,15 @@ impl<'a> Healing<'a> {
             }
             raw_bytes += u64::from(length);
             self.brought.chunks += 1;
-            self.shared.ward.found(&id);
         }
+        let found: Vec<ChunkId> = frame.pieces().map(|(id, _)| id).collect();
         self.asked_bytes -= raw_bytes;
         self.brought.bytes += raw_bytes;
         self.came(raw_bytes, wire_bytes);
         self.shared.order(ToShelf::Append(self.session, self.workload.clone(), frame));
+        // Only now: whoever waits for it looks at the store when the shelf has done what it was
+        // told before.
+        found.iter().for_each(|id| self.shared.ward.found(id));
         let (host, workload) = (self.host.id.clone(), self.workload.clone());
         let (sent_bytes, raw_bytes) = (Bytes(wire_bytes), Bytes(raw_bytes));
         self.shared.emit(Event::Received { host, workload, sent_bytes, raw_bytes });

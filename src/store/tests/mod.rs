@@ -5,6 +5,7 @@ mod damage;
 mod formats;
 mod manifests;
 mod packs;
+mod tenants;
 mod unpack;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ pub(super) fn assignment(number: u64) -> Assignment {
         session: SessionId(number),
         host: HostId::new(format!("h{number}")).unwrap(),
         workload: WorkloadId::new(format!("w{number}")).unwrap(),
+        tenant: Tenant::HOUSE,
         pass: PassNumber(1),
         is_resumed: false,
         run: RunNumber(0),

@@ -3,16 +3,18 @@
 use super::*;
 use crate::wire::Sketch;
 
-/// A store that tells which piece is meant.
-pub(super) struct Stored<'a>(pub(super) &'a BTreeSet<ChunkId>);
+/// A store that tells which piece is meant, and knows who sent each.
+pub(super) struct Stored<'a>(pub(super) &'a BTreeMap<ChunkId, BTreeSet<Tenant>>);
 
 impl Known for Stored<'_> {
-    fn contains(&self, id: &ChunkId) -> bool {
-        self.0.contains(id)
+    fn serves(&self, id: &ChunkId, tenant: Tenant) -> bool {
+        let may = |of: &BTreeSet<Tenant>| of.len() > 1 || of.contains(&Tenant::HOUSE);
+        let of = self.0.get(id);
+        of.is_some_and(|of| tenant == Tenant::HOUSE || of.contains(&tenant) || may(of))
     }
 
     fn find(&self, short: ShortId) -> Option<ChunkId> {
-        let mut meant = self.0.iter().filter(|id| id.short() == short);
+        let mut meant = self.0.keys().filter(|id| id.short() == short);
         meant.next().filter(|_| meant.next().is_none()).copied()
     }
 }
@@ -33,7 +35,7 @@ impl World {
     }
 
     /// The whole walk of a host, briefly.
-    fn walk_briefly(&mut self, session: SessionId) {
+    pub(super) fn walk_briefly(&mut self, session: SessionId) {
         let files = self.hosts[&session].files.clone();
         for (number, file) in files.iter().enumerate() {
             self.sketch(session, number as u64, records(&[*file]));
@@ -47,7 +49,7 @@ impl World {
     }
 
     /// Says what was asked for first, truly; false if nothing was.
-    fn say_next(&mut self) -> bool {
+    pub(super) fn say_next(&mut self) -> bool {
         if self.asked.is_empty() {
             return false;
         }
@@ -103,7 +105,7 @@ fn whoever_was_asked_first_and_is_silent_is_not_waited_for_long() {
 #[test]
 fn a_short_name_that_fits_another_piece_costs_a_question_and_no_more() {
     let mut world = World::new(Limits::default());
-    world.store.insert(twin(1));
+    world.store.insert(twin(1), BTreeSet::from([Tenant::HOUSE]));
     let host = world.host(1, &FILES);
     world.walk_briefly(host);
     assert_eq!(world.say_names(), 3);
