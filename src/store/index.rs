@@ -142,7 +142,9 @@ impl Index {
         let is_copy = |(id, place): &&(ChunkId, Place)| !table.insert(*id, *place);
         let copies: Vec<_> = chunks.iter().filter(is_copy).copied().collect();
         drop(table);
-        copies.iter().for_each(|(id, place)| self.note_copy(id, *place));
+        for (id, place) in &copies {
+            self.note_copy(id, *place);
+        }
     }
 
     /// Gives back what was expected and did not come.

@@ -38,9 +38,8 @@ impl Tenants {
     /// `None` is the house.
     pub fn set(&mut self, workload: &WorkloadId, name: Option<&str>) -> Tenant {
         let next = Tenant(self.names.len() as u32 + 1);
-        let tenant = name.map_or(Tenant::HOUSE, |name| {
-            *self.names.entry(name.to_owned()).or_insert(next)
-        });
+        let tenant =
+            name.map_or(Tenant::HOUSE, |name| *self.names.entry(name.to_owned()).or_insert(next));
         self.of.insert(workload.clone(), tenant);
         tenant
     }

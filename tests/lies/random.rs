@@ -10,6 +10,7 @@ use evac::model::{
     Bytes, ChunkId, Domain, HostId, PassNumber, RunNumber, Tally, TreePath, WorkloadId,
 };
 use evac::run::coordinator::{Assignment, Command, Coordinator, Frame, Input, Limits, SessionId};
+use evac::store::Tenant;
 use evac::wire::{Decoder, RunChecker, Sketch, ToAgent, ToLanding, WalkTally, encode};
 use proptest::prelude::*;
 
@@ -171,6 +172,7 @@ impl World {
         };
         for number in 0..SESSIONS {
             world.input(Input::Begin(Assignment {
+                tenant: Tenant::HOUSE,
                 is_delta: false,
                 session: SessionId(number),
                 host: HostId::new(format!("h{number}")).unwrap(),

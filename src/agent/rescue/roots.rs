@@ -261,7 +261,7 @@ mod tests {
         let mut head = vec![0; 4096];
         head[1024 + 0x38..1024 + 0x3a].copy_from_slice(&0xef53_u16.to_le_bytes());
         let superblock = recognise(&head, &[], 1 << 30);
-        Device { superblock, is_snapshot, ..Device::named(name) }
+        Device { is_snapshot, superblock, ..Device::named(name) }
     }
 
     #[test]

@@ -11,8 +11,8 @@ use crate::model::{ChunkId, Reason};
 use crate::run::coordinator::claims::Waiter;
 use crate::run::coordinator::open::NextPiece;
 use crate::run::coordinator::rates::CapacityId;
-use crate::run::coordinator::{Command, Coordinator, Known, SessionId};
 use crate::run::coordinator::session::Session;
+use crate::run::coordinator::{Command, Coordinator, Known, SessionId};
 use crate::store::Tenant;
 use crate::wire::ToAgent;
 

@@ -341,7 +341,9 @@ impl<'a> Healing<'a> {
         self.shared.order(ToShelf::Append(self.session, self.workload.clone(), frame));
         // Only now: whoever waits for it looks at the store when the shelf has done what it was
         // told before.
-        found.iter().for_each(|id| self.shared.ward.found(id));
+        for id in &found {
+            self.shared.ward.found(id);
+        }
         let (host, workload) = (self.host.id.clone(), self.workload.clone());
         let (sent_bytes, raw_bytes) = (Bytes(wire_bytes), Bytes(raw_bytes));
         self.shared.emit(Event::Received { host, workload, sent_bytes, raw_bytes });

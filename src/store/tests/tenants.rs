@@ -1,5 +1,7 @@
 //! Who may rely on whose chunks, also after the store was opened again.
 
+use std::slice::from_ref;
+
 use super::*;
 
 /// Workloads `a1` and `a2` are of one customer, `b` and `c` of others, `h` is the house's.
@@ -30,19 +32,19 @@ fn a_chunk_serves_its_customer_then_everybody_before_and_after_a_crash() {
     let bench = Bench::new();
     let (store, mut writer) = open(&bench, tenants());
     let (one, two) = (noise(1, 5_000), noise(2, 5_000));
-    assert_eq!(append(&bench, &mut writer, "a1", &[one.clone()]).new_chunks, 1);
+    assert_eq!(append(&bench, &mut writer, "a1", from_ref(&one)).new_chunks, 1);
     assert_eq!(served(&store, &one, &bench), ["a1", "a2", "h"]);
-    let again = append(&bench, &mut writer, "a2", &[one.clone()]);
+    let again = append(&bench, &mut writer, "a2", from_ref(&one));
     assert_eq!(again.stored_bytes, Bytes(0), "of the same customer");
-    assert_eq!(append(&bench, &mut writer, "h", &[one.clone()]).stored_bytes, Bytes(0));
-    append(&bench, &mut writer, "a1", &[two.clone()]);
+    assert_eq!(append(&bench, &mut writer, "h", from_ref(&one)).stored_bytes, Bytes(0));
+    append(&bench, &mut writer, "a1", from_ref(&two));
     writer.commit().unwrap();
-    let second = append(&bench, &mut writer, "b", &[one.clone()]);
+    let second = append(&bench, &mut writer, "b", from_ref(&one));
     assert!(second.stored_bytes > Bytes(0), "that he sent it too must be seen later");
     assert_eq!((second.new_chunks, second.reused_chunks), (0, 1));
     let everybody = ["a1", "a2", "b", "c", "h"];
     assert_eq!(served(&store, &one, &bench), everybody);
-    assert_eq!(append(&bench, &mut writer, "c", &[one.clone()]).stored_bytes, Bytes(0));
+    assert_eq!(append(&bench, &mut writer, "c", from_ref(&one)).stored_bytes, Bytes(0));
     writer.commit().unwrap();
     drop((store, writer));
 
@@ -75,7 +77,7 @@ fn what_the_inventory_says_now_counts() {
     let bench = Bench::new();
     let (store, mut writer) = open(&bench, tenants());
     let one = noise(1, 900);
-    append(&bench, &mut writer, "h", &[one.clone()]);
+    append(&bench, &mut writer, "h", from_ref(&one));
     assert_eq!(served(&store, &one, &bench), ["a1", "a2", "b", "c", "h"]);
     // Somebody notes in the middle of a run that a customer has root there.
     store.set_tenant(&workload("h"), Some("mallory"));
