@@ -17,7 +17,7 @@ pub fn encode(path: &TreePath, include: &[TreePath]) -> Vec<u8> {
 pub fn decode(bytes: &[u8], include: &[TreePath]) -> Option<TreePath> {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     let (path, of) = bytes.split_at(end);
-    let path = TreePath::new(path.to_vec()).ok()?;
+    let path = TreePath::new(path).ok()?;
     Some(if of == selection(include) { path } else { TreePath::root() })
 }
 

@@ -2,14 +2,17 @@
 //!
 //! A file has its name only when it is whole (see `draft`). So, from where the try was cut off on:
 //!
-//! | what stands there | whose |
-//! |---|---|
-//! | nothing | nobody's: made; a half-changed file waits under its hidden name and is gone on with |
-//! | kind, size, time of change, owner, mode as wanted | ours; its content is compared, for power may have failed before it reached the disk |
-//! | time of change as wanted to the nanosecond, or a second less, owner and mode too, another size | ours: power failed, it grew while it was read, or a piece was lost |
-//! | a directory, link, pipe, socket or device of the kind, with owner and mode as they are while it is made | ours: it gets its attributes |
-//! | a changed file of which each attribute is the old or the new one, of the same size | ours: only its attributes were being changed |
-//! | anything else | somebody's: it stays as it is and is listed, and the rest goes on |
+//! - Where nothing stands, it is made. A file that was being changed waits under its hidden name,
+//!   and is gone on with.
+//! - Kind, size, time of change, owner and mode as wanted: ours. Its content is compared, for power
+//!   may have failed before it reached the disk.
+//! - A file of another size, but with the time of change as wanted to the nanosecond, or a second
+//!   less, and owner and mode too: ours. Power failed, it grew while it was read, or lacks a piece.
+//! - A directory, link, pipe, socket or device of that kind, with owner and mode as they are while
+//!   it is made: ours. It gets its attributes.
+//! - A changed file of the same size, each of whose attributes is the old or the new one: ours.
+//!   Only its attributes were being changed.
+//! - Anything else is somebody's: it stays as it is and is listed, and the rest goes on.
 //!
 //! Whoever edits a file gives it another time of change; whoever puts one there, too.
 
@@ -64,7 +67,7 @@ impl Placer {
     fn is_ours_but_for_size(&self, found: &Metadata, wanted: &Metadata) -> bool {
         let spoilt = spoilt_time(wanted.mtime);
         self.is_owner(found, [wanted])
-            && (found.mode ^ wanted.mode) & 0o777 == 0
+            && found.mode & 0o777 == wanted.mode & 0o777
             && (is_time(found.mtime, wanted.mtime) || is_time(found.mtime, spoilt))
     }
 

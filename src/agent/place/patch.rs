@@ -74,8 +74,8 @@ impl Standing {
         }
         let Some(reader) = &self.reader else { return false };
         let mut old = [0; COMPARED_BYTES];
-        let blocks = piece.chunks(COMPARED_BYTES).zip((offset..).step_by(COMPARED_BYTES));
-        blocks.into_iter().all(|(new, at)| {
+        let mut blocks = piece.chunks(COMPARED_BYTES).zip((offset..).step_by(COMPARED_BYTES));
+        blocks.all(|(new, at)| {
             let stands = &mut old[..new.len()];
             reader.read_exact_at(stands, at).is_ok() && *stands == *new
         })
