@@ -213,6 +213,8 @@ fn a_mirror_is_a_store_by_itself_and_heals_when_the_source_is_gone() {
     let manifest = "state/store/manifests/alpha/00000001/run-00000";
     flip(&fleet.site.path(manifest), 300);
     fleet.evac(&["verify", "--deep"]).exits(1);
+    // A round of the mirror meanwhile does not carry the damage over.
+    fleet.evac(&mirror).exits(1);
     let report = run(&fleet, 0);
     assert_eq!((&report["captured"], &report["sent_bytes"]), (&2.into(), &0.into()));
     fleet.evac(&["verify", "--deep"]).exits(0);

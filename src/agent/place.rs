@@ -8,6 +8,7 @@
 //!   exception), and attributes go to an open descriptor.
 //! - What stands there and differs is a refusal ([`PlaceError::Exists`]) unless `overwrite`; a
 //!   directory that is not empty is never replaced.
+//! - A file has its name only when it is whole (see `draft`).
 //! - One bad entry fails that entry and is listed; a full disk, a refusal and a source of chunks
 //!   that stops end the whole.
 //!
@@ -20,8 +21,9 @@
 //!
 //! **Resuming.** evac keeps no mark inside the tree. The caller knows from its own journal up to
 //! where an earlier try surely came; from [`PlaceOptions::resume_from`] on (and for the directories
-//! that lead there) things may be half-written by us, and are replaced without a refusal. Before
-//! it, a file of the same kind, size, mtime, mode and owner is kept as it is.
+//! that lead there) things may be of our making, and only what can be nobody else's is replaced
+//! (see `ours`). What somebody wrote meanwhile is left as it is and listed, and the rest goes on.
+//! Before it, a file of the same kind, size, mtime, mode and owner is kept as it is.
 //!
 //! **Not root.** Owners that cannot be set are one problem and a count; set-user-id bits are then
 //! not set either, for they would name the wrong user. The folders above what was captured are
@@ -31,12 +33,16 @@
 mod attributes;
 #[cfg(test)]
 mod attacks;
+mod draft;
 mod existing;
 mod folders;
 mod incremental;
+mod ours;
 mod owners;
 mod patch;
 mod problems;
+#[cfg(test)]
+mod meanwhile;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -47,6 +53,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::IFlags;
 use rustix::io::Errno;
 
+pub use self::existing::has_nothing_of;
 use self::folders::Folder;
 pub use self::owners::OwnerMap;
 use self::problems::Problems;
@@ -72,8 +79,7 @@ pub struct PlaceOptions {
     pub create_root: bool,
     /// What was captured; the folders above only lead there.
     pub captured: Vec<TreePath>,
-    /// From this path on, an earlier try of ours may have left things half-written: the last entry
-    /// it surely began, or one before that. The records are placed from the first one again.
+    /// From this path on, which an earlier try surely reached, it may have written things.
     pub resume_from: Option<TreePath>,
     /// Another pass was restored here before; see `incremental`.
     pub incremental: bool,
@@ -81,6 +87,8 @@ pub struct PlaceOptions {
     pub owners: Option<OwnerMap>,
     /// Resolve paths component by component, as on systems without `openat2`.
     pub without_openat2: bool,
+    /// Write under hidden names, as on file systems without `O_TMPFILE`.
+    pub without_nameless: bool,
 }
 
 impl PlaceOptions {
@@ -307,7 +315,7 @@ impl Placer {
     /// Finishes all directories, sets the flags that waited, and syncs every file system that was
     /// written to, once.
     pub fn finish(mut self) -> Result<Placed, PlaceError> {
-        self.abandon_file();
+        self.abandon_file()?;
         self.remove_going(None)?;
         while !self.folders.is_empty() {
             self.leave_folder()?;
@@ -335,7 +343,7 @@ impl Placer {
         if record.check().is_ok() && self.begins_again(record)? {
             return Ok(());
         }
-        self.abandon_file();
+        self.abandon_file()?;
         let path = &entry.path;
         let faulty = match record.check() {
             Err(why) => Some(why),
@@ -356,17 +364,28 @@ impl Placer {
         };
         match done {
             Ok(()) => self.placed.entries += 1,
-            Err(Fault::Entry(why)) => {
+            Err(fault) => {
                 self.writing = Writing::Skipped;
-                self.problems.list(path, &why);
+                self.list_or_end(path, fault)?;
             }
-            Err(Fault::Stop(PlaceError::Exists { what, .. })) if self.options.incremental => {
-                self.writing = Writing::Skipped;
-                self.problems.list(path, &format!("what stands here is {what}: left as it is"));
-            }
-            Err(Fault::Stop(error)) => return Err(error),
         }
         self.former = None;
+        Ok(())
+    }
+
+    /// Is what is in the way listed, and the rest written? Else it is the end.
+    fn leaves_what_stands(&self) -> bool {
+        self.options.incremental || self.options.resume_from.is_some()
+    }
+
+    fn list_or_end(&mut self, path: &TreePath, fault: Fault) -> Result<(), PlaceError> {
+        match fault {
+            Fault::Entry(why) => self.problems.list(path, &why),
+            Fault::Stop(PlaceError::Exists { what, .. }) if self.leaves_what_stands() => {
+                self.problems.list(path, &format!("what stands here is {what}: left as it is"));
+            }
+            Fault::Stop(error) => return Err(error),
+        }
         Ok(())
     }
 

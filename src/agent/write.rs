@@ -11,7 +11,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use bytes::Bytes;
 
 use crate::agent::outbox::{Disconnected, Outbox};
-use crate::agent::place::{ChunkFault, Chunks, OwnerMap, PlaceError, PlaceOptions, Placer};
+use crate::agent::place::{
+    ChunkFault, Chunks, OwnerMap, PlaceError, PlaceOptions, Placer, has_nothing_of,
+};
 use crate::agent::session::Stop;
 use crate::capture::{Beneath, Owners, Record};
 use crate::chunk::DomainKey;
@@ -150,7 +152,7 @@ fn place(order: &PlaceOrder, queue: &Receiver<ToAgent>, outbox: &Outbox) -> Resu
         create_root: true,
         ..PlaceOptions::default()
     };
-    let is_free = is_free(order.root.as_path());
+    let is_free = has_nothing_of(order.root.as_path(), order.resume.as_ref());
     let mut placer = Placer::open(order.root.as_path(), options)?;
     outbox.send(&ToLanding::PlaceReady { is_free })?;
     let mut key: Option<DomainKey> = None;
@@ -174,9 +176,9 @@ fn place(order: &PlaceOrder, queue: &Receiver<ToAgent>, outbox: &Outbox) -> Resu
                 larder.clear();
                 let bytes = placer.written().0 - bytes;
                 unsynced_bytes += bytes;
-                let durable = unsynced_bytes >= SYNC_BYTES;
+                let mut durable = unsynced_bytes >= SYNC_BYTES;
                 if durable {
-                    placer.sync()?;
+                    durable = placer.reach()?;
                     unsynced_bytes = 0;
                 }
                 let entries = records.iter().filter(|record| record.path().is_some()).count();
@@ -188,14 +190,6 @@ fn place(order: &PlaceOrder, queue: &Receiver<ToAgent>, outbox: &Outbox) -> Resu
         }
     }
     Ok(())
-}
-
-/// Does nothing stand beneath `root`?
-fn is_free(root: &Path) -> bool {
-    match std::fs::read_dir(root) {
-        Ok(mut names) => names.next().is_none(),
-        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-    }
 }
 
 /// Refuses what stands in the way, before anything is written.

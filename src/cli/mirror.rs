@@ -25,7 +25,8 @@ use crate::model::{Bytes, PassNumber, WorkloadId};
 use crate::plan::order;
 use crate::run::stop::{Phase, Stop};
 use crate::store::{
-    Copied, Disk, Incomplete, LocalDisk, Mirror, MirrorError, keep_unpacker, put_site, read_site,
+    Copied, Disk, DiskErrorKind, Incomplete, LocalDisk, Mirror, MirrorError, keep_unpacker,
+    put_site, read_site,
 };
 
 /// Between two rounds while a run goes on: each reads the packs that are open.
@@ -128,7 +129,7 @@ fn round(
 ) -> Result<Vec<Left>, Failure> {
     let known = in_value_order(ledger, loaded)?;
     let Some((store, _)) = global.open_store_read_only()? else { return Ok(Vec::new()) };
-    copy_keys(global, &**to)?;
+    copy_keys(global, &**to, place)?;
     let ending = stop.clone();
     let mut mirror = Mirror::new(store, Arc::clone(to), move || ending.phase() > Phase::Running);
     let mut left = Vec::new();
@@ -247,16 +248,27 @@ fn open(ledger: &Ledger, place: &Path) -> Result<Arc<dyn Disk>, Failure> {
 }
 
 /// Without them nothing over there can be checked, and nothing added to it.
-fn copy_keys(global: &Global, to: &dyn Disk) -> Result<(), Failure> {
+fn copy_keys(global: &Global, to: &dyn Disk, place: &Path) -> Result<(), Failure> {
     let folder = global.keys_path();
     let fail = |error: std::io::Error| Failure::io("read the keys in", &folder, &error);
     for entry in fs::read_dir(&folder).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         let (bytes, file) = (fs::read(&path).map_err(fail)?, format!("keys/{name}"));
-        let is_there = to.read(&file, 0, bytes.len() + 1).is_ok_and(|there| there == bytes);
-        if !is_there && !name.starts_with('.') {
-            to.put(&file, &bytes)?;
+        if name.starts_with('.') {
+            continue;
+        }
+        match to.read(&file, 0, bytes.len() + 1) {
+            Ok(there) if there == bytes => {}
+            // The only good one, perhaps, of what is over there: it is not replaced.
+            Ok(_) => {
+                let what = format!("{} has another {file} than this site", place.display());
+                let hint = "It is the copy of another store, or the key is damaged on one side: \
+                            compare both files, and give each store a folder of its own.";
+                return Err(Failure::refused(what).hint(hint));
+            }
+            Err(error) if error.kind == DiskErrorKind::NotFound => to.put(&file, &bytes)?,
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())

@@ -45,7 +45,8 @@ pub struct Restoration {
 
 impl Ledger {
     /// Begins a restore of `pass` to `place`, or goes on with the one that was cut off: then the
-    /// position it reached comes back. One that was done begins anew. For a
+    /// position it reached comes back, if no other pass was begun there since. One that was done
+    /// begins anew. For a
     /// [home](crate::ledger::Place::is_home) the workload is `restoring`.
     pub fn restore_begin(
         &self,
@@ -59,6 +60,13 @@ impl Ledger {
             let started =
                 Event::RestoreStarted { workload: workload.clone(), pass, place: place.into() };
             event::record(tx, &started, by, now)?;
+            // What is written there now is of this pass: another that was cut off cannot skip it.
+            tx.execute(
+                "UPDATE restoration SET position = ?4
+                 WHERE workload = ?1 AND place = ?3 AND pass <> ?2 AND state = 'writing'
+                     AND position IS NOT NULL",
+                params![workload.as_str(), pass.0, place, b"/"],
+            )?;
             tx.execute(
                 "INSERT INTO restoration (workload, pass, place, state, started_at, at)
                  VALUES (?1, ?2, ?3, 'writing', ?4, ?4)

@@ -81,7 +81,8 @@ pub fn entries(
 }
 
 /// Writes what `feed` yields beneath `root`. `durable` is told, every so often, that everything
-/// before a path survives a power cut; with the entries and bytes since the last time.
+/// before a path survives a power cut, with the entries and bytes since the last time; nothing
+/// behind what is listed, so that whoever goes on lists it again.
 pub fn restore_to_folder(
     feed: &mut Feed,
     root: &Path,
@@ -103,8 +104,9 @@ pub fn restore_to_folder(
         }
         report.damaged.extend(batch.damaged);
         if let Some(last) = batch.last.filter(|_| bytes >= SYNC_BYTES) {
-            placer.sync()?;
-            durable(&last, entries, Bytes(bytes))?;
+            if placer.reach()? && report.damaged.is_empty() {
+                durable(&last, entries, Bytes(bytes))?;
+            }
             (entries, bytes) = (0, 0);
         }
     }

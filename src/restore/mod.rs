@@ -19,6 +19,7 @@ mod difference;
 mod feed;
 mod frames;
 mod local;
+pub mod position;
 mod tar;
 
 pub use feed::{Batch, Feed, Selection};

@@ -143,11 +143,18 @@ impl Door {
         self.state.send_modify(|state| state.is_shut = true);
     }
 
-    fn open(&self, window: model::Window) {
+    /// Work goes on, in the window that is known now; somebody may have been told another end since
+    /// one was seen to begin, or that it is over.
+    fn open(&self, now: Timestamp) -> Option<model::Window> {
+        let mut opened = None;
         self.state.send_modify(|state| {
-            state.is_shut = false;
-            state.ends = window.closes.filter(|_| window.hard);
+            opened = state.windows().begun_again(now);
+            if let Some(window) = &opened {
+                state.is_shut = false;
+                state.ends = window.closes.filter(|_| window.hard);
+            }
         });
+        opened
     }
 
     /// Waits until the time means something.
@@ -194,7 +201,7 @@ pub(super) async fn keep(shared: &Shared, site: &Site, options: &Options) -> Str
                     next => wait(shared, closed, next).await,
                 }
             }
-            Turn::Begins(window) => begin(shared, site, options, window).await,
+            Turn::Begins(_) => begin(shared, site, options).await,
             Turn::NoneLeft => return none_left(),
         }
     }
@@ -233,13 +240,13 @@ async fn read_again(site: &Site, door: &Door) {
 }
 
 /// A window begins: what is left is planned anew, and hosts are knocked at.
-async fn begin(shared: &Shared, site: &Site, options: &Options, window: model::Window) {
+async fn begin(shared: &Shared, site: &Site, options: &Options) {
     let plan = plan(shared, site, options.planner.clone()).await;
     let order: Option<Vec<(WorkloadId, u32)>> = plan.as_ref().map(|plan| {
         plan.workloads.iter().map(|planned| (planned.id.clone(), planned.level)).collect()
     });
     let late = plan.map_or(0, |plan| plan.workloads.iter().filter(|it| !it.fits).count() as u64);
-    shared.hands.door.open(window);
+    let Some(window) = shared.hands.door.open(site.clock.now()) else { return };
     shared.hands.schedule().begin_again(order.as_deref());
     let away = shared.hands.schedule().away();
     // Who called meanwhile is here already.
@@ -293,7 +300,7 @@ mod tests {
         assert_eq!((turn(&door, 3), turn(&door, 23)), (None, None));
         let next = hard(24, 30).span();
         assert_eq!(turn(&door, 24), Some(Turn::Begins(next)));
-        door.open(next);
+        assert_eq!(door.open(at(24)), Some(next));
         assert_eq!((turn(&door, 29), turn(&door, 31)), (None, Some(Turn::Ends(at(30)))));
         door.shut();
         assert_eq!(turn(&door, 31), Some(Turn::NoneLeft));
@@ -306,7 +313,7 @@ mod tests {
         door.told(at(8), true, at(4));
         let extended = hard(0, 8).span();
         assert_eq!(turn(&door, 4), Some(Turn::Begins(extended)), "the provider gave some more");
-        door.open(extended);
+        assert_eq!(door.open(at(4)), Some(extended));
         door.told(at(5), true, at(5));
         assert_eq!(turn(&door, 5), Some(Turn::Ends(at(5))), "and took it back");
         door.shut();
@@ -314,6 +321,24 @@ mod tests {
         assert_eq!(door.next(at(6)), Some(hard(24, 28).span()));
         door.written(&[], at(6));
         assert!(door.next(at(6)).is_some(), "what was told stays");
+    }
+
+    #[test]
+    fn what_is_told_while_the_next_window_is_planned_counts() {
+        let begun = || {
+            let door = Door::new(&[hard(0, 3), hard(24, 30), hard(48, 50)], None, true, at(1));
+            door.shut();
+            assert_eq!(turn(&door, 24), Some(Turn::Begins(hard(24, 30).span())));
+            door
+        };
+        let door = begun();
+        door.told(at(26), true, at(24));
+        assert_eq!(door.open(at(24)), Some(hard(24, 26).span()));
+        assert_eq!(turn(&door, 26), Some(Turn::Ends(at(26))), "not at the end that was written");
+        let door = begun();
+        door.told(at(25), true, at(25));
+        assert_eq!((door.open(at(25)), door.is_shut()), (None, true), "it is over already");
+        assert_eq!(turn(&door, 48), Some(Turn::Begins(hard(48, 50).span())));
     }
 
     #[test]

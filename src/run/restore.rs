@@ -12,7 +12,7 @@ use crate::chunk::DomainKey;
 use crate::inventory::{Impact, Target};
 use crate::ledger::{Ledger, Place};
 use crate::model::{Bytes, Event, EventSink, HostId, PassNumber, Reason, TreePath, WorkloadId};
-use crate::restore::{Feed, FrameCache, Selection, former_at};
+use crate::restore::{Feed, FrameCache, Selection, former_at, position};
 use crate::run::line::Line;
 use crate::run::reach::Reach;
 use crate::run::talk::TalkError;
@@ -169,32 +169,31 @@ impl Restorer {
             pass: job.pass,
             place: place.to_owned(),
         });
-        let resume = begun.position.and_then(|bytes| TreePath::new(bytes).ok());
+        let reached = begun.position.and_then(|bytes| position::decode(&bytes, &job.include));
         let pass = self.pass(job)?;
         let owners = if job.map_users { pass.owners().map_err(|e| landing(&e))? } else { None };
         let order = PlaceOrder {
             root: job.root.clone(),
             captured: pass.head().paths.clone(),
             overwrite: job.overwrite,
-            resume: resume.clone(),
+            resume: reached.clone(),
             incremental: former.is_some(),
             owners: owners.map(Into::into),
         };
-        let is_begun = resume.is_some();
-        let selection = Selection { include: job.include.clone(), resume };
+        let is_begun = reached.is_some();
         let refuses = !order.overwrite && !order.incremental;
         line.talk.send(&ToAgent::Place(Box::new(order)));
         let is_free = look::ready(line).await?;
-        if !is_begun {
-            if refuses && !is_free {
-                look::ahead(&pass, &selection, line).await?;
-            }
-            // From here on, what stands there and differs is half-written by us: a restore that
-            // ends before it says how far it got is gone on with all the same.
-            let start = TreePath::root();
-            self.ledger
-                .restore_progress(&job.workload, job.pass, place, start.as_bytes(), 0, Bytes(0))
-                .map_err(|error| landing(&error))?;
+        // What was written is gone: all of it is written again.
+        let resume = reached.map(|path| if is_free { TreePath::root() } else { path });
+        let selection = Selection { include: job.include.clone(), resume };
+        if !is_begun && refuses && !is_free {
+            look::ahead(&pass, &selection, line).await?;
+        }
+        if selection.resume.as_ref().is_none_or(TreePath::is_root) {
+            // From here on, what stands there may be of our making: a restore that ends before it
+            // says how far it got is gone on with all the same.
+            self.keep_position(job, place, &TreePath::root(), (0, Bytes(0)))?;
         }
         let former = former.as_ref().map(|former| (former, job.overwrite));
         let (key, batches) = self.feed(&pass, selection, former)?;
@@ -276,7 +275,8 @@ impl Restorer {
                 message = line.talk.next() => match message? {
                     ToLanding::Placed { batch, durable, entries, bytes } => {
                         let last = sent.written(batch)?;
-                        let durable = last.filter(|_| durable);
+                        // Whoever goes on behind what is missing would not tell of it.
+                        let durable = last.filter(|_| durable && restored.problem_count == 0);
                         self.progress(job, place, (entries, Bytes(bytes)), durable)?;
                     }
                     ToLanding::Problems(problems) => restored.add_problems(problems),
@@ -310,13 +310,20 @@ impl Restorer {
             entries,
             bytes,
         });
-        if let Some(path) = durable {
-            let position = path.as_bytes();
-            self.ledger
-                .restore_progress(&job.workload, job.pass, place, position, entries, bytes)
-                .map_err(|error| landing(&error))?;
-        }
-        Ok(())
+        durable.map_or(Ok(()), |path| self.keep_position(job, place, &path, (entries, bytes)))
+    }
+
+    fn keep_position(
+        &self,
+        job: &Job,
+        place: &str,
+        path: &TreePath,
+        (entries, bytes): (u64, Bytes),
+    ) -> Result<(), TalkError> {
+        let position = position::encode(path, &job.include);
+        self.ledger
+            .restore_progress(&job.workload, job.pass, place, &position, entries, bytes)
+            .map_err(|error| landing(&error))
     }
 
     fn tell(&self, event: &Event) {

@@ -7,6 +7,9 @@
 //! written again, so whoever was interrupted goes on. The store is only read; a writer may be at
 //! work meanwhile: packs that are still open are left for the next round.
 //!
+//! What is damaged here may be whole over there, and is the only one: of a damaged pass nothing
+//! replaces what the copy has.
+//!
 //! The index is not copied: it is a cache, and of packs that the copy may not have.
 
 use std::collections::{BTreeSet, HashSet};
@@ -113,13 +116,17 @@ impl Mirror {
             },
             Named::Fault(damage) => drop(fault.get_or_insert(damage.file.clone())),
         });
+        if opened.owners().is_err_and(|error| error.is_damage()) {
+            fault.get_or_insert_with(|| pass.name.file("owners"));
+        }
+        let is_damaged = fault.is_some();
         let mut incomplete = fault.map(Incomplete::Damaged);
         for number in packs {
             let why = self.pack(number)?;
             incomplete = incomplete.or(why);
         }
         let is_whole = incomplete.is_none();
-        self.manifests(&pass.name, opened.runs().collect(), is_whole)?;
+        self.manifests(&pass.name, opened.runs().collect(), (is_whole, is_damaged))?;
         Ok(incomplete)
     }
 
@@ -179,12 +186,13 @@ impl Mirror {
         if is_alike? { Ok(()) } else { Err(MirrorError::Differs { file: file.to_owned() }) }
     }
 
-    /// Copies the files of a pass as far as `ends`; the seal only where all is whole.
+    /// Copies the files of a pass as far as `ends`; the seal only where all is whole. Of a damaged
+    /// pass nothing replaces what is over there.
     fn manifests(
         &mut self,
         name: &PassName,
         ends: Vec<RunEnd>,
-        is_whole: bool,
+        (is_whole, is_damaged): (bool, bool),
     ) -> Result<(), MirrorError> {
         let files = self.store.disk().list(&name.file(""))?;
         let mut last = None;
@@ -199,32 +207,33 @@ impl Mirror {
                 None => Some(found.length),
             };
             if let Some(end) = end {
-                self.manifest(&found.name, end.min(found.length))?;
+                self.manifest(&found.name, end.min(found.length), !is_damaged)?;
             }
         }
         if let Some(seal) = last.filter(|_| is_whole) {
-            self.manifest(&seal.name, seal.length)?;
+            self.manifest(&seal.name, seal.length, true)?;
         }
         Ok(())
     }
 
     /// Copies the first `end` bytes of a file that only grows, or is replaced as a whole.
-    fn manifest(&mut self, file: &str, end: u64) -> Result<(), MirrorError> {
+    fn manifest(&mut self, file: &str, end: u64, may_replace: bool) -> Result<(), MirrorError> {
         if (self.stop)() {
             return Err(MirrorError::Stopped);
         }
         let from = self.store.disk().clone();
-        let have = length_of(&*self.to, file)?.filter(|have| *have <= end).unwrap_or(0);
+        let there = length_of(&*self.to, file)?;
+        let have = there.filter(|have| *have <= end).unwrap_or(0);
         let is_alike = alike(&*from, &*self.to, file, have)?;
         if is_alike && have == end && end > 0 {
             return Ok(());
         }
+        if !may_replace && (!is_alike || there > Some(end)) {
+            return Ok(());
+        }
         let at = if is_alike { have } else { 0 };
-        let mut copy = if length_of(&*self.to, file)?.is_some() {
-            self.to.reopen(file, at)?
-        } else {
-            self.to.create(file)?
-        };
+        let mut copy =
+            if there.is_some() { self.to.reopen(file, at)? } else { self.to.create(file)? };
         let mut offset = at;
         while offset < end {
             let bytes = from.read(file, offset, STEP_BYTES.min((end - offset) as usize))?;

@@ -1,6 +1,7 @@
 //! Records made by somebody who wants out of the root, and links planted meanwhile.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -218,9 +219,11 @@ fn a_directory_with_content_is_never_replaced() {
         let records = file("/a", "x", &mut memory);
         for overwrite in [false, true] {
             let options = PlaceOptions { overwrite, ..options.clone() };
-            let options = PlaceOptions { resume_from: Some(path("/")), ..options };
-            let error = place(root, options, &records, &mut memory).unwrap_err();
+            let error = place(root, options.clone(), &records, &mut memory).unwrap_err();
             assert!(matches!(error, PlaceError::Exists { .. }), "{error}");
+            let options = PlaceOptions { resume_from: Some(path("/")), ..options };
+            let placed = place(root, options, &records, &mut memory).unwrap();
+            assert_eq!((placed.files, placed.problem_count), (0, 1));
         }
         assert_eq!(fs::read(root.join("a/mine")).unwrap(), b"mine");
     });
@@ -259,8 +262,10 @@ fn only_a_file_is_written_into() {
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
     let mut placer = Placer::open(&scratch.path(), creating()).unwrap();
-    let folder = fs::File::open(scratch.path()).unwrap().into();
-    let opened = placer.open_to_patch(&folder, &entry("/pipe", Kind::File { size: 1 }), true);
+    let folder: OwnedFd = fs::File::open(scratch.path()).unwrap().into();
+    let stat = crate::capture::metadata::stat(folder.as_fd(), b"pipe").unwrap();
+    let stood = super::draft::identity(&stat);
+    let opened = placer.open_to_patch(folder, &entry("/pipe", Kind::File { size: 1 }), stood, true);
     assert!(matches!(opened, Err(Fault::Entry(_))), "{opened:?}");
 }
 

@@ -3,13 +3,16 @@
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use rustix::fs::{self, AtFlags, FileType, IFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::attributes::set_flags;
+use super::folders::Folder;
+use super::ours::is_time;
 use super::{Fault, HINDERING, PlaceError, Placer};
-use crate::capture::{Entry, FileTime, Kind, metadata};
+use crate::capture::{Beneath, Entry, Kind, metadata};
 use crate::model::TreePath;
 
 /// To look at a directory without reading it.
@@ -22,6 +25,8 @@ pub(super) enum Verdict {
     Free,
     /// It is what was to be placed.
     Keep,
+    /// It looks like it, and its content is to be compared: the try that wrote it was cut off.
+    Check,
     /// It is a directory, as was to be placed: used as it is.
     Merge,
     /// It goes.
@@ -44,9 +49,10 @@ impl Placer {
         let same = self.is_same(folder, name, &stat, entry);
         // What an earlier restore wrote is ours to replace.
         let is_ours =
-            self.former.as_ref().is_some_and(|former| self.is_same(folder, name, &stat, former));
+            self.former.as_ref().is_some_and(|former| self.is_same(folder, name, &stat, former))
+                || unfinished && self.is_left_by_us(folder, name, &stat, entry);
         if is_directory && entry.kind == Kind::Directory {
-            let may = same || self.options.overwrite || unfinished || is_ours;
+            let may = same || self.options.overwrite || is_ours;
             return if may { Ok(Verdict::Merge) } else { Err(refuse("a different directory")) };
         }
         if is_directory && !is_empty(folder, name) {
@@ -54,16 +60,34 @@ impl Placer {
         }
         // Done by an earlier try, or put there by somebody who had the same file.
         let done = self.options.resume_from.is_some() && !unfinished;
-        if same && !unfinished && (done || !self.options.overwrite) {
-            return Ok(Verdict::Keep);
+        if same && (done || !self.options.overwrite) {
+            return Ok(if unfinished { Verdict::Check } else { Verdict::Keep });
         }
-        if self.options.overwrite || unfinished || is_ours {
+        if self.options.overwrite || is_ours {
             return Ok(Verdict::Replace);
         }
         Err(refuse("different"))
     }
 
-    /// May an earlier try of ours have left it half-written?
+    /// Decides about what stands there, and removes it if it is to go.
+    pub(super) fn make_way(
+        &mut self,
+        folder: BorrowedFd<'_>,
+        name: &[u8],
+        entry: &Entry,
+    ) -> Result<Verdict, Fault> {
+        if self.folders.last().is_some_and(Folder::is_new) {
+            return Ok(Verdict::Free);
+        }
+        self.drop_left_draft(folder, entry);
+        let verdict = self.judge(folder, name, entry).map_err(Fault::Stop)?;
+        if verdict == Verdict::Replace {
+            remove(folder, name, &entry.path)?;
+        }
+        Ok(verdict)
+    }
+
+    /// May an earlier try of ours have left it as it stands, without having said so?
     pub(super) fn is_unfinished(&self, path: &TreePath) -> bool {
         self.options.resume_from.as_ref().is_some_and(|from| path >= from || from.is_within(path))
     }
@@ -82,12 +106,21 @@ impl Placer {
         let owners = !self.privileged || (found.uid, found.gid) == (wanted.uid, wanted.gid);
         let bits = if self.privileged { 0o7777 } else { 0o777 };
         let mode = matches!(kind, Kind::Symlink { .. }) || (found.mode ^ wanted.mode) & bits == 0;
-        let time: fn(&crate::capture::Metadata) -> Option<FileTime> = match kind {
-            Kind::File { .. } => |m| Some(m.mtime),
-            _ => |_| None,
-        };
-        kind == entry.kind && owners && mode && time(&found) == time(wanted)
+        let time = !matches!(kind, Kind::File { .. }) || is_time(found.mtime, wanted.mtime);
+        kind == entry.kind && owners && mode && time
     }
+}
+
+/// Has `root` nothing that a restore, which reached `reached`, can have written? Then it was taken
+/// away since.
+pub fn has_nothing_of(root: &Path, reached: Option<&TreePath>) -> bool {
+    let is_empty = match std::fs::read_dir(root) {
+        Ok(mut names) => names.next().is_none(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    };
+    let has = |folder: TreePath| Beneath::open(root)?.open_at(&folder, LOOK_THERE);
+    let is_missing = |folder| has(folder).err() == Some(Errno::NOENT);
+    is_empty || reached.and_then(TreePath::parent).is_some_and(is_missing)
 }
 
 /// Removes what stands at `name`; a directory only if it is empty.

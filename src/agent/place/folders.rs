@@ -25,6 +25,8 @@ pub(super) struct Folder {
     path_len: usize,
     id: (u64, u64),
     open: Option<OwnedFd>,
+    /// Made by us, just now: nothing of anybody's is in it.
+    is_new: bool,
     /// What it gets on leaving; `None` for a root that no record describes.
     late: Option<Late>,
 }
@@ -35,6 +37,16 @@ struct Late {
     metadata: Metadata,
     acls: Vec<Xattr>,
     owned: bool,
+}
+
+impl Folder {
+    pub(super) fn inode(&self) -> u64 {
+        self.id.1
+    }
+
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
+    }
 }
 
 impl Placer {
@@ -56,7 +68,8 @@ impl Placer {
         if !path.is_root() {
             self.path.extend_from_slice(path.as_bytes());
         }
-        self.folders.push(Folder { path_len: self.path.len(), id, open: Some(open), late });
+        let (path_len, open) = (self.path.len(), Some(open));
+        self.folders.push(Folder { path_len, id, open, is_new: false, late });
         if let Some(far) = self.folders.len().checked_sub(OPEN_DIRECTORIES_MAX + 1) {
             self.folders[far].open = None;
         }
@@ -145,7 +158,7 @@ impl Placer {
             Ok(()) => false,
             Err(Errno::EXIST) => {
                 let verdict = match self.judge(&folder, name, entry) {
-                    Err(_) if self.options.incremental && is_folder(folder.as_fd(), name) => {
+                    Err(_) if self.leaves_what_stands() && is_folder(folder.as_fd(), name) => {
                         return self.enter_as_it_is(folder.as_fd(), name, path);
                     }
                     verdict => verdict.map_err(Fault::Stop)?,
@@ -164,7 +177,11 @@ impl Placer {
             make_usable(open.as_fd());
         }
         let late = self.dress_directory(&open, entry);
-        self.enter(open, path, Some(late)).map_err(failed)
+        self.enter(open, path, Some(late)).map_err(failed)?;
+        if let Some(folder) = self.folders.last_mut() {
+            folder.is_new = !merged;
+        }
+        Ok(())
     }
 
     /// A person changed this directory: it stays so, and what changed in it is written.
@@ -176,7 +193,12 @@ impl Placer {
     ) -> Result<(), Fault> {
         let failed = |error| Fault::of(path, "cannot open it", error);
         let open = open_directory(folder, name).map_err(failed)?;
-        self.problems.list(path, "changed here since it was restored: left as it is");
+        let why = if self.options.incremental {
+            "changed here since it was restored: left as it is"
+        } else {
+            "what stands here is a different directory: left as it is"
+        };
+        self.problems.list(path, why);
         self.enter(open, path, None).map_err(failed)
     }
 

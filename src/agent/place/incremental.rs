@@ -4,7 +4,7 @@
 //! of change, owner and mode. Everything else is a person's: it stays as it is and is listed, and
 //! the rest goes on. A directory that goes is removed only when it is empty.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -55,21 +55,36 @@ impl Placer {
         Some(record)
     }
 
+    /// Makes what was written survive a power cut; says whether a try that is cut off may go on
+    /// behind it: not behind an entry that is listed, or nobody would hear of it any more.
+    pub fn reach(&self) -> Result<bool, PlaceError> {
+        self.sync()?;
+        Ok(!self.problems.has_single())
+    }
+
     /// Content written so far.
     pub fn written(&self) -> Bytes {
         self.placed.bytes
     }
 
-    /// Is what stands at `name` what an earlier restore wrote there?
-    pub(super) fn is_former(&self, folder: BorrowedFd<'_>, name: &[u8]) -> bool {
-        let Some(former) = &self.former else { return false };
-        let stat = metadata::stat(folder, name);
-        stat.is_ok_and(|stat| self.is_same(folder, name, &stat, former))
+    /// Is what stands at `name` ours, and may a link take its place?
+    pub(super) fn is_our_name(&self, folder: &OwnedFd, name: &[u8], entry: &Entry) -> bool {
+        let Ok(stat) = metadata::stat(folder.as_fd(), name) else { return false };
+        let is = |former| self.is_same(folder.as_fd(), name, &stat, former);
+        let is_unfinished = self.is_unfinished(&entry.path);
+        self.former.as_ref().is_some_and(is) || is_unfinished && self.is_ours(folder, name, entry)
+    }
+
+    /// Does `entry` stand at `name`, be it that something of it is missing?
+    pub(super) fn is_ours(&self, folder: &OwnedFd, name: &[u8], entry: &Entry) -> bool {
+        let folder = folder.as_fd();
+        let Ok(stat) = metadata::stat(folder, name) else { return false };
+        self.is_same(folder, name, &stat, entry) || self.is_left_by_us(folder, name, &stat, entry)
     }
 
     /// The new pass has this entry not.
     pub(super) fn place_gone(&mut self, path: &TreePath) -> Result<(), PlaceError> {
-        self.abandon_file();
+        self.abandon_file()?;
         self.remove_going(Some(path))?;
         match self.former.take() {
             None => Ok(()),

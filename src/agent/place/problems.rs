@@ -48,6 +48,12 @@ impl Problems {
         }
     }
 
+    /// Is anything listed that a try which goes on behind it would not find again?
+    pub fn has_single(&self) -> bool {
+        let classes = [self.owners, self.xattrs, self.flags];
+        self.count > classes.iter().filter(|count| **count > 0).count() as u64
+    }
+
     pub fn close(self, placed: &mut Placed) {
         placed.problems = self.listed;
         placed.problem_count = self.count;

@@ -1,7 +1,6 @@
 //! Making files, links and special files.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
@@ -10,10 +9,12 @@ use rustix::fs::{self, AtFlags, FileType, IFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::attributes::{Dresser, Handle, set_flags, timestamps};
+use super::draft::Draft;
 use super::existing::{LOOK_THERE, Verdict, loosen, remove};
+use super::ours::spoilt_time;
 use super::patch::{self, Standing};
 use super::{ChunkFault, Chunks, Fault, HINDERING, PlaceError, Placer};
-use crate::capture::{Entry, Kind, Record, metadata};
+use crate::capture::{Entry, Kind, Metadata, Record, metadata};
 use crate::model::{Bytes, ChunkId, TreePath};
 
 /// Flags that only count for an empty file.
@@ -37,7 +38,7 @@ pub(super) enum Writing {
 #[derive(Debug)]
 pub(super) struct OpenFile {
     pub(super) entry: Entry,
-    pub(super) file: File,
+    pub(super) draft: Draft,
     /// Pieces come with rising offsets.
     pub(super) next_offset: u64,
     /// Something of it is wrong and listed.
@@ -53,31 +54,40 @@ impl Placer {
         if self.begin_over(&folder, name, entry)? {
             return Ok(());
         }
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::RUSR | Mode::WUSR;
-        let made = self.make(folder.as_fd(), name, entry, || {
-            fs::openat(&folder, OsStr::from_bytes(name), flags, mode)
-        })?;
-        let Some(file) = made else {
-            self.writing = Writing::Skipped;
-            // The try that made it may have ended before its flags were set.
-            self.flags_now(path, entry.metadata.flags, entry.metadata.nlink);
-            return Ok(());
-        };
+        match self.make_way(folder.as_fd(), name, entry)? {
+            Verdict::Keep => {
+                self.keep_file(entry);
+                return Ok(());
+            }
+            Verdict::Check => return self.begin_standing(&folder, entry, entry.clone()),
+            Verdict::Free | Verdict::Merge | Verdict::Replace => {}
+        }
+        let draft = self.new_draft(folder, entry)?;
         let early = IFlags::from_bits_retain(entry.metadata.flags) & FROM_THE_START;
         if !early.is_empty() {
             // Told at the end, when all flags are set.
-            let _ = set_flags(&file, early);
+            let _ = set_flags(&draft.file, early);
         }
         self.writing = Writing::File(Box::new(OpenFile {
             entry: entry.clone(),
-            file: File::from(file),
+            draft,
             next_offset: 0,
             spoilt: false,
             is_patched: false,
         }));
         Ok(())
+    }
+
+    /// It stands there already.
+    pub(super) fn keep_file(&mut self, entry: &Entry) {
+        let Entry { path, metadata, .. } = entry;
+        self.placed.kept += 1;
+        self.writing = Writing::Skipped;
+        // The try that made it may have ended before its flags were set.
+        let now = self.flags_now(path, metadata.flags, metadata.nlink);
+        if now != 0 {
+            self.freeze(path, now);
+        }
     }
 
     /// Runs `make`, if need be after removing what stands there; `None` if that is kept.
@@ -98,7 +108,8 @@ impl Placer {
             }
             made => return made.map(Some).map_err(failed),
         }
-        if self.judge(folder, name, entry).map_err(Fault::Stop)? == Verdict::Keep {
+        let verdict = self.judge(folder, name, entry).map_err(Fault::Stop)?;
+        if matches!(verdict, Verdict::Keep | Verdict::Check) {
             self.placed.kept += 1;
             return Ok(None);
         }
@@ -113,7 +124,9 @@ impl Placer {
         id: &ChunkId,
         chunks: &mut impl Chunks,
     ) -> Result<(), PlaceError> {
-        self.open_standing(true)?;
+        if self.stands_already(offset, length, id, chunks)? {
+            return Ok(());
+        }
         self.punch_until(offset)?;
         let Writing::File(open) = &mut self.writing else { return Ok(()) };
         let end = offset.checked_add(u64::from(length)).filter(|_| offset >= open.next_offset);
@@ -137,9 +150,9 @@ impl Placer {
             return Ok(());
         }
         let written = if open.is_patched {
-            patch::write_differing(&open.file, &chunk, offset)
+            patch::write_differing(&open.draft.file, &chunk, offset)
         } else {
-            open.file.write_all_at(&chunk, offset).map(|()| u64::from(length))
+            open.draft.file.write_all_at(&chunk, offset).map(|()| u64::from(length))
         };
         match written {
             Ok(written) => {
@@ -184,16 +197,16 @@ impl Placer {
             return Ok(false);
         }
         (open.entry, open.next_offset) = (entry.clone(), 0);
-        if let Err(error) = fs::ftruncate(&open.file, 0) {
+        if let Err(error) = fs::ftruncate(&open.draft.file, 0) {
             self.spoil_or_stop("cannot begin it again", error)?;
         }
         Ok(true)
     }
 
-    /// A file whose records ended without an end.
-    pub(super) fn abandon_file(&mut self) {
+    /// A file whose records ended without an end: what there is of it is better than nothing.
+    pub(super) fn abandon_file(&mut self) -> Result<(), PlaceError> {
         self.spoil("its content ends too early".into());
-        self.writing = Writing::Nothing;
+        self.close_file()
     }
 
     pub(super) fn end_file(&mut self, size: u64) -> Result<(), PlaceError> {
@@ -202,32 +215,34 @@ impl Placer {
         }
         self.punch_until(size)?;
         if let Writing::File(open) = &self.writing
-            && let Err(error) = fs::ftruncate(&open.file, size)
+            && let Err(error) = fs::ftruncate(&open.draft.file, size)
         {
             self.spoil_or_stop("cannot set its size", error)?;
         }
+        self.close_file()
+    }
+
+    /// Gives the file its attributes, then its name.
+    fn close_file(&mut self) -> Result<(), PlaceError> {
         let writing = std::mem::replace(&mut self.writing, Writing::Nothing);
         let Writing::File(open) = writing else { return Ok(()) };
-        let OpenFile { entry, file, spoilt, .. } = *open;
-        let Entry { path, metadata, .. } = &entry;
-        let handle = Handle::Open(file.as_fd());
+        let OpenFile { entry, draft, spoilt, .. } = &*open;
+        let Entry { path, metadata, .. } = entry;
+        let handle = Handle::Open(draft.file.as_fd());
         let mut dresser = Dresser { handle, path, problems: &mut self.problems };
         let owned = dresser.owner(metadata);
         dresser.mode(metadata, owned);
         dresser.strip(|name| metadata.xattrs.iter().any(|xattr| xattr.name == name));
         dresser.xattrs(metadata.xattrs.iter());
-        if spoilt {
-            // Another time than recorded, and not that of now, which may be the recorded one: the
-            // next try must not take it for done.
-            let mut other = metadata.clone();
-            other.mtime.seconds = other.mtime.seconds.saturating_sub(1);
-            dresser.times(&other);
-        } else {
-            dresser.times(metadata);
+        let mtime = if *spoilt { spoilt_time(metadata.mtime) } else { metadata.mtime };
+        dresser.times(&Metadata { mtime, ..metadata.clone() });
+        if let Err(fault) = self.name_draft(&open) {
+            self.drop_left_draft(draft.folder.as_fd(), entry);
+            return self.list_or_end(path, fault);
         }
         let now = self.flags_now(path, metadata.flags, metadata.nlink);
         if now != 0 {
-            let handle = Handle::Open(file.as_fd());
+            let handle = Handle::Open(draft.file.as_fd());
             Dresser { handle, path, problems: &mut self.problems }.flags(now);
         }
         self.placed.files += 1;
@@ -270,7 +285,8 @@ impl Placer {
         })?;
         let is_redressed =
             self.former.as_ref().is_some_and(|former| !patch::looks_alike(former, entry));
-        if made.is_none() && !is_redressed {
+        // Whoever made it may have been cut off before it had its attributes.
+        if made.is_none() && !is_redressed && !self.is_unfinished(&entry.path) {
             return Ok(());
         }
         self.dress_special(&folder, name, entry)
@@ -317,6 +333,13 @@ impl Placer {
             self.placed.kept += 1;
             return Ok(());
         }
+        if self.leaves_what_stands() && !self.is_ours(&of_folder, of_name, entry) {
+            if self.is_ours(&folder, name, entry) {
+                self.placed.kept += 1;
+                return Ok(());
+            }
+            return Err(Fault::Entry(format!("its first name {of} is another file: not linked")));
+        }
         let (of_text, text) = (OsStr::from_bytes(of_name), OsStr::from_bytes(name));
         let link = || fs::linkat(&of_folder, of_text, &folder, text, AtFlags::empty());
         match link() {
@@ -329,8 +352,7 @@ impl Placer {
             }
             Err(Errno::EXIST) => {
                 // Another inode under this name is never what was to be placed.
-                let is_ours = self.is_former(folder.as_fd(), name);
-                if !self.options.overwrite && !self.is_unfinished(path) && !is_ours {
+                if !self.options.overwrite && !self.is_our_name(&folder, name, entry) {
                     let what = "not the hard link it was to be";
                     return Err(Fault::Stop(PlaceError::Exists { path: path.clone(), what }));
                 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::{Line, Wanted, frames, line_of};
-use crate::agent::place::{OwnerMap, PlaceOptions};
+use crate::agent::place::{OwnerMap, PlaceOptions, has_nothing_of};
 use crate::capture::{Beneath, Owners};
 use crate::cli::Global;
 use crate::cli::args::RestoreArgs;
@@ -13,7 +13,7 @@ use crate::cli::site::Writing;
 use crate::ledger::{Ledger, Place};
 use crate::model::{Bytes, Event, EventSink, TreePath};
 use crate::restore::{
-    Feed, FrameCache, LocalReport, RestoreError, Selection, former_at, refuse_in_the_way,
+    Feed, FrameCache, LocalReport, RestoreError, Selection, former_at, position, refuse_in_the_way,
     restore_to_folder,
 };
 use crate::run::restore::Restored;
@@ -109,7 +109,9 @@ impl ToFolder<'_> {
             pass: one.pass,
             place: place.to_owned(),
         });
-        let resume = begun.position.and_then(|bytes| TreePath::new(bytes).ok());
+        let reached = begun.position.and_then(|bytes| position::decode(&bytes, &one.include));
+        let is_gone = has_nothing_of(root, reached.as_ref());
+        let resume = reached.map(|path| if is_gone { TreePath::root() } else { path });
         let selection = Selection { include: one.include.clone(), resume: resume.clone() };
         let options = PlaceOptions {
             overwrite: self.args.overwrite,
@@ -121,19 +123,19 @@ impl ToFolder<'_> {
             ..PlaceOptions::default()
         };
         refuse_in_the_way(&pass, &selection, root, &options)?;
-        if options.resume_from.is_none() {
-            // From here on, what stands there and differs is half-written by us: a restore that
-            // ends before it says how far it got is gone on with all the same.
-            let start = TreePath::root();
-            ledger.restore_progress(workload, one.pass, place, start.as_bytes(), 0, Bytes(0))?;
+        if options.resume_from.as_ref().is_none_or(TreePath::is_root) {
+            // From here on, what stands there may be of our making: a restore that ends before it
+            // says how far it got is gone on with all the same.
+            let start = position::encode(&TreePath::root(), &one.include);
+            ledger.restore_progress(workload, one.pass, place, &start, 0, Bytes(0))?;
         }
         let mut feed = Feed::new(&self.frames, &pass, selection);
         if let Some(former) = &former {
             feed = feed.against(former, self.args.overwrite);
         }
         let mut durable = |path: &TreePath, entries: u64, bytes: Bytes| {
-            let position = path.as_bytes();
-            ledger.restore_progress(workload, one.pass, place, position, entries, bytes)?;
+            let position = position::encode(path, &one.include);
+            ledger.restore_progress(workload, one.pass, place, &position, entries, bytes)?;
             Ok(())
         };
         let report = restore_to_folder(&mut feed, root, options, &mut durable)?;

@@ -202,6 +202,24 @@ fn a_restore_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn a_restore_does_not_go_on_where_another_pass_was_written_meanwhile() {
+    let (ledger, _) = in_memory();
+    let site = workload("acme-site");
+    let [older, newer] = [1, 2].map(|number| {
+        let pass = begin(&ledger, "acme");
+        seal(&ledger, "acme", number);
+        pass
+    });
+    let place = "folder:/tmp/x";
+    let position = |pass| ledger.restore_begin(&site, pass, place, "jo").unwrap().position;
+    assert_eq!(position(newer), None);
+    ledger.restore_progress(&site, newer, place, b"/m", 7, Bytes(70)).unwrap();
+    assert_eq!(position(newer).as_deref(), Some(&b"/m"[..]));
+    assert_eq!(position(older), None);
+    assert_eq!(position(newer).as_deref(), Some(&b"/"[..]));
+}
+
+#[test]
 fn a_lost_ledger_is_rebuilt_and_waits_for_somebody() {
     let (ledger, _) = in_memory();
     let at = Timestamp::from_second(START - 900);

@@ -1,6 +1,7 @@
 //! What is bad is listed, mended from a twin, or brought again; then damaged packs are cleared.
 
 use super::*;
+use crate::store::mirror::Mirror;
 
 fn flip(captured: &Captured, name: &str, number: u64) -> String {
     let (pack, offset) = captured.pack(name, number);
@@ -142,5 +143,34 @@ fn while_somebody_cannot_be_asked_what_he_needs_a_damaged_pack_stays_as_evidence
         assert_eq!(rescue(&store, writer, &captured.passes).unwrap(), 1);
         let kept = pack.replacen("packs/", "evidence/", 1);
         assert!(captured.bench.files("").contains(&kept), "{files:?}");
+    }
+}
+
+#[test]
+fn what_rots_here_does_not_replace_what_is_whole_in_the_mirror() {
+    type Rot = fn(&mut Vec<u8>);
+    let rots: [(Rot, &str); 3] = [
+        (|bytes| *bytes.last_mut().unwrap() ^= 1, "run"),
+        (|bytes| bytes.truncate(bytes.len() - 1), "run"),
+        (|bytes| *bytes.last_mut().unwrap() ^= 1, "head"),
+    ];
+    for (rot, what) in rots {
+        let captured = capture();
+        let pass = &captured.passes[1];
+        let mirror: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+        let round = || {
+            let (store, _) = captured.bench.read();
+            let mut to = Mirror::new(store, Arc::clone(&mirror), || false);
+            captured.passes.iter().map(|pass| to.pass(pass).unwrap()).collect::<Vec<_>>()
+        };
+        assert!(round().iter().all(Option::is_none));
+        let file = match what {
+            "run" => pass.name.run_file(RunNumber(0)),
+            _ => pass.name.file("head"),
+        };
+        let whole = mirror.read(&file, 0, 1 << 20).unwrap();
+        captured.bench.disk.damage(&file, rot);
+        assert!(round().iter().any(Option::is_some), "the damage is told");
+        assert_eq!(mirror.read(&file, 0, 1 << 20).unwrap(), whole, "{file}");
     }
 }
