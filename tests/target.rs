@@ -69,7 +69,9 @@ fn a_restore_onto_a_target_knows_what_it_wrote_and_what_others_did() {
         assert!(["0", "1"].iter().all(written) && !["7", "8", "9"].iter().any(written));
         // Until it goes on, one file is edited, and one put where none was yet.
         let edited = ["0", "8"].map(|name| restored.join(name));
-        edited.iter().for_each(|file| fs::write(file, "somebody's own").unwrap());
+        for file in &edited {
+            fs::write(file, "somebody's own").unwrap();
+        }
         let resumed = fleet.evac(&["restore"]).exits(1);
         let said = resumed.stdout() + &resumed.stderr();
         for (file, name) in edited.iter().zip(["/0", "/8"]) {

@@ -276,14 +276,14 @@ fn raid(head: Part<'_>, tail: Part<'_>, size: u64) -> Option<Superblock> {
         let label = part.text(at + 32, 32);
         let array = Array { level: signed(part.le32(at + 72)), disks: part.le32(at + 92) };
         let new = Superblock::new(Kind::Raid, number(words));
-        is_new.then(|| Superblock { label, array: Some(array), ..new })
+        is_new.then_some(Superblock { label, array: Some(array), ..new })
     };
     let old = |at: usize| {
         let is_old = tail.le32(at) == MD_MAGIC && tail.le32(at + 4) == 0;
         let words = [0x14, 0x34, 0x38, 0x3c].map(|word| tail.le32(at + word));
         let array = Array { level: signed(tail.le32(at + 28)), disks: tail.le32(at + 40) };
         let old = Superblock::new(Kind::Raid, number(words));
-        is_old.then(|| Superblock { array: Some(array), ..old })
+        is_old.then_some(Superblock { array: Some(array), ..old })
     };
     // Where a place of the device lies in its tail.
     let in_tail =

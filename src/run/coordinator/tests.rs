@@ -169,7 +169,7 @@ impl World {
             }
             Command::Append(id, _, frame) => {
                 let pieces: Vec<_> = frame.pieces().map(|(id, _)| id).collect();
-                let tenant = self.coordinator.sessions.get(&id).map(|it| it.tenant());
+                let tenant = self.coordinator.sessions.get(&id).map(Session::tenant);
                 for piece in &pieces {
                     self.store.entry(*piece).or_default().extend(tenant);
                 }

@@ -80,12 +80,13 @@ fn services_that_are_down_together_count_once_and_what_is_excluded_does_not() {
 fn nothing_that_was_down_under_another_rule_of_one_fee_is_passed_over_in_silence() {
     let webs = HOURLY.replacen("kind", "class = [\"web\"]\nkind", 1);
     let found = reckoned(&Story::weekend(), &webs, "customer,fee\n");
-    let unruled: Vec<_> = found.without_rule.iter().map(|it| it.as_str()).collect();
+    let unruled: Vec<_> = found.without_rule.iter().map(crate::model::WorkloadId::as_str).collect();
     assert_eq!(unruled, ["chess-mail"], "no rule is for anything of his");
     assert!(found.under_another_rule.is_empty(), "the terms give nothing for a database");
     let others = "[[rule]]\nname = \"other\"\nkind = \"flat\"\npercent = 9\n";
     let found = reckoned(&Story::weekend(), &format!("{webs}{others}"), "customer,fee\n");
-    let others: Vec<_> = found.under_another_rule.iter().map(|it| it.as_str()).collect();
+    let others: Vec<_> =
+        found.under_another_rule.iter().map(crate::model::WorkloadId::as_str).collect();
     assert_eq!((others.as_slice(), found.without_rule.len()), (["acme-db"].as_slice(), 0));
     assert!(short(&found).contains(&"chess 26h EUR 0.63".to_owned()), "{:?}", short(&found));
 }

@@ -13,6 +13,12 @@ impl World {
         self.begin(files, Assignment { tenant, ..made::assignment(number) })
     }
 
+    fn walk_all(&mut self, hosts: &[SessionId]) {
+        for host in hosts {
+            self.walk(*host);
+        }
+    }
+
     /// What a host sent, after all its pieces were asked for or not.
     fn captured(&mut self, number: u64, files: &[(&'static str, u8)], tenant: Tenant) -> usize {
         let host = self.guest(number, files, tenant);
@@ -93,7 +99,7 @@ fn a_second_that_ends_or_stalls_is_made_up_for() {
     for ends in [true, false] {
         let mut world = World::new(Limits::default());
         let hosts = [(1, a), (2, b), (3, c)].map(|(n, tenant)| world.guest(n, &FILES, tenant));
-        hosts.iter().for_each(|host| world.walk(*host));
+        world.walk_all(&hosts);
         world.hosts.get_mut(&hosts[1]).unwrap().is_stopped = true;
         world.deliver();
         assert!(!world.hosts[&hosts[2]].is_finished);
@@ -118,7 +124,7 @@ fn a_first_that_ends_leaves_each_to_send_for_itself() {
     let [a, b, c, _] = tenants();
     let mut world = World::new(Limits::default());
     let hosts = [(1, a), (2, b), (3, c)].map(|(n, tenant)| world.guest(n, &FILES, tenant));
-    hosts.iter().for_each(|host| world.walk(*host));
+    world.walk_all(&hosts);
     world.hosts.get_mut(&hosts[0]).unwrap().is_stopped = true;
     world.input(Input::Ended(hosts[0]));
     world.deliver();
@@ -132,13 +138,13 @@ fn the_house_waits_for_a_customer_and_he_does_for_the_house() {
     let [a, b, ..] = tenants();
     let mut world = World::new(Limits::default());
     let hosts = [(1, a), (2, Tenant::HOUSE)].map(|(n, tenant)| world.guest(n, &FILES, tenant));
-    hosts.iter().for_each(|host| world.walk(*host));
+    world.walk_all(&hosts);
     world.deliver();
     assert_eq!((world.sent(), world.all_finished()), (3, true));
 
     let mut world = World::new(Limits::default());
     let hosts = [(1, Tenant::HOUSE), (2, a), (3, b)].map(|(n, of)| world.guest(n, &FILES, of));
-    hosts.iter().for_each(|host| world.walk(*host));
+    world.walk_all(&hosts);
     world.deliver();
     assert_eq!((world.sent(), world.all_finished()), (3, true));
 }
