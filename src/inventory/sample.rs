@@ -60,9 +60,8 @@ mod tests {
         }
         let keys = "id name tier language contacts domains group labels hold suspended address \
              port user identity host_key password_command sudo_password_command \
-             passphrase_command config legacy jump uplink uses rate disk customer untrusted capture \
-             impact \
-             target access rescue_root rescue_disks rescue_without rescue_host_key \
+             passphrase_command config legacy jump uplink uses rate disk customer untrusted \
+             capture impact target access rescue_root rescue_disks rescue_without rescue_host_key \
              label kind paths exclude class bytes addresses restore accept recheck \
              checks";
         for key in keys.split(' ') {

@@ -154,7 +154,8 @@ impl Writer {
 
     /// Stores a frame that its receiver has opened, so every chunk in it is what its name says.
     /// Not durable before [`Self::commit`]. A frame that brings nothing new is dropped; what is
-    /// here and the workload may not rely on ([`crate::store::tenants`]) is new. After an error nothing of the frame is stored, and other workloads go on.
+    /// here and the workload may not rely on ([`crate::store::tenants`]) is new. After an error
+    /// nothing of the frame is stored, and other workloads go on.
     pub fn append(
         &mut self,
         workload: &WorkloadId,

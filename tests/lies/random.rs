@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use evac::capture::{Content, Cursor, Entry, Fingerprint, Kind, Metadata, Record};
-use evac::chunk::FrameHeader;
-use evac::chunk::frame::{Codec, FrameChunk};
+use evac::chunk::{FrameHeader, frame};
 use evac::model::{
     Bytes, ChunkId, Domain, HostId, PassNumber, RunNumber, Tally, TreePath, WorkloadId,
 };
@@ -313,10 +312,10 @@ fn is_set(bits: &[u8], at: usize) -> bool {
 }
 
 fn frame(pieces: &[(ChunkId, u32)]) -> Frame {
-    let chunks = pieces.iter().map(|(id, length)| FrameChunk { id: *id, length: *length });
+    let chunks = pieces.iter().map(|(id, length)| frame::FrameChunk { id: *id, length: *length });
     let header = FrameHeader {
         domain: Domain([0; 8]),
-        codec: Codec::Stored,
+        codec: frame::Codec::Stored,
         raw_bytes: 1,
         payload_bytes: 1,
         chunks: chunks.collect(),

@@ -237,10 +237,7 @@ impl Joiner<'_> {
             }
         }
         match self.get(row, Column::Untrusted).map(answer) {
-            Some(Some(untrusted)) => {
-                let host = &mut self.joined.hosts[index].untrusted;
-                *host = Some(host.unwrap_or_default() || untrusted);
-            }
+            Some(Some(says)) => *self.joined.hosts[index].untrusted.get_or_insert(says) |= says,
             Some(None) => self.note(row, "whether it is untrusted is answered by yes or no"),
             None => {}
         }
