@@ -140,10 +140,12 @@ fn where_customers_have_root_what_one_alone_has_is_there_for_no_other() {
     }
     // What only the first has; the second has it in its hands another day, or claims to.
     fs::write(fleet.tree("one").join("secret"), noise(2, 700_000)).unwrap();
-    fleet.evac(&["--as", "jo", "skip", "two", "three", "four", "--reason", "later"]).exits(0);
+    fleet
+        .evac(&["--as", "jo", "skip", "host/two", "host/three", "host/four", "--reason", "x"])
+        .exits(0);
     let sent = |id: &str| {
         if id != "one" {
-            fleet.evac(&["--as", "jo", "retry", id]).exits(0);
+            fleet.evac(&["--as", "jo", "retry", &format!("host/{id}")]).exits(0);
         }
         received(&fleet.evac(&["--json", "run"]).exits(0).json())
     };
@@ -156,6 +158,6 @@ fn where_customers_have_root_what_one_alone_has_is_there_for_no_other() {
     let house = sent("four");
     assert!((700_000..750_000).contains(&house), "{house}: the house believes what is there");
     for id in ids {
-        fleet.evac(&["verify", "--deep", id]).exits(0);
+        fleet.evac(&["verify", "--deep", &format!("host/{id}")]).exits(0);
     }
 }
