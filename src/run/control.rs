@@ -57,7 +57,7 @@ use crate::run::invite::book::Invitation;
 pub const SOCKET: &str = "control.sock";
 /// Longest request or answer.
 pub const LINE_BYTES_MAX: u64 = 256 << 10;
-/// How long one connection may take.
+/// How long whoever asks may take to do so, and to hear the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long an answer is waited for by whoever asks: others may be in front.
 const ASKING: Duration = Duration::from_secs(30);
@@ -303,13 +303,15 @@ async fn accept(listener: UnixListener, steering: Steering, patience: Duration) 
         let steering = steering.clone();
         tokio::spawn(async move {
             // Whoever is too slow, or goes away, gets no answer.
-            let _ = tokio::time::timeout(patience, serve(stream, &steering)).await;
+            let _ = serve(stream, &steering, patience).await;
             drop(place);
         });
     }
 }
 
-async fn serve(mut stream: UnixStream, steering: &Steering) -> io::Result<()> {
+/// Reads what is asked and tells the answer within `patience` each. What is asked is done meanwhile
+/// however long that takes, or whoever asks would ask again, and be told that it is so already.
+async fn serve(mut stream: UnixStream, steering: &Steering, patience: Duration) -> io::Result<()> {
     let uid = stream.peer_cred()?.uid();
     if uid != 0 && uid != rustix::process::geteuid().as_raw() {
         return Ok(());
@@ -317,7 +319,7 @@ async fn serve(mut stream: UnixStream, steering: &Steering) -> io::Result<()> {
     let (read, mut write) = stream.split();
     let mut line = Vec::new();
     let mut reader = tokio::io::BufReader::new(read.take(LINE_BYTES_MAX));
-    reader.read_until(b'\n', &mut line).await?;
+    tokio::time::timeout(patience, reader.read_until(b'\n', &mut line)).await??;
     let said = match serde_json::from_slice::<Request>(&line) {
         Ok(request) if line.ends_with(b"\n") && request.schema == SCHEMA => {
             steering.answer(request).await
@@ -327,7 +329,7 @@ async fn serve(mut stream: UnixStream, steering: &Steering) -> io::Result<()> {
     };
     let mut answer = serde_json::to_vec(&Answer { schema: SCHEMA, said })?;
     answer.push(b'\n');
-    write.write_all(&answer).await?;
+    tokio::time::timeout(patience, write.write_all(&answer)).await??;
     write.shutdown().await
 }
 

@@ -48,6 +48,15 @@ fn steering(engine: Sender<ToEngine>) -> Steering {
 impl Steered {
     /// In a folder beneath a temporary one, which `prepare` may change before.
     fn new(beneath: &str, prepare: impl FnOnce(&Path)) -> Self {
+        Self::with(beneath, prepare, (Duration::from_secs(2), Duration::ZERO))
+    }
+
+    /// So patient with whoever asks, and so slow to answer.
+    fn with(
+        beneath: &str,
+        prepare: impl FnOnce(&Path),
+        (patience, pause): (Duration, Duration),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join(beneath);
         std::fs::create_dir_all(&state).unwrap();
@@ -57,6 +66,7 @@ impl Steered {
         let tells = told.clone();
         std::thread::spawn(move || {
             while let Ok(order) = orders.recv() {
+                std::thread::sleep(pause);
                 match order {
                     ToEngine::Limit(limited) => {
                         tells.lock().unwrap().push((limited.what, limited.rate));
@@ -74,7 +84,7 @@ impl Steered {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let control = {
             let _inside = runtime.enter();
-            Control::listen_with(Duration::from_secs(2), &state, steering(sender))
+            Control::listen_with(patience, &state, steering(sender))
         };
         Self { folder, state, runtime, control, told }
     }
@@ -115,6 +125,14 @@ fn a_limit_is_answered_with_what_was_and_is() {
         "{\"schema\":1,\"by\":\"jo\",\"ask\":\"limit\",\"id\":\"host/a\",\"rate\":null}\n";
     let answer = "{\"schema\":1,\"answer\":\"limit\",\"id\":\"host/a\",\"was\":7,\"now\":null}\n";
     assert_eq!(steered.answer(written.as_bytes()), answer);
+}
+
+#[test]
+fn what_takes_longer_than_anybody_may_ask_is_answered_all_the_same() {
+    let times = (Duration::from_millis(50), Duration::from_millis(400));
+    let steered = Steered::with("state", |_| {}, times);
+    assert!(matches!(steered.limit("ams"), Ok(Said::Limit { .. })));
+    assert_eq!(steered.told.lock().unwrap().len(), 1, "asked once, done once");
 }
 
 #[test]
