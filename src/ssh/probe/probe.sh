@@ -53,6 +53,10 @@ if [ -x /usr/local/directadmin/directadmin ]; then say tool directadmin; fi
 # As whoever the agent will run as. Quoted here-document: nothing in it is expanded out here.
 $as_root sh -s -- "$XDG_RUNTIME_DIR" "$HOME" <<'FOLDERS'
 umask 077
+here=
+# A terminal that hangs up must not leave a folder on somebody's machine.
+leave() { if [ -n "$here" ]; then rm -f "$here/run"; rmdir "$here"; fi; here=; }
+trap 'leave; exit 1' HUP INT TERM
 try() {
   folder=$1
   case $folder in /*) ;; *) return ;; esac
@@ -66,9 +70,9 @@ try() {
     if printf '#!/bin/sh\nexit 0\n' 2>/dev/null >"$here/run" && chmod 0700 "$here/run"; then
       if "$here/run" 2>/dev/null; then state=runs; else state=noexec; fi
     fi
-    rm -f "$here/run"
-    rmdir "$here"
+    leave
   fi
+  here=
   printf 'folder=%s %s %s %s\n' "$state" "$free" "${kind:-unknown}" "$folder"
 }
 try /dev/shm

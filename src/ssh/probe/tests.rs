@@ -1,4 +1,8 @@
-//! The probe's answers, honest and hostile.
+//! The probe's answers, honest and hostile; and what it leaves where it is cut off.
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
 
@@ -28,6 +32,34 @@ fn a_whole_answer_is_read() {
     let second = &facts.folders[1];
     assert_eq!((second.path.as_str(), second.runs), ("/var/my tmp", Runs::Yes));
     assert_eq!((facts.folders[0].runs, second.free), (Runs::NoExec, Bytes(2 << 20)));
+}
+
+/// A terminal that hangs up, as for hosts where sudo wants one, while the probe tries a folder.
+#[test]
+fn a_probe_that_is_cut_off_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, tools) = (folder.path().join("home"), folder.path().join("tools"));
+    for made in [&home, &tools] {
+        std::fs::create_dir(made).unwrap();
+    }
+    let hangs_up = "#!/bin/sh\ncase $2 in \"$HOME\"/*) kill -HUP $PPID;; esac\n";
+    std::fs::write(tools.join("chmod"), hangs_up).unwrap();
+    std::fs::set_permissions(tools.join("chmod"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("sh")
+        .arg("-s")
+        .env("HOME", &home)
+        .env("PATH", path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    shell.stdin.take().unwrap().write_all(SCRIPT.as_bytes()).unwrap();
+    let said = shell.wait_with_output().unwrap().stdout;
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("/var/tmp\n"), "it was not reached: {said}");
+    assert!(!said.contains(&format!(" {}\n", home.display())), "it was not cut off: {said}");
+    assert_eq!(std::fs::read_dir(&home).unwrap().count(), 0, "{said}");
 }
 
 #[test]
