@@ -250,6 +250,19 @@ fn what_somebody_wrote_onto_an_earlier_pass_meanwhile_stays() {
     }
 }
 
+/// Of half a change nobody knows to which pass a piece belongs: it is no draft of a third one.
+#[test]
+fn a_third_pass_says_that_another_restore_was_cut_off_there() {
+    let mut pass = pass_over_another();
+    pass.stop(1);
+    assert!(!pass.root.path().join("large").exists(), "it waits under its hidden name");
+    let placed = pass.place(false).unwrap();
+    assert_eq!(listed(&placed), ["/large"]);
+    let why = &placed.problems[0].why;
+    assert!(why.contains("another restore") && why.contains("--overwrite"), "{why}");
+    assert_eq!(hidden(&pass.root.path()).len(), 1, "it stays");
+}
+
 /// Whoever goes on behind a file that lacks something would not tell of it any more.
 #[test]
 fn nobody_goes_on_behind_what_is_listed() {

@@ -128,6 +128,11 @@ impl Placer {
             if may_make {
                 return self.begin_left(folder, name, entry);
             }
+            if self.left_draft(folder.as_fd(), name).is_some() {
+                return listed(
+                    "another restore was cut off while it changed this: --overwrite writes it anew",
+                );
+            }
             return listed("removed here since it was restored: left so");
         };
         if unfinished {
